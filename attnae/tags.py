@@ -1,0 +1,20 @@
+"""Names of what a run writes to TensorBoard: the contract between training and analysis."""
+
+STAGES = ("train", "val", "test")
+METRICS = ("loss", "bce", "kl", "elbo")
+
+LEARNING_RATE = "lr"
+
+# The completion mark of a run, a text summary. TensorBoard's text plugin stores it under `<tag>/text_summary`.
+STATUS = "run/status"
+STATUS_EVENT = f"{STATUS}/text_summary"
+FINISHED = "finished"
+DIVERGED = "diverged"
+
+
+def scalar(stage: str, metric: str) -> str:
+    """The tag of a metric, such as `val/loss`."""
+    return f"{stage}/{metric}"
+
+
+FINAL_METRICS = tuple(scalar("test", metric) for metric in METRICS)
