@@ -1,0 +1,172 @@
+"""The dense-coder variational autoencoder, its two loss terms, and what can be done with a trained one."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from attnae.model.blocks import BATCH_NORM, SpatialAttention, glorot
+from attnae.model.coder import Decoder, Encoder, check_units, stage_sizes
+
+
+class VAEOutput(NamedTuple):
+    """What one forward pass gives. A plain autoencoder has z = mu and no log_var."""
+
+    logits: Tensor  # (B, C, H, W): before the sigmoid
+    mu: Tensor  # (B, latent)
+    log_var: Tensor | None  # (B, latent)
+    z: Tensor  # (B, latent)
+
+
+def reconstruction_bce(logits: Tensor, x: Tensor) -> Tensor:
+    """Binary cross-entropy of images x in [0, 1] under logits, in nats, mean over all pixels and images: a scalar."""
+    return F.binary_cross_entropy_with_logits(logits, x)
+
+
+def kl_divergence(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL of N(mu, exp(log_var)) from N(0, 1), in nats, sum over latent and mean over images: (B, L) -> a scalar.
+
+    Kingma & Welling 2014, appendix B.
+    """
+    return -0.5 * (1 + log_var - mu.square() - log_var.exp()).sum(dim=1).mean()
+
+
+def _dense_stack(in_features: int, hidden: int, out_features: int) -> nn.Sequential:
+    """Twice dense (no bias) -> batch norm -> relu: (B, in_features) -> (B, out_features)."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for index, (fan_in, fan_out) in enumerate([(in_features, hidden), (hidden, out_features)]):
+        layers[f"fc{index}"] = glorot(nn.Linear(fan_in, fan_out, bias=False))
+        layers[f"norm{index}"] = nn.BatchNorm1d(fan_out, **BATCH_NORM)
+        layers[f"act{index}"] = nn.ReLU()
+    return nn.Sequential(layers)
+
+
+class VAE(nn.Module):
+    """Encoder -> bottleneck -> (mu, log_var) -> z -> bottleneck -> decoder.
+
+    The block options (`batch_norm`, `dropout`, `spatial_attention`, `act`) reach the dense blocks only; the batch
+    norms at the ends of the coders and in the bottleneck always stay, as in the original. With
+    `variational=False` it is the plain autoencoder of the same parts.
+
+    Images are (B, in_channels, image_size, image_size) in [0, 1]; codes are (B, latent_dim).
+
+    Raises `ValueError` for fewer than 3 units, units that are not positive, or images too small to be halved once
+    per inner unit.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[int] = (35, 25, 15, 5),
+        block_depth: int = 3,
+        latent_dim: int = 2,
+        *,
+        batch_norm: bool = True,
+        dropout: float = 0.2,
+        spatial_attention: bool = False,
+        attention_kernel_size: int = 5,
+        act: str = "relu",
+        variational: bool = True,
+        in_channels: int = 1,
+        image_size: int = 28,
+    ) -> None:
+        super().__init__()
+        for name, value in [("block_depth", block_depth), ("latent_dim", latent_dim), ("in_channels", in_channels)]:
+            if value < 1:
+                raise ValueError(f"{name} {value} must be at least 1")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout {dropout} must be at least 0 and below 1")
+        units = check_units(units)
+        side = stage_sizes(units, image_size)[-1]
+        features = side * side * units[-1]
+
+        self.latent_dim = latent_dim
+        self.encoder = Encoder(
+            units,
+            block_depth,
+            in_channels=in_channels,
+            batch_norm=batch_norm,
+            dropout=dropout,
+            spatial_attention=spatial_attention,
+            attention_kernel_size=attention_kernel_size,
+            act=act,
+        )
+        self.to_latent = _dense_stack(features, features, latent_dim)
+        if variational:
+            self.mu = glorot(nn.Linear(latent_dim, latent_dim))
+            self.log_var = glorot(nn.Linear(latent_dim, latent_dim))
+        self.variational = variational
+        self.from_latent = _dense_stack(latent_dim, latent_dim, features)
+        self.decoder = Decoder(
+            units,
+            block_depth,
+            out_channels=in_channels,
+            image_size=image_size,
+            batch_norm=batch_norm,
+            dropout=dropout,
+            spatial_attention=spatial_attention,
+            attention_kernel_size=attention_kernel_size,
+            act=act,
+        )
+        self._map_shape = (side, side, units[-1])
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(B, C, H, W) -> mu and log_var of the code, (B, latent) each; log_var is None in a plain autoencoder."""
+        # Height, width, channel: the order in which the original flattens.
+        code = self.to_latent(self.encoder(x).permute(0, 2, 3, 1).flatten(1))
+        return (self.mu(code), self.log_var(code)) if self.variational else (code, None)
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """(B, latent) -> (B, C, H, W): what `decode` gives, before the sigmoid."""
+        return self.decoder(self.from_latent(z).unflatten(1, self._map_shape).permute(0, 3, 1, 2))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(B, latent) -> images in [0, 1], (B, C, H, W)."""
+        return torch.sigmoid(self.decode_logits(z))
+
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> VAEOutput:
+        """(B, C, H, W) -> `VAEOutput`, with z = mu + exp(log_var / 2) * eps.
+
+        `eps` (B, latent) makes the pass deterministic; without it, it is drawn from a standard normal distribution,
+        in evaluation mode too, as in the original.
+        """
+        mu, log_var = self.encode(x)
+        if log_var is None:
+            z = mu
+        else:
+            eps = torch.randn_like(mu) if eps is None else eps
+            z = mu + torch.exp(log_var / 2) * eps
+        return VAEOutput(self.decode_logits(z), mu, log_var, z)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the images decoded from the means of their codes, in [0, 1], (B, C, H, W)."""
+        mu, _ = self.encode(x)
+        return self.decode(mu)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n images decoded from standard normal codes, in [0, 1]: (n, C, H, W)."""
+        weight = self.from_latent.fc0.weight
+        z = torch.randn(n, self.latent_dim, generator=generator, dtype=weight.dtype)
+        return self.decode(z.to(weight.device))
+
+    def attention_maps(self, x: Tensor) -> dict[str, Tensor]:
+        """The attention of each block while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.
+
+        Empty where the model has no spatial attention.
+        """
+        maps: dict[str, Tensor] = {}
+        hooks = [
+            module.register_forward_pre_hook(
+                lambda layer, inputs, path=path: maps.__setitem__(path, layer.attention_map(*inputs))
+            )
+            for path, module in ((name.rpartition(".")[0], layer) for name, layer in self.named_modules())
+            if isinstance(module, SpatialAttention)
+        ]
+        try:
+            self.reconstruct(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return maps
