@@ -1,6 +1,6 @@
 """Writes event files fast, byte for byte as TensorBoard's own writer would, so that tests need no training.
 
-`write_study` turns a table with a row a run into a log directory; `EventFile` writes one file, event by event.
+`write_study` turns a table with a row a run into a log directory; `EventFile` writes one file event by event.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def write_study(
         directory: the log directory; a run is named `run_0000`, `run_0001`, ...
         table: columns named in `factors`, `response`, and, where they are there, `seed` and `status`.
         factors: columns that become hyper-parameters (bools stay bools, numbers numbers, the rest strings).
-        response_tag: the scalar tag that gets the response, as one point at `step`. Missing (NaN) is written as NaN.
+        response_tag: the scalar tag that gets the response, as one point at `step` (NaN stays NaN).
         response: the column of the response. Its values become float32, as event files keep them.
         seed: column that becomes the hyper-parameter `seed`; ignored if None or not in the table.
         status: column of completion marks ("finished", "diverged"; else no mark); None: every run "finished".
