@@ -18,3 +18,11 @@ def scalar(stage: str, metric: str) -> str:
 
 
 FINAL_METRICS = tuple(scalar("test", metric) for metric in METRICS)
+
+# Pictures.
+RECONSTRUCTIONS = "pictures/reconstructions"
+LATENT_WALK = "pictures/latent_walk"
+LATENT_CODES = "pictures/latent_codes"
+ATTENTION_MAPS = "pictures/attention_maps"
+
+MODEL_SUMMARY = "model/summary"

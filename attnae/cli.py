@@ -1,0 +1,110 @@
+"""The command line: options in, one call out. torch and its like are imported after parsing, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
+
+from attnae.config import RunConfig, flag, option_names
+from attnae.errors import UserError
+from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+
+# What may stand beside --resume: where and how the run goes on, not what it computes.
+BESIDE_RESUME = {*option_names("hardware"), "resume"}
+
+
+@dataclass(frozen=True)
+class TrainCommand(OptionGroups):
+    """Train one autoencoder, test it, and log everything to TensorBoard.
+
+    python train.py --spatial-attention --act elu
+    """
+
+    config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
+    """YAML file of options, such as configs/article.yaml; a later file wins over an earlier one, a flag over both."""
+    resume: Path | None = None
+    """Go on with the run in this directory; its options come from there, only hardware flags may stand beside it."""
+    dry_run: FlagCreatePairsOff[bool] = False
+    """Show what would be trained, and write and download nothing."""
+
+
+def train_command(args: Sequence[str] | None = None) -> int:
+    """What `train.py` does with these arguments; the exit code."""
+    return _guarded(_train, sys.argv[1:] if args is None else list(args))
+
+
+def _train(args: list[str]) -> int:
+    files = {path: read_yaml(path) for path in _config_files(args)}
+    from_files = [token for path, options in files.items() for token in flags_of(options, path)]
+    command = tyro.cli(TrainCommand, args=[*from_files, *args], prog="train.py")
+    if command.resume is not None:
+        return _resume(command.resume, args)
+    try:
+        config = command.run_config()
+    except UserError as error:
+        typed = typed_options(args)
+        for path, options in reversed(files.items()):
+            for option in options:
+                if str(error).startswith(f"{flag(option)} ") and option not in typed:
+                    raise UserError(f"{path}: {error}") from error
+        raise
+    return _run(config, dry_run=command.dry_run)
+
+
+def _config_files(args: Sequence[str]) -> list[Path]:
+    """The files named by --config, in order."""
+    named = []
+    for argument, following in zip(args, [*args[1:], ""], strict=True):
+        if argument == "--config":
+            named.append(following)
+        elif argument.startswith("--config="):
+            named.append(argument.partition("=")[2])
+    return [Path(name) for name in named if name]
+
+
+def _resume(directory: Path, args: list[str]) -> int:
+    from attnae.training.directory import read_unfinished
+
+    for option in typed_options(args):
+        if option not in BESIDE_RESUME:
+            raise UserError(f"{flag(option)} cannot stand beside --resume: the run goes on with the options in {directory}")
+    recorded = read_unfinished(directory)
+    command = tyro.cli(
+        TrainCommand, args=args, prog="train.py", default=TrainCommand(**groups_of(recorded), resume=directory)
+    )
+    return _run(command.run_config(), resume=directory)
+
+
+def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False) -> int:
+    from rich.console import Console
+
+    from attnae.training.run import describe, train
+    from attnae.training.summary import print_result
+
+    console = Console()
+    if dry_run:
+        describe(config, console)
+        return 0
+    return print_result(train(config, resume=resume, console=console), console)
+
+
+def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
+    """Runs a command; a user's mistake becomes one line and exit code 2, a signal its own exit code."""
+    from attnae.signals import Stopped
+
+    try:
+        return command(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Stopped as stop:
+        print(f"stopped by {stop}", file=sys.stderr)
+        return stop.exit_code
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,114 @@
+"""The directory of a run: made, claimed, locked; what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from attnae.config import RunConfig
+from attnae.errors import UserError
+from attnae.files import write_text
+from attnae.options import read_config
+from attnae.tags import DIVERGED, FINISHED
+
+CONFIG = "config.yaml"
+METRICS = "metrics.json"
+FIGURE = "figure.png"
+UNFINISHED = "unfinished"
+
+
+def make_run_directory(config: RunConfig) -> Path:
+    """A new directory below `log_dir`: of the given name, or of a readable one that is not taken yet.
+
+    Raises `UserError` where the name is taken, or the place cannot be written to.
+    """
+    try:
+        config.log_dir.mkdir(parents=True, exist_ok=True)
+        if config.name is not None:
+            directory = config.log_dir / config.name
+            if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+                raise UserError(_taken(directory))
+            directory.mkdir(exist_ok=True)
+            return directory
+        base = _shortened(config.default_name())
+        for number in range(1, 10_000):
+            directory = config.log_dir / (base if number == 1 else f"{base}-{number}")
+            try:
+                directory.mkdir()
+                return directory
+            except FileExistsError:
+                continue
+        raise UserError(f"{config.log_dir / base} and 9,999 more are taken: choose a --name")
+    except OSError as error:
+        raise UserError(f"--log-dir {config.log_dir} cannot be written to: {error.strerror}") from error
+
+
+def _taken(directory: Path) -> str:
+    status = read_metrics(directory).get("status")
+    if status in (FINISHED, DIVERGED):
+        return f"{directory} already holds a run that {status}: choose another --name"
+    if (directory / CONFIG).is_file():
+        return f"{directory} already holds an unfinished run: go on with --resume {directory}, or choose another --name"
+    return f"{directory} is not empty and holds no run: choose another --name"
+
+
+def _shortened(name: str, most: int = 150) -> str:
+    """A name that file systems take: its end, which holds the seed, stays."""
+    if len(name) <= most:
+        return name
+    from zlib import crc32
+
+    return f"{name[:most - 40]}...{crc32(name.encode()):08x}...{name[-20:]}"
+
+
+def read_unfinished(directory: Path) -> RunConfig:
+    """The options of a run to go on with; `UserError` where there is none, or nothing is left to do."""
+    if not (directory / CONFIG).is_file():
+        raise UserError(f"--resume {directory}: no {CONFIG} there, so no run to go on with")
+    status = read_metrics(directory).get("status")
+    if status == FINISHED:
+        raise UserError(f"--resume {directory}: that run is finished; to train longer, start another with more --epochs")
+    if status == DIVERGED:
+        raise UserError(f"--resume {directory}: that run diverged and would again; start another with a smaller --lr")
+    return read_config(directory / CONFIG)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Holds the run for this process; the lock goes with the process, however it ends."""
+    lock = FileLock(directory / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(f"{directory} is being trained by another process") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_metrics(directory: Path) -> dict[str, Any]:
+    """What metrics.json says; nothing where it is missing or garbled."""
+    try:
+        content = json.loads((directory / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_metrics(directory: Path, content: dict[str, Any]) -> None:
+    """metrics.json, whole. JSON has no NaN: such values are written as text."""
+    write_text(directory / METRICS, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    return value

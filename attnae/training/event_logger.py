@@ -1,0 +1,81 @@
+"""Lightning's logger of this project: one event file per invocation, and no tag that nobody asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_only
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+
+class EventLogger(Logger):
+    """Writes to `directory`; steps from `purge_step` on that earlier invocations wrote there are dropped.
+
+    Lightning's own TensorBoardLogger would add an `epoch` tag, a `hp_metric` and an hparams.yaml, and start another
+    event file after each fit and test.
+    """
+
+    def __init__(self, directory: Path, purge_step: int | None = None) -> None:
+        super().__init__()
+        self.directory = directory
+        self._purge_step = purge_step
+        self._writer: SummaryWriter | None = None
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @property
+    def log_dir(self) -> str:
+        return str(self.directory)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> SummaryWriter:
+        """The writer, opened at its first use."""
+        if self._writer is None:
+            self._writer = SummaryWriter(self.log_dir, purge_step=self._purge_step)
+        return self._writer
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        for tag, value in metrics.items():
+            self.experiment.add_scalar(tag, value, step)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any], metrics: tuple[str, ...] = ()) -> None:  # type: ignore[override]
+        """The hyper-parameters, with the names of the metrics that will be scored.
+
+        They are written without values, so that no metric has a made-up first point, and at the start of a run, so
+        that one that is killed has them too. Lists become text, since HParams has none; unset options are left out.
+        """
+        values = {
+            name: " ".join(map(str, value)) if isinstance(value, list) else value
+            for name, value in params.items()
+            if value is not None
+        }
+        experiment_summary, start, _ = hparams(values, dict.fromkeys(metrics, 0.0))
+        for summary in (experiment_summary, start):
+            self.experiment._get_file_writer().add_summary(summary)
+
+    @rank_zero_only
+    def save(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+    def finalize(self, status: str) -> None:
+        """Flush only: Lightning calls this after the fit and after the test, the run closes at its end."""
+        self.save()
+
+    @rank_zero_only
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

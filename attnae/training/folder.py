@@ -1,0 +1,110 @@
+"""A directory of images as a data set."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from attnae.errors import UserError
+from attnae.training.sources import DataSet, Images
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
+_DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L"}
+
+
+def load_folder(directory: Path, image_size: int | None, channels: int | None) -> DataSet:
+    """The images below `directory` as a data set; the first folder below it is the label.
+
+    The test set is the sub-folder `test`, if there is one, else every tenth image by file name. Images are cropped
+    to a central square and scaled to `image_size`; `channels` 1 turns them grey, 3 into colour.
+
+    Raises `UserError` for a directory without images, a file that is no image, and images of mixed sizes or channels
+    where `image_size` or `channels` do not settle it; it names the files.
+    """
+    if not directory.is_dir():
+        raise UserError(f"--data-dir {directory}: there is no such folder of images")
+    train_paths = list(_image_paths(directory, skip=directory / "test"))
+    test_paths = list(_image_paths(directory / "test"))
+    train_root, test_root = (directory / "train" if (directory / "train").is_dir() else directory), directory / "test"
+    if not test_paths:
+        test_root = train_root
+        test_paths = train_paths[9::10] or train_paths[-1:]
+        train_paths = [path for path in train_paths if path not in set(test_paths)]
+    if not train_paths:
+        raise UserError(f"--data-dir {directory}: found {len(test_paths)} images ({', '.join(sorted(SUFFIXES))}), "
+                        "too few to train on")
+    everything = [*train_paths, *test_paths]
+    images = _load_all(everything, image_size, channels)
+    folders = [_label(path, train_root) for path in train_paths] + [_label(path, test_root) for path in test_paths]
+    names = {folder: index for index, folder in enumerate(sorted(set(folders) - {""}))}
+    labels = np.array([names.get(folder, -1) for folder in folders], dtype=np.int64)
+    split = len(train_paths)
+    return DataSet(Images(images[:split], labels[:split]), Images(images[split:], labels[split:]))
+
+
+def _image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
+    """The images below the directory by name. Links to folders are not followed, so that a loop cannot trap us."""
+    found = []
+    for folder, subfolders, files in os.walk(directory):
+        subfolders[:] = [name for name in subfolders if Path(folder) / name != skip and not name.startswith(".")]
+        found += [Path(folder) / name for name in files if Path(name).suffix.lower() in SUFFIXES]
+    return iter(sorted(found))
+
+
+def _label(path: Path, root: Path) -> str:
+    relative = path.relative_to(root) if path.is_relative_to(root) else path
+    return relative.parts[0] if len(relative.parts) > 1 else ""
+
+
+def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -> np.ndarray:
+    images = []
+    first: tuple[Path, tuple[int, ...]] | None = None
+    for path in paths:
+        image = _load_image(path, image_size, channels)
+        if first is None:
+            first = (path, image.shape)
+        if image.shape[0] != first[1][0]:
+            raise UserError(f"{first[0]} and {path} differ in channels: say --channels 1 (grey) or --channels 3 (colour)")
+        if image.shape != first[1] or image.shape[1] != image.shape[2]:
+            raise UserError(
+                f"{path} is {image.shape[2]}x{image.shape[1]}, {first[0]} {first[1][2]}x{first[1][1]}, and both must "
+                f"be squares of one size: say --image-size {min(min(image.shape[1:]), min(first[1][1:]))}, to scale them"
+            )
+        images.append(image)
+    return np.stack(images)
+
+
+def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.ndarray:
+    """uint8 (C, H, W)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened)
+                if image.mode in _DEEP_MODES:
+                    image = _to_eight_bits(image)
+                grey = channels == 1 or (channels is None and image.mode in _GREY_MODES)
+                image = image.convert("L" if grey else "RGB")
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is not an image, whatever its name says: take it out of the folder") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is truncated or corrupt ({error}): take it out of the folder") from error
+    if image_size is not None:
+        image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey values of 16 bits or reals to 8 bits: 65535, or 1.0 where nothing is above it, becomes 255."""
+    values = np.asarray(image, dtype=np.float64)
+    white = 65535.0 if values.max() > 1 else 1.0
+    return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))

@@ -1,0 +1,108 @@
+"""The Lightning module: one `_step` for all stages, the optimiser and its schedule."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from attnae.config import RunConfig
+from attnae.model.vae import VAE, VAEOutput, kl_divergence, reconstruction_bce
+from attnae.tags import METRICS, STAGES, scalar
+from attnae.training.data import Batch
+from attnae.training.seeding import EVALUATION, STEPS, WEIGHTS, derive_seed, generator
+
+
+def learning_rate_factor(step: int, *, lr: float, min_lr: float, epochs: int) -> float:
+    """What the learning rate is multiplied by at optimiser step `step`, from 0: the article's 1 / (1 + decay * t)."""
+    return 1 / (1 + 2 * (lr - min_lr) / epochs * step)
+
+
+class AttentionVAE(pl.LightningModule):
+    """A `VAE` in training. Its metrics are means over all images of an epoch: see `epoch_metrics`.
+
+    Dropout and sampling in training draw from torch's global generator, seeded anew for each (seed, epoch, rank);
+    evaluation draws one row of noise per image, so that its numbers do not depend on batches or ranks.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.config = config
+        torch.manual_seed(derive_seed(config.seed, WEIGHTS))
+        self.vae = VAE(**config.model_arguments())
+        self._train_forward = torch.compile(self.vae.forward, dynamic=False) if config.compile == "on" else self.vae
+        self._noise = torch.empty(0)
+        self._sums: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
+
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> VAEOutput:
+        """As `VAE.forward`."""
+        return self.vae(x, eps)
+
+    def _step(self, batch: Batch, stage: str) -> Tensor:
+        """The loss of a batch. Its sums over images stay on the device until the epoch ends: no step waits for one."""
+        x = batch.images.to(self.dtype) / 255
+        if stage == "train":
+            logits, mu, log_var, _ = self._train_forward(x)
+        else:
+            logits, mu, log_var, _ = self.vae(x, self._noise[batch.index])
+        bce = reconstruction_bce(logits, x)
+        kl = bce.new_zeros(()) if log_var is None else kl_divergence(mu, log_var)
+        if len(x):  # a rank can be left without images in the last batch of an evaluation
+            self._sums[stage].append(torch.stack([bce, kl, torch.ones_like(bce)]).detach() * len(x))
+        return bce + self.config.kl_weight * kl
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._step(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._step(batch, "test")
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(derive_seed(self.config.seed, STEPS, self.current_epoch, self.global_rank))
+
+    def on_validation_epoch_start(self) -> None:
+        self._draw_noise("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._draw_noise("test")
+
+    def _draw_noise(self, split: str) -> None:
+        """One standard normal row for each image of the split: (N, latent)."""
+        size = self.trainer.datamodule.sizes[split]  # type: ignore[attr-defined]
+        source = generator(self.config.seed, EVALUATION, self.current_epoch, STAGES.index(split))
+        self._noise = torch.randn(size, self.config.latent_dim, generator=source).to(self.device, self.dtype)
+
+    def epoch_metrics(self, stage: str) -> dict[str, float]:
+        """{tag: mean over the images that the stage has seen since the last call}, over all ranks.
+
+        bce is in nats per pixel and channel, kl and elbo in nats per image; loss = bce + kl_weight * kl.
+        """
+        sums = torch.stack(self._sums[stage]).cpu().double().sum(dim=0)
+        self._sums[stage].clear()
+        if self.trainer.world_size > 1:
+            sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
+        bce, kl = (sums[:2] / sums[2]).tolist()
+        values = self.config.image_values
+        metrics = (bce + self.config.kl_weight * kl, bce, kl, -(bce * values + kl))
+        return {scalar(stage, name): value for name, value in zip(METRICS, metrics, strict=True)}
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        optimizer = torch.optim.Adam(
+            self.parameters(),
+            lr=config.lr,
+            betas=(0.9, 0.999),
+            eps=1e-7,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            partial(learning_rate_factor, lr=config.lr, min_lr=config.min_lr, epochs=config.epochs),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,190 @@
+"""Arrays in, figures out. Nothing here knows a model or a run.
+
+Images are (N, C, H, W) in [0, 1]; codes are (N, latent). Figures are matplotlib's, drawn without a display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+
+WALK_LIMIT = 5.0
+WALK_STEPS = 30
+SCATTER_POINTS = 5000
+
+
+def walk_codes(codes: np.ndarray, steps: int = WALK_STEPS, limit: float = WALK_LIMIT) -> tuple[np.ndarray, list[int]]:
+    """The codes of a latent walk, (steps * steps, latent), and the one or two dimensions it moves.
+
+    The grid over [-limit, limit]^2 moves the two dimensions with the most variance in `codes`; the others stay at
+    their mean. Rows run from the top of the second dimension to its bottom, as an image is drawn.
+    """
+    latent = codes.shape[1]
+    moved = sorted(np.argsort(-codes.var(axis=0), kind="stable")[:2].tolist()) if latent > 2 else list(range(latent))
+    grid = np.tile(codes.mean(axis=0), (steps * steps, 1)) if latent > 2 else np.zeros((steps * steps, latent))
+    axis = np.linspace(-limit, limit, steps)
+    across, up = np.meshgrid(axis, axis[::-1])
+    for dimension, values in zip(moved, (across, up), strict=False):
+        grid[:, dimension] = values.ravel()
+    return grid.astype(np.float32), moved
+
+
+def tile(images: np.ndarray, columns: int) -> np.ndarray:
+    """(N, C, H, W) -> one picture (rows * H, columns * W, C or nothing); a last row is filled up with white."""
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    padded = np.ones((rows * columns, channels, height, width), dtype=images.dtype)
+    padded[:count] = images
+    picture = padded.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    return picture.reshape(rows * height, columns * width, channels).squeeze(-1) if channels == 1 else (
+        picture.reshape(rows * height, columns * width, channels)
+    )
+
+
+def draw_walk(axes: Axes, images: np.ndarray, moved: Sequence[int], latent_dim: int) -> None:
+    """The decoded walk of `walk_codes`, with the code's values along the edges."""
+    steps = round(len(images) ** 0.5)
+    extent = (-WALK_LIMIT, WALK_LIMIT, -WALK_LIMIT, WALK_LIMIT)
+    axes.imshow(tile(images, steps), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+    axes.set_xlabel(f"$z_{{{moved[0] + 1}}}$")
+    axes.set_ylabel(f"$z_{{{moved[1] + 1}}}$" if len(moved) > 1 else "")
+    which = "" if latent_dim <= 2 else f": the 2 of {latent_dim} dimensions with the most variance"
+    axes.set_title(f"Latent walk{which}", fontsize="medium")
+
+
+def scatter_coordinates(codes: np.ndarray) -> tuple[np.ndarray, str]:
+    """Codes as points of a plane, (N, 2), and how: as they are, or their two principal components."""
+    if codes.shape[1] > 2:
+        return PCA(2, random_state=0).fit_transform(codes), f"PCA of {codes.shape[1]} latent dimensions"
+    if codes.shape[1] == 1:
+        return np.column_stack([codes[:, 0], np.zeros(len(codes))]), "1 latent dimension"
+    return codes, ""
+
+
+def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) -> None:
+    """Codes coloured by label; a label of -1 means that there is none. At most `SCATTER_POINTS` are drawn."""
+    index = np.linspace(0, len(codes) - 1, min(len(codes), SCATTER_POINTS)).astype(int)
+    points, how = scatter_coordinates(codes[index])
+    labels = labels[index]
+    names = np.unique(labels)
+    colours = "tab10" if len(names) <= 10 else "viridis"
+    places = np.searchsorted(names, labels)
+    drawn = axes.scatter(
+        points[:, 0], points[:, 1], c=places, cmap=colours, vmin=-0.5, vmax=max(len(names), 10) - 0.5, s=6, lw=0,
+        alpha=0.6,
+    )
+    if 1 < len(names) <= 20:
+        handles, _ = drawn.legend_elements(num=list(range(len(names))), alpha=1)
+        axes.legend(handles, names.tolist(), fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5),
+                    frameon=False, handletextpad=0, borderaxespad=0)
+    axes.set_title(f"{title}{f' ({how})' if how else ''}", fontsize="medium")
+    axes.set_xlabel("component 1" if codes.shape[1] > 2 else "$z_1$")
+    axes.set_ylabel("component 2" if codes.shape[1] > 2 else "$z_2$" if codes.shape[1] == 2 else "")
+
+
+def walk_figure(images: np.ndarray, moved: Sequence[int], latent_dim: int) -> Figure:
+    """The latent walk alone."""
+    figure = _figure(7, 7)
+    draw_walk(figure.add_subplot(), images, moved, latent_dim)
+    return figure
+
+
+def scatter_figure(codes: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Figure:
+    """A latent scatter for each split."""
+    figure = _figure(5.6 * len(codes), 4.6)
+    for axes, split in zip(figure.subplots(1, len(codes), squeeze=False)[0], codes, strict=True):
+        draw_scatter(axes, codes[split], labels[split], f"{split} codes".capitalize())
+    return figure
+
+
+def reconstruction_figure(inputs: np.ndarray, outputs: np.ndarray) -> Figure:
+    """Inputs and, below each, its reconstruction."""
+    count = len(inputs)
+    figure = _figure(0.8 * count + 1, 2.2)
+    axes = figure.add_subplot()
+    axes.imshow(tile(np.concatenate([inputs, outputs]), count), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    height = inputs.shape[2]
+    axes.set_yticks([height / 2, 1.5 * height], ["input", "output"])
+    axes.set_xticks([])
+    axes.set_title("Reconstructions", fontsize="medium")
+    return figure
+
+
+def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
+    """The inputs, and below them a row for each block: its attention (N, 1, H, W) laid over the input.
+
+    Each row has its own colours from its least to its greatest attention, which stand at its end.
+    """
+    rows, columns = len(maps) + 1, len(inputs)
+    figure = _figure(columns + 2.6, rows + 0.4)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    extent = (0, 1, 0, 1)
+    for axes, image in zip(grid[0], inputs, strict=True):
+        axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
+    for line, (block, attention) in zip(grid[1:], maps.items(), strict=True):
+        low, high = float(attention.min()), float(attention.max())
+        for axes, image, scale in zip(line, inputs, attention[:, 0], strict=True):
+            axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
+            overlay = axes.imshow(scale, cmap="inferno", vmin=low, vmax=high, alpha=0.7, extent=extent)
+        line[0].set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
+        bar = figure.colorbar(overlay, ax=line.tolist(), fraction=0.03, pad=0.01)
+        bar.ax.tick_params(labelsize="xx-small")
+    for axes in grid.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.suptitle("Spatial attention over the input", fontsize="medium")
+    return figure
+
+
+def article_figure(
+    *,
+    codes: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    curves: Mapping[str, Mapping[int, float]],
+    walk: np.ndarray,
+    moved: Sequence[int],
+    title: str,
+) -> Figure:
+    """The article's figure of one run: train and test codes, curves of loss and KL, and the latent walk.
+
+    `curves` maps tags such as `train/loss` to {epoch: value}; those of loss and kl are drawn.
+    """
+    figure = _figure(15, 9.5)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 0.95))
+    (top_left, top_right), (bottom_left, bottom_right) = left.subplots(2, 2)
+    for axes, split in ((top_left, "train"), (top_right, "test")):
+        draw_scatter(axes, codes[split], labels[split], f"{split.capitalize()} codes")
+    for axes, metric, unit in ((bottom_left, "loss", ""), (bottom_right, "kl", " (nats an image)")):
+        for stage, style in (("train", "-"), ("val", "--")):
+            points = curves.get(f"{stage}/{metric}", {})
+            axes.plot(list(points), list(points.values()), style, marker="." if len(points) < 10 else None, label=stage)
+        axes.set_title("Loss" if metric == "loss" else "KL divergence", fontsize="medium")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(f"{metric}{unit}")
+        axes.legend(fontsize="small", frameon=False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    draw_walk(right.add_subplot(), walk, moved, next(iter(codes.values())).shape[1])
+    figure.suptitle(title)
+    return figure
+
+
+def to_array(figure: Figure, dpi: int = 100) -> np.ndarray:
+    """The figure as a picture: uint8 (H, W, 3)."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    """(C, H, W) -> (H, W) or (H, W, 3)."""
+    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
