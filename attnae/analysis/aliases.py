@@ -1,0 +1,62 @@
+"""What a design cannot tell apart: empty combinations of levels and aliased terms, by name."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+
+from attnae.analysis.design import INTERCEPT, Design
+
+
+def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
+    """The reason that a contrast over the design's columns has no estimate, in plain words."""
+    empty = empty_combinations(design, term)
+    if empty:
+        return f"not estimable: no run has {' or '.join(empty[:3])}{' or others' * (len(empty) > 3)}"
+    outside = contrast - design.row_space.T @ (design.row_space @ contrast)
+    names = [
+        other
+        for other, columns in design.terms.items()
+        if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
+    ]
+    return f"not estimable: aliased with {', '.join(names)}"
+
+
+def empty_combinations(design: Design, term: str) -> list[str]:
+    """Pairs of levels without a run, among the interactions of model M that the term is part of."""
+    found = []
+    for (i, a), (j, b) in combinations(enumerate(design.factors), 2):
+        pair = f"{a.name}:{b.name}"
+        if pair not in design.terms or not design.members[term] <= design.members[pair]:
+            continue
+        if "continuous" in (a.kind, b.kind):
+            continue
+        present = set(zip(design.codes[:, i].tolist(), design.codes[:, j].tolist(), strict=True))
+        for x, y in product(range(len(a.levels)), range(len(b.levels))):
+            if (x, y) not in present:
+                found.append(f"{a.name}={a.labels[x]} with {b.name}={b.labels[y]}")
+    return found
+
+
+def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
+    """A smallest list of the other terms whose columns span the term's: one where one suffices, else what is
+    left after dropping, from the last on, every term that is not needed. Empty where they do not span it."""
+    columns = design.columns([term])
+    if not _spans(design, others, columns):
+        return []
+    single = [other for other in others if other != INTERCEPT and _spans(design, [INTERCEPT, other], columns)]
+    if single:
+        return single
+    needed = list(others)
+    for other in reversed(others):
+        fewer = [name for name in needed if name != other]
+        if other != INTERCEPT and _spans(design, fewer, columns):
+            needed = fewer
+    return [name for name in needed if name != INTERCEPT]
+
+
+def _spans(design: Design, terms: list[str], columns: np.ndarray) -> bool:
+    matrix = design.columns(terms)
+    solution = np.linalg.lstsq(matrix, columns, rcond=1e-9)[0]
+    return bool(np.linalg.norm(columns - matrix @ solution) <= 1e-7 * np.linalg.norm(columns))

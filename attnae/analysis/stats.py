@@ -1,0 +1,203 @@
+"""From a table of runs to everything that the report says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.anova import anova_table
+from attnae.analysis.article import article_table
+from attnae.analysis.best import baseline_table, cells_table
+from attnae.analysis.cells import is_replicated
+from attnae.analysis.design import BLOCK, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.diagnostics import diagnose
+from attnae.analysis.effects import (
+    MainEffects,
+    Reading,
+    effects_table,
+    interactions_table,
+    main_rows,
+    trends_table,
+)
+from attnae.analysis.lenth import lenth
+from attnae.analysis.means import marginal_means_table, pairwise_table, simple_effects_table
+from attnae.analysis.next_steps import next_steps_table
+from attnae.analysis.noise import pure_error, seed_effects, seed_interactions
+from attnae.analysis.permutation import permutation_table
+from attnae.analysis.prepare import Columns, Prepared, prepare
+from attnae.analysis.result import Model, Noise, StudyResult
+from attnae.analysis.sensitivity import reversals, sensitivity_table
+from attnae.analysis.verdicts import Goal
+from attnae.errors import UserError
+
+
+def fit_study(
+    table: pd.DataFrame,
+    factors: Sequence[str],
+    *,
+    response: str = "response",
+    seed: str | None = "seed",
+    status: str = "status",
+    run: str = "run",
+    log: bool = False,
+    goal: Goal = "min",
+    alpha: float = 0.05,
+    interactions: Interactions = "auto",
+    baseline: Mapping[str, object] | None = None,
+    negligible: float | None = None,
+    target: float | None = None,
+    alternatives: Mapping[str, pd.Series] | None = None,
+    permutations: int = 9999,
+    random_seed: int = 0,
+) -> StudyResult:
+    """Which factors move the response, by how much, and how sure that is.
+
+    Args:
+        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and
+            run. Rows whose status is diverged or unfinished, or whose response is not finite, are left out,
+        and said. factors: columns whose levels are compared.
+        log: analyse the natural logarithm of the response.
+        goal: whether small or large responses are better.
+        alpha: 1 - confidence of intervals, and familywise error of verdicts.
+        interactions: two-way interactions in model M: as the design allows, never, or always.
+        baseline: factor -> level; the other combinations of these factors are compared with it.
+        negligible: effects within +- this are called negligible where the 90% interval says so.
+        target: the effect that more seeds should find; by default each row's own estimate.
+        alternatives: the response under other epoch rules, by name, on the table's index.
+        permutations: draws of the permutation tests; 0 for none.
+
+    Raises:
+        UserError: nothing can be estimated, or an option does not fit the table.
+    """
+    _check_options(goal, alpha, interactions, negligible, target, permutations)
+    reading = Reading(goal, alpha, log, negligible)
+    columns = Columns(response, seed, status, run)
+    data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
+    y = _transform(data, response) if log else data.y
+    design = data.design
+    family = MainEffects.of(design)
+    effects = effects_table(family, y, reading)
+    pairs = interactions_table(design, y, reading)
+    sensitivity, problems = sensitivity_table(
+        effects, table, factors, columns, interactions, reading, alternatives or {}
+    )
+    return StudyResult(
+        response=response,
+        reading=reading,
+        factors=design.factors,
+        dropped_factors=data.dropped_factors,
+        design=design,
+        model=_summarise(design, y, interactions),
+        article=article_table(design.factors, design.codes, y, alpha=alpha),
+        effects=effects,
+        trends=trends_table(design, y, reading),
+        anova=anova_table(design, y),
+        interactions=pairs,
+        noise=_noise(family, data, y, alpha),
+        marginal_means=marginal_means_table(design, y, alpha=alpha),
+        pairwise=pairwise_table(family, y, alpha=alpha),
+        simple_effects=simple_effects_table(design, pairs, y, alpha=alpha),
+        diagnostics=diagnose(
+            design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha
+        ),
+        sensitivity=sensitivity,
+        permutation=permutation_table(design, y, draws=permutations, seed=random_seed)
+        if permutations
+        else None,
+        reversals=reversals(sensitivity),
+        cells=cells_table(design, y, reading),
+        baseline=baseline_table(design, y, baseline, reading) if baseline else None,
+        next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
+        notes=(*data.notes, *problems),
+    )
+
+
+def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Model:
+    centred = y - y.mean()
+    residuals = design.residuals(centred)
+    rss = float(residuals @ residuals)
+    terms = tuple(term for term in design.terms if term != "intercept")
+    if interactions != "auto":
+        reason = f"interactions: {interactions}, as asked for"
+    elif len(design.factors) < 2:
+        reason = "one factor has no interactions"
+    elif design.has_interactions:
+        reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
+    else:
+        reason = f"two-way interactions would leave fewer than {MIN_RESIDUAL_DF} residual degrees of freedom"
+    return Model(
+        formula=f"response ~ {' + '.join(terms)}",
+        terms=terms,
+        reason=reason,
+        runs=design.n,
+        cells=int(design.cells.max()) + 1,
+        parameters=design.matrix.shape[1],
+        rank=design.rank,
+        residual_df=design.residual_df,
+        residual_sd=float(np.sqrt(rss / design.residual_df)) if design.residual_df else np.nan,
+        r_squared=1 - rss / float(centred @ centred),
+        condition_number=design.condition_number,
+    )
+
+
+def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> Noise:
+    design = family.design
+    pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
+    blocks = BLOCK in design.terms
+    counts = np.bincount(design.cells)
+    if pure is not None:
+        method, statement = "pure error", "noise is seen between runs of the same cell"
+    elif screening is not None:
+        method, statement = "lenth", "one run a cell: screening only, and valid for this seed only"
+    else:
+        method, statement = (
+            "residual",
+            "one run a cell: noise is what model M leaves, and valid for this seed only",
+        )
+    return Noise(
+        method=method,
+        statement=statement,
+        seeds=data.seeds,
+        blocks=blocks,
+        runs_per_cell=(int(counts.min()), int(counts.max())),
+        pure_error=pure,
+        lenth=screening,
+        seed_interactions=seed_interactions(design, y),
+        seed_effects=seed_effects(design, family.keys, main_rows(design), y, data.seeds, alpha),
+    )
+
+
+def _transform(data: Prepared, response: str) -> np.ndarray:
+    if (data.y <= 0).any():
+        run = data.runs[int(data.y.argmin())]
+        raise UserError(
+            f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response"
+        )
+    return np.log(data.y)
+
+
+def _check_options(
+    goal: str,
+    alpha: float,
+    interactions: str,
+    negligible: float | None,
+    target: float | None,
+    permutations: int,
+) -> None:
+    choices: dict[str, tuple[Any, tuple[str, ...]]] = {
+        "goal": (goal, ("min", "max")),
+        "interactions": (interactions, ("auto", "none", "two-way")),
+    }
+    for name, (value, valid) in choices.items():
+        if value not in valid:
+            raise UserError(f"--{name} {value!r}: choose from {', '.join(valid)}")
+    if not 0 < alpha < 1:
+        raise UserError(f"--alpha {alpha}: choose a number between 0 and 1, such as 0.05")
+    for name, size in (("negligible", negligible), ("target", target)):
+        if size is not None and not size > 0:
+            raise UserError(f"--{name} {size}: choose a positive number, in units of the response")
+    if permutations < 0:
+        raise UserError(f"--permutations {permutations}: choose 0 (none) or more")
