@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from attnae.analysis.cells import cell_means
 from attnae.analysis.contrasts import contrasts, holm, two_sided_p
 from attnae.analysis.design import BLOCK, Design
 from attnae.analysis.effects import Reading
+from attnae.analysis.saturated import cell_means
 from attnae.errors import UserError
 
 # As many combinations are listed, best first; Holm's family is always all of them.

@@ -65,14 +65,17 @@ def pairwise_table(family: MainEffects, y: np.ndarray, *, alpha: float) -> pd.Da
 
 
 def simple_effects_table(
-    design: Design, interactions: pd.DataFrame | None, y: np.ndarray, *, alpha: float
+    design: Design, anova: pd.DataFrame, interactions: pd.DataFrame | None, y: np.ndarray, *, alpha: float
 ) -> pd.DataFrame | None:
-    """Effects of one factor at each level of another, for pairs with an interaction row whose Holm p is below
-    alpha: factor, level, within, at, estimate, ..., p, p_holm (Holm over the table). None where no pair has
-    one."""
+    """Effects of one factor at each level of another, for pairs whose interaction is significant, by its F or
+    by one of its rows (Holm p below alpha): factor, level, within, at, estimate, ..., p, p_holm (over the
+    table).
+
+    None where no interaction is significant.
+    """
     if interactions is None:
         return None
-    significant = set(interactions.factor[interactions.p_holm < alpha])
+    significant = {*interactions.factor[interactions.p_holm < alpha], *anova.term[anova.p_holm < alpha]}
     keys, within, rows = [], [], []
     for pair in combinations(design.factors, 2):
         if f"{pair[0].name}:{pair[1].name}" not in significant:

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.anova import f_row, orthogonal_part, sum_of_squares
-from attnae.analysis.cells import cell_residuals
 from attnae.analysis.contrasts import contrasts, holm, two_sided_p
 from attnae.analysis.design import BLOCK, Design
+from attnae.analysis.saturated import cell_residuals
 
 
 @dataclass(frozen=True)

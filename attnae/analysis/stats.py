@@ -11,7 +11,6 @@ import pandas as pd
 from attnae.analysis.anova import anova_table
 from attnae.analysis.article import article_table
 from attnae.analysis.best import baseline_table, cells_table
-from attnae.analysis.cells import is_replicated
 from attnae.analysis.design import BLOCK, MIN_RESIDUAL_DF, Design, Interactions
 from attnae.analysis.diagnostics import diagnose
 from attnae.analysis.effects import (
@@ -29,6 +28,7 @@ from attnae.analysis.noise import pure_error, seed_effects, seed_interactions
 from attnae.analysis.permutation import permutation_table
 from attnae.analysis.prepare import Columns, Prepared, prepare
 from attnae.analysis.result import Model, Noise, StudyResult
+from attnae.analysis.saturated import is_replicated
 from attnae.analysis.sensitivity import reversals, sensitivity_table
 from attnae.analysis.verdicts import Goal
 from attnae.errors import UserError
@@ -81,6 +81,7 @@ def fit_study(
     family = MainEffects.of(design)
     effects = effects_table(family, y, reading)
     pairs = interactions_table(design, y, reading)
+    anova = anova_table(design, y)
     sensitivity, problems = sensitivity_table(
         effects, table, factors, columns, interactions, reading, alternatives or {}
     )
@@ -94,12 +95,12 @@ def fit_study(
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
         trends=trends_table(design, y, reading),
-        anova=anova_table(design, y),
+        anova=anova,
         interactions=pairs,
         noise=_noise(family, data, y, alpha),
         marginal_means=marginal_means_table(design, y, alpha=alpha),
         pairwise=pairwise_table(family, y, alpha=alpha),
-        simple_effects=simple_effects_table(design, pairs, y, alpha=alpha),
+        simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
         diagnostics=diagnose(
             design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha
         ),
