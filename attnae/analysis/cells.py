@@ -1,88 +1,73 @@
-"""The saturated model of cells + blocks: pure error, and cell means adjusted for blocks."""
+"""Cells of the design: which are empty, which hold the same run twice, how many seeds each has."""
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
+import pandas as pd
 
-from attnae.analysis.design import BLOCK, Design
+from attnae.analysis.factors import MAX_NUMERIC_LEVELS
+
+MAX_CELLS = 100_000
 
 
 @dataclass(frozen=True)
-class CellMeans:
-    """Means of cells at equal weights of the blocks, with the pure error of their differences.
+class Cells:
+    """How the runs fill the design.
 
     Attributes:
-        mean: (cells,), in the order of `Design.cells`.
-        counts: (cells,) runs.
-        blocks: (cells, columns), the mean block columns of each cell.
-        block_inverse: (columns, columns), inverse cross product of the blocks within cells.
-        mean_square: pure error variance; df its degrees of freedom.
+        expected: runs of the complete factorial, all seeds; None if the runs cover half of its cells or less:
+            then it is a fraction or a random search, and nothing is missing.
+        missing: the runs that are not there, a row each: factors, and the seed where seeds recur over cells.
+        seeds_per_cell: how many cells have how many runs.
     """
 
-    mean: np.ndarray
-    counts: np.ndarray
-    blocks: np.ndarray
-    block_inverse: np.ndarray
-    mean_square: float
-    df: int
-
-    def difference_error(self, cells: np.ndarray, other: int) -> np.ndarray:
-        """(cells,) standard errors of the differences to the other cell."""
-        shift = self.blocks[cells] - self.blocks[other]
-        imbalance = np.einsum("ij,jk,ik->i", shift, self.block_inverse, shift)
-        return np.sqrt(self.mean_square * (1 / self.counts[cells] + 1 / self.counts[other] + imbalance))
+    expected: int | None
+    missing: pd.DataFrame
+    seeds_per_cell: dict[int, int]
 
 
-def is_replicated(design: Design) -> bool:
-    """Whether at least half of the cells have two runs or more."""
-    return bool(np.mean(np.bincount(design.cells) > 1) >= 0.5)
+def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> Cells:
+    """Compare the runs, a row each, with the complete factorial of their levels."""
+    names = list(factors)
+    found = Counter(runs[names].itertuples(index=False, name=None))
+    per_cell = dict(sorted(Counter(found.values()).items()))
+    levels = [list(dict.fromkeys(runs[name])) for name in names]
+    combinations = math.prod(map(len, levels))
+    curve = any(
+        len(values) > MAX_NUMERIC_LEVELS and all(isinstance(value, (int, float)) for value in values)
+        for values in levels
+    )
+    nothing = pd.DataFrame(columns=names)
+    if curve or combinations > MAX_CELLS or 2 * len(found) <= combinations:
+        return Cells(None, nothing, per_cell)
+    seeds = list(dict.fromkeys(runs[seed])) if seed is not None else []
+    if len(seeds) > 1 and 2 * len(runs) > combinations * len(seeds):
+        wanted = itertools.product(*levels, seeds)
+        there = set(runs[[*names, seed]].itertuples(index=False, name=None))
+        missing = [row for row in wanted if row not in there]
+        return Cells(combinations * len(seeds), pd.DataFrame(missing, columns=[*names, seed]), per_cell)
+    missing = [row for row in itertools.product(*levels) if row not in found]
+    usual = Counter(found.values()).most_common(1)[0][0]
+    return Cells(combinations * usual, pd.DataFrame(missing, columns=names), per_cell)
 
 
-def cell_means(design: Design, y: np.ndarray) -> CellMeans | None:
-    """None unless cells are replicated and blocks leave a pure error."""
-    residuals, df = cell_residuals(design, y)
-    if df == 0 or not is_replicated(design):
-        return None
-    counts = np.bincount(design.cells)
-    columns = _block_columns(design)
-    swept = within_cells(design, columns)
-    inverse = np.linalg.pinv(swept.T @ swept, rcond=1e-9, hermitian=True)
-    blocks = cell_averages(design, columns)
-    mean = cell_averages(design, y[:, None])[:, 0] - blocks @ (inverse @ (swept.T @ y))
-    return CellMeans(mean, counts, blocks, inverse, float(residuals @ residuals) / df, df)
+def superseded(
+    runs: pd.DataFrame, factors: Sequence[str], seed: str | None, started: pd.Series
+) -> dict[int, int]:
+    """Runs of the same cell and seed as a later one: the index of each, and that of the later one.
 
-
-def cell_residuals(design: Design, y: np.ndarray) -> tuple[np.ndarray, int]:
-    """(runs,) residuals of cells + blocks, and their degrees of freedom.
-
-    Cells are swept out as means, then blocks from what is left (Frisch & Waugh 1933): no matrix of cells is
-    built.
+    Where one seed served all runs, repeated cells are replicates, unless their responses are equal.
     """
-    centred = within_cells(design, y)
-    left = design.n - int(design.cells.max()) - 1
-    if left == 0:
-        return centred, 0
-    vectors, singular, _ = np.linalg.svd(within_cells(design, _block_columns(design)), full_matrices=False)
-    basis = vectors[:, singular > 1e-9 * np.sqrt(design.n)]
-    return centred - basis @ (basis.T @ centred), left - basis.shape[1]
-
-
-def cell_averages(design: Design, columns: np.ndarray) -> np.ndarray:
-    """(cells, columns) means over the runs of each cell."""
-    counts = np.bincount(design.cells)
-    means = np.empty((len(counts), columns.shape[1]))
-    for i, column in enumerate(columns.T):
-        means[:, i] = np.bincount(design.cells, column) / counts
-    return means
-
-
-def within_cells(design: Design, values: np.ndarray) -> np.ndarray:
-    """Values minus the mean of their cell; (runs,) or (runs, columns)."""
-    columns = values.reshape(design.n, -1)
-    return (columns - cell_averages(design, columns)[design.cells]).reshape(values.shape)
-
-
-def _block_columns(design: Design) -> np.ndarray:
-    return design.matrix[:, design.terms[BLOCK]] if BLOCK in design.terms else np.zeros((design.n, 0))
+    if seed is None:
+        return {}
+    keys = [*factors, seed] if runs[seed].nunique() > 1 else [*factors, seed, "response"]
+    ordered = runs.assign(started=started).sort_values("started", kind="stable", na_position="first")
+    found = {}
+    for _, group in ordered.groupby(keys, sort=False, dropna=False, observed=True):
+        found.update(dict.fromkeys(group.index[:-1], group.index[-1]))
+    return found

@@ -33,8 +33,8 @@ def read_table(path: Path) -> list[Run]:
     """Read a CSV table with a header: every row becomes a run, every numeric column a scalar of one point.
 
     Columns named like results are scalars only, those of words and truth values hyper-parameters only; other
-    numbers may be either, so they are both. Columns `run` and `status` are recognised by name. An empty cell
-    is no value.
+    numbers may be either, so they are both; if no name is a result's, the last number is the result. Columns
+    `run` and `status` are recognised by name. An empty cell is no value.
 
     Raises:
         UserError: the file is no such table; the line says where.
@@ -51,6 +51,8 @@ def read_table(path: Path) -> list[Run]:
     marks = [str(value) for value in columns.pop("status", [UNKNOWN] * len(rows))]
     numeric = {name for name, values in columns.items() if _is_numeric(values)}
     results = {name for name in numeric if is_result_name(name)}
+    if not results:
+        results = set([name for name in columns if name in numeric and "seed" not in name.lower()][-1:])
     runs = []
     for row, name in enumerate(names):
         values = {column: value for column in columns if (value := columns[column][row]) is not None}

@@ -1,0 +1,168 @@
+"""What varies over the runs and what it means: factors, the seed, constants, identifiers, derived values."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attnae.analysis.derived import Codes, find_derived, last_part_matches
+from attnae.analysis.runs import HParam
+from attnae.errors import UserError
+
+UNSET = "none"  # the level of runs that do not record a hyper-parameter that others do
+SEED = re.compile(r"(.*_)?seed(_.*)?|random_state", re.IGNORECASE)
+# Names under which programs keep books; what they hold changes no result, or is no choice of anyone's.
+BOOKKEEPING = re.compile(
+    r"((run|exp|experiment|trial|job|project|wandb|slurm)_?)?(name|id|index|notes?|tags|dir|path)"
+    r"|.*_(dir|path|file)|run|experiment|trial|replicate|replication|rep|repeat|host|hostname|time|timestamp"
+    r"|date|pid|port|resume|threads|num_threads|(num_)?workers|accelerator|devices?|num_nodes|gpus?|compile"
+    r"|picture_every",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The part each hyper-parameter plays.
+
+    Attributes:
+        factors: what is compared, in the order of the logs.
+        seed: the name of the seed, whether it varies or not; None if there is none.
+        constants: the one value of those that do not vary.
+        identifiers: those that name runs or keep books, with the reason.
+        derived: those that follow from others, with the names of the others.
+        confounded: groups of factors that split the runs alike, so that no data can tell them apart.
+        ignored: those that vary and were left out by the user's choice of factors.
+        incomplete: those that some runs do not record; these runs get the level "none".
+    """
+
+    factors: tuple[str, ...]
+    seed: str | None
+    constants: dict[str, HParam]
+    identifiers: dict[str, str]
+    derived: dict[str, tuple[str, ...]]
+    confounded: tuple[tuple[str, ...], ...]
+    ignored: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+
+def find_structure(
+    settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] | None = None
+) -> Structure:
+    """Sort the hyper-parameters of the runs, or check the user's choice of factors.
+
+    Raises:
+        UserError: nothing to compare, or a factor that no run records.
+    """
+    names = list(dict.fromkeys(name for setting in settings for name in setting))
+    columns = {name: [setting.get(name, UNSET) for setting in settings] for name in names}
+    codes = {name: _codes(column) for name, column in columns.items()}
+    levels = {name: int(code.max()) + 1 for name, code in codes.items()}
+    constants = {name: columns[name][0] for name in names if levels[name] == 1}
+    varying = [name for name in names if levels[name] > 1]
+    chosen = None if factors is None else [_resolve(factor, names) for factor in factors]
+    seed = _find_seed(columns, varying, chosen or [])
+    open_names = [name for name in varying if name != seed]
+    if chosen is None:
+        identifiers = _identifiers({name: columns[name] for name in open_names}, levels, len(settings))
+        candidates = {name: codes[name] for name in open_names if name not in identifiers}
+        copies = _copies({name: columns[name] for name in candidates})
+        derived = copies | find_derived({name: candidates[name] for name in candidates if name not in copies})
+        kept, ignored = [name for name in candidates if name not in derived], []
+    else:
+        identifiers, derived = {}, {}
+        kept = [name for name in dict.fromkeys(chosen) if name in varying]
+        ignored = [
+            name for name in open_names if name not in kept and not last_part_matches(name, BOOKKEEPING)
+        ]
+    structure = Structure(
+        factors=tuple(kept),
+        seed=seed,
+        constants={name: value for name, value in constants.items() if name != seed},
+        identifiers=identifiers,
+        derived=derived,
+        confounded=_equal_groups({name: codes[name] for name in kept}),
+        ignored=tuple(ignored),
+        incomplete=tuple(name for name in kept if any(name not in setting for setting in settings)),
+    )
+    if not kept:
+        raise UserError(_nothing_to_compare(structure, settings, levels))
+    return structure
+
+
+def _identifiers(columns: Mapping[str, list[HParam]], levels: Mapping[str, int], runs: int) -> dict[str, str]:
+    """Those that keep books, are words of which every run has its own, or number the runs."""
+    found = {name: "keeps books" for name in columns if last_part_matches(name, BOOKKEEPING)}
+    found |= {name: "another seed" for name in columns if last_part_matches(name, SEED)}
+    repeats = any(levels[name] < runs for name in columns if name not in found)
+    for name, column in columns.items():
+        if name in found or levels[name] < runs:
+            continue
+        numbers = sorted(value for value in column if isinstance(value, (int, float)))
+        counts = len(numbers) == runs and numbers == list(range(int(numbers[0]), int(numbers[0]) + runs))
+        if len(numbers) < runs or (counts and repeats):
+            found[name] = "every run has its own"
+    return found
+
+
+def _copies(columns: Mapping[str, list[HParam]]) -> dict[str, tuple[str, ...]]:
+    """Columns that say the same as an earlier one, value by value: `model/act` after `act`."""
+    first: dict[tuple[HParam, ...], str] = {}
+    owners = {name: first.setdefault(tuple(column), name) for name, column in columns.items()}
+    return {name: (owner,) for name, owner in owners.items() if owner != name}
+
+
+def _find_seed(columns: Mapping[str, list[HParam]], varying: list[str], chosen: list[str]) -> str | None:
+    seeds = [
+        name
+        for name, column in columns.items()
+        if last_part_matches(name, SEED) and name not in chosen and not isinstance(column[0], bool)
+    ]
+    return min(seeds, key=lambda name: (name not in varying, name.lower() != "seed", name), default=None)
+
+
+def _resolve(factor: str, names: Sequence[str]) -> str:
+    """The hyper-parameter meant: its full name, or its last part where only one has it."""
+    ends = [name for name in names if name.rsplit("/", 1)[-1] == factor]
+    if factor in names or len(ends) == 1:
+        return factor if factor in names else ends[0]
+    close = difflib.get_close_matches(factor, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names[:12])}"
+    raise UserError(f"--factors {factor}: no run records it; {hint}")
+
+
+def _nothing_to_compare(
+    structure: Structure, settings: Sequence[Mapping[str, HParam]], levels: Mapping[str, int]
+) -> str:
+    if not any(settings):
+        return (
+            "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a config.yaml "
+            "into each run directory, or say how names spell them, such as --name-pattern '{act}-{bn}'"
+        )
+    own = [name for name in structure.identifiers if levels[name] == len(settings)]
+    if own:
+        return (
+            f"every run has its own {', '.join(own)}, and nothing repeats, so nothing compares: "
+            "run each setting with several seeds, or name the factors with --factors"
+        )
+    return (
+        f"the {len(settings)} runs do not differ in any hyper-parameter: give a study in which one varies, "
+        "or name the factors with --factors"
+    )
+
+
+def _codes(column: Sequence[HParam]) -> Codes:
+    """Level indices in order of appearance; True and 1 are one level, as they are to every log format."""
+    seen: dict[HParam, int] = {}
+    return np.array([seen.setdefault(value, len(seen)) for value in column], dtype=np.int64)
+
+
+def _equal_groups(codes: Mapping[str, Codes]) -> tuple[tuple[str, ...], ...]:
+    groups: dict[bytes, list[str]] = {}
+    for name, code in codes.items():
+        groups.setdefault(code.tobytes(), []).append(name)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)

@@ -1,0 +1,52 @@
+"""Do the runs come from one version of the code, of the libraries and of the data?"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from attnae.analysis.runs import Run
+
+# What of metrics.json can change results without being a hyper-parameter.
+TELLING = re.compile(
+    r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I
+)
+SHOWN = 12
+
+
+def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame) -> list[str]:
+    """One sentence for every version, commit or checksum that differs among runs, but not by design.
+
+    Args:
+        cells: (runs, factors), the settings of the same runs; what follows from one factor (the checksum of a
+            data set that is a factor) is no mixing.
+    """
+    recorded = [dict(_flatten(run.provenance)) for run in runs]
+    found = []
+    for name in dict.fromkeys(name for record in recorded for name in record):
+        values = [record.get(name, "not recorded") for record in recorded]
+        counts = Counter(values)
+        if len(counts) < 2 or any(_follows(values, cells[factor]) for factor in cells):
+            continue
+        parts = [
+            f"{value[:SHOWN]} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)
+        ]
+        more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
+        found.append(f"runs mix different values of {name}: {', '.join(parts)}{more}")
+    return found
+
+
+def _follows(values: list[str], column: pd.Series) -> bool:
+    return len(set(zip(column, values, strict=True))) == column.nunique()
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}/")
+        elif TELLING.fullmatch(prefix + name) and not isinstance(value, list):
+            yield prefix + name, str(value)
