@@ -1,4 +1,4 @@
-"""The command line: options in, one call out. torch and its like are imported after parsing, so that --help is quick."""
+"""The command line: options in, one call out. torch is imported after parsing, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
+from tyro.conf import FlagCreatePairsOff, UseAppendAction
 
-from attnae.config import RunConfig, flag, option_names
+from attnae.checks import flag
+from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
 
@@ -37,6 +38,11 @@ class TrainCommand(OptionGroups):
 def train_command(args: Sequence[str] | None = None) -> int:
     """What `train.py` does with these arguments; the exit code."""
     return _guarded(_train, sys.argv[1:] if args is None else list(args))
+
+
+def analyze_command(args: Sequence[str] | None = None) -> int:
+    """What `analyze.py` does with these arguments; the exit code."""
+    return _guarded(_analyze, sys.argv[1:] if args is None else list(args))
 
 
 def _train(args: list[str]) -> int:
@@ -73,7 +79,7 @@ def _resume(directory: Path, args: list[str]) -> int:
 
     for option in typed_options(args):
         if option not in BESIDE_RESUME:
-            raise UserError(f"{flag(option)} cannot stand beside --resume: the run goes on with the options in {directory}")
+            raise UserError(f"{flag(option)} cannot stand beside --resume: {directory} has its own options")
     recorded = read_unfinished(directory)
     command = tyro.cli(
         TrainCommand, args=args, prog="train.py", default=TrainCommand(**groups_of(recorded), resume=directory)
@@ -84,14 +90,21 @@ def _resume(directory: Path, args: list[str]) -> int:
 def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False) -> int:
     from rich.console import Console
 
-    from attnae.training.run import describe, train
+    from attnae.training.prepare import describe
+    from attnae.training.run import is_main_process, train
     from attnae.training.summary import print_result
 
-    console = Console()
+    console = Console(quiet=not is_main_process())
     if dry_run:
         describe(config, console)
         return 0
     return print_result(train(config, resume=resume, console=console), console)
+
+
+def _analyze(args: list[str]) -> int:
+    from attnae.analysis.command import AnalyzeCommand, run
+
+    return run(tyro.cli(AnalyzeCommand, args=args, prog="analyze.py"))
 
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:

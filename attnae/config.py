@@ -6,15 +6,13 @@ The groups below are the panels of `--help`. A default is written once, here.
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.extras import literal_type_from_choices
 
+from attnae.checks import mistakes
 from attnae.errors import UserError
 from attnae.model.activations import ACTIVATIONS
 from attnae.training.sources import DATASETS
@@ -137,42 +135,8 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
     """Every option of one run. `UserError` says which value is out of range."""
 
     def __post_init__(self) -> None:
-        for message in self._mistakes():
+        for message in mistakes(self):
             raise UserError(message)
-
-    def _mistakes(self) -> Iterator[str]:
-        """What is wrong with each option; a type is checked where it is parsed, a range here."""
-        if self.act not in ACTIVATIONS:
-            yield f"--act {self.act}: choose one of {', '.join(ACTIVATIONS)}"
-        if self.dataset not in ("auto", *DATASETS):
-            yield f"--dataset {self.dataset}: choose one of auto, {', '.join(DATASETS)}"
-        if len(self.units) < 3:
-            yield f"--units {' '.join(map(str, self.units))}: give at least 3, such as 35 25 5"
-        if min(self.units) < 1:
-            yield f"--units {' '.join(map(str, self.units))}: all must be positive"
-        if not 0 <= self.dropout_rate < 1:
-            yield f"--dropout-rate {self.dropout_rate}: must be at least 0 and below 1"
-        if self.attention_kernel_size < 1 or self.attention_kernel_size % 2 == 0:
-            yield f"--attention-kernel-size {self.attention_kernel_size}: must be odd, such as 5"
-        for option, least in _LEAST.items():
-            value = getattr(self, option)
-            if value is not None and not (least <= value < math.inf):
-                yield f"{flag(option)} {value}: must be at least {least}"
-        if not 0 < self.lr < math.inf:
-            yield f"--lr {self.lr}: must be positive"
-        if self.min_lr > self.lr:
-            yield f"--min-lr {self.min_lr}: must be at most --lr, {self.lr}"
-        if self.seed >= 2**32:
-            yield f"--seed {self.seed}: must be below 2**32"
-        if not re.fullmatch(r"auto|-1|\d+(,\d+)*", self.devices) or self.devices == "0":
-            yield f"--devices {self.devices}: give auto, a number such as 2, or numbers such as 0,3"
-        if self.dataset not in ("auto", "folder"):
-            for option in ("image_size", "channels"):
-                native = DATASETS[self.dataset].shape[option]
-                if getattr(self, option) not in (None, native):
-                    yield f"{flag(option)} {getattr(self, option)}: {self.dataset} has {native}; for --dataset folder"
-        if self.name is not None:
-            yield from _name_mistakes(self.name)
 
     def replace(self, **changes: Any) -> RunConfig:
         """The same options but for the changes, checked again."""
@@ -197,7 +161,8 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
     @property
     def image_values(self) -> int:
         """Values in one image: pixels times channels; `image_size` and `channels` must be resolved."""
-        assert self.image_size is not None and self.channels is not None
+        assert self.image_size is not None
+        assert self.channels is not None
         return self.image_size**2 * self.channels
 
     def plain(self) -> dict[str, bool | int | float | str | list[int] | None]:
@@ -218,43 +183,12 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         return ",".join([*parts, f"seed={self.seed}"])
 
 
-# The least value of each option that has only a lower limit.
-_LEAST: dict[str, float] = {
-    "block_depth": 1,
-    "latent_dim": 1,
-    "kl_weight": 0,
-    "epochs": 1,
-    "batch_size": 2,
-    "min_lr": 0,
-    "seed": 0,
-    "val_size": 0,
-    "limit_train": 3,
-    "limit_test": 1,
-    "image_size": 1,
-    "num_nodes": 1,
-    "threads": 1,
-    "picture_every": 0,
-}
-
-
 def option_names(*groups: str) -> list[str]:
     """The names of the options in these groups, in the order of `--help`."""
     return [field.name for group in groups for field in dataclasses.fields(GROUPS[group])]
-
-
-def flag(option: str) -> str:
-    """The option as it is typed: `batch_norm` -> `--batch-norm`."""
-    return "--" + option.replace("_", "-")
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value
-
-
-def _name_mistakes(name: str) -> Iterator[str]:
-    if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", name):
-        yield f"--name {name!r}: must be the name of one folder, without / or \\; --log-dir says where it is made"
-    if len(name.encode()) > 200:
-        yield f"--name {name[:40]!r}...: must be at most 200 bytes long"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from tyro.conf import OmitArgPrefixes
 
+from attnae.checks import flag
 from attnae.config import (
     GROUPS,
     DataOptions,
@@ -23,7 +23,6 @@ from attnae.config import (
     OutputOptions,
     RunConfig,
     TrainingOptions,
-    flag,
     option_names,
 )
 from attnae.errors import UserError

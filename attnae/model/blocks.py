@@ -5,7 +5,7 @@ All maps are (batch, channels, height, width). Kernels start Glorot-uniform and 
 """
 
 from collections import OrderedDict
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from attnae.model.activations import ACTIVATIONS
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
+BATCH_NORM: dict[str, Any] = {"eps": 1e-3, "momentum": 0.01}
 
 
 def glorot(layer: Layer) -> Layer:

@@ -147,9 +147,8 @@ class VAE(nn.Module):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n images decoded from standard normal codes, in [0, 1]: (n, C, H, W)."""
-        weight = self.from_latent.fc0.weight
-        z = torch.randn(n, self.latent_dim, generator=generator, dtype=weight.dtype)
-        return self.decode(z.to(weight.device))
+        z = torch.randn(n, self.latent_dim, generator=generator)
+        return self.decode(z.to(next(self.parameters())))
 
     def attention_maps(self, x: Tensor) -> dict[str, Tensor]:
         """The attention of each block while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.

@@ -41,8 +41,9 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: the run was stopped before its first epoch ended") from error
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path} is corrupt, or holds more than weights; it was not loaded, since that could run code"
-                        ) from error
+        raise UserError(
+            f"{path} is corrupt, or holds more than weights; it was not loaded, since that could run code"
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is not a whole checkpoint: {error}") from error
 

@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     """Images and where they stand in their split."""
 
     images: Tensor  # uint8 (B, C, H, W)
-    index: Tensor  # int64 (B,)
+    positions: Tensor  # int64 (B,)
 
 
 class Batches:
@@ -86,7 +86,7 @@ class ImageData(pl.LightningDataModule):
         kept, held = sorted(order[held_out:]), sorted(order[:held_out])
         if len(kept) < 2:
             raise UserError(f"{len(kept)} training images are too few: batch norm needs at least 2")
-        self.batch_size = min(batch_size, len(kept))
+        self.batch_size = batch_size
         self.seed = seed
         self.labels = {"train": train.labels[kept], "val": train.labels[held], "test": test.labels}
         self.images = {
@@ -111,9 +111,27 @@ class ImageData(pl.LightningDataModule):
             digest.update(self.labels[split].tobytes())
         return digest.hexdigest()
 
+    def check_ranks(self, world_size: int) -> None:
+        """`UserError` where the batches cannot be shared out evenly, two images or more to each of the ranks."""
+        if self.batch_size % world_size:
+            raise UserError(
+                f"--batch-size {self.batch_size} cannot be shared evenly among {world_size} devices: "
+                f"take {max(2, self.batch_size // world_size) * world_size}"
+            )
+        if min(self.batch_size, self.sizes["train"]) < 2 * world_size:
+            raise UserError(
+                f"--batch-size {self.batch_size} and {self.sizes['train']} training images are too few for "
+                f"{world_size} devices: batch norm needs 2 images on each"
+            )
+
     def setup(self, stage: str) -> None:
-        """Move the images to the device where they take at most half of its free memory."""
+        """Move the images to the device where they take at most half of its free memory.
+
+        Raises `UserError` where the machines that train together do not have the same images.
+        """
         assert self.trainer is not None
+        if self.trainer.world_size > 1 and self.trainer.strategy.broadcast(self.checksum()) != self.checksum():
+            raise UserError(f"the images on rank {self.trainer.global_rank} are not those on rank 0: copy them over")
         device = self.trainer.strategy.root_device
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
@@ -142,21 +160,13 @@ class ImageData(pl.LightningDataModule):
 
     def _batches(self, split: str, order: Callable[[], Tensor], batch_size: int, *, training: bool) -> Batches:
         assert self.trainer is not None
-        world_size = self.trainer.world_size
-        if training and batch_size < 2 * world_size:
-            raise UserError(f"--batch-size {batch_size} is too small for {world_size} devices: each needs 2 images")
-        if training and batch_size % world_size:
-            raise UserError(
-                f"--batch-size {batch_size} cannot be shared evenly among {world_size} devices: "
-                f"take {batch_size - batch_size % world_size}"
-            )
         return Batches(
             self.images[split],
             order,
             batch_size,
             training=training,
             rank=self.trainer.global_rank,
-            world_size=world_size,
+            world_size=self.trainer.world_size,
         )
 
 

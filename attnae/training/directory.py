@@ -63,7 +63,7 @@ def _shortened(name: str, most: int = 150) -> str:
         return name
     from zlib import crc32
 
-    return f"{name[:most - 40]}...{crc32(name.encode()):08x}...{name[-20:]}"
+    return f"{name[: most - 40]}...{crc32(name.encode()):08x}...{name[-20:]}"
 
 
 def read_unfinished(directory: Path) -> RunConfig:
@@ -72,7 +72,7 @@ def read_unfinished(directory: Path) -> RunConfig:
         raise UserError(f"--resume {directory}: no {CONFIG} there, so no run to go on with")
     status = read_metrics(directory).get("status")
     if status == FINISHED:
-        raise UserError(f"--resume {directory}: that run is finished; to train longer, start another with more --epochs")
+        raise UserError(f"--resume {directory}: that run is finished; to train longer, start one with more --epochs")
     if status == DIVERGED:
         raise UserError(f"--resume {directory}: that run diverged and would again; start another with a smaller --lr")
     return read_config(directory / CONFIG)

@@ -37,8 +37,10 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
         test_paths = train_paths[9::10] or train_paths[-1:]
         train_paths = [path for path in train_paths if path not in set(test_paths)]
     if not train_paths:
-        raise UserError(f"--data-dir {directory}: found {len(test_paths)} images ({', '.join(sorted(SUFFIXES))}), "
-                        "too few to train on")
+        raise UserError(
+            f"--data-dir {directory}: found {len(test_paths)} images ({', '.join(sorted(SUFFIXES))}), "
+            "too few to train on"
+        )
     everything = [*train_paths, *test_paths]
     images = _load_all(everything, image_size, channels)
     folders = [_label(path, train_root) for path in train_paths] + [_label(path, test_root) for path in test_paths]
@@ -70,11 +72,11 @@ def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -
         if first is None:
             first = (path, image.shape)
         if image.shape[0] != first[1][0]:
-            raise UserError(f"{first[0]} and {path} differ in channels: say --channels 1 (grey) or --channels 3 (colour)")
+            raise UserError(f"{first[0]} and {path} differ in channels: say --channels 1 (grey) or 3 (colour)")
         if image.shape != first[1] or image.shape[1] != image.shape[2]:
             raise UserError(
                 f"{path} is {image.shape[2]}x{image.shape[1]}, {first[0]} {first[1][2]}x{first[1][1]}, and both must "
-                f"be squares of one size: say --image-size {min(min(image.shape[1:]), min(first[1][1:]))}, to scale them"
+                f"be squares of one size: say --image-size {min(min(image.shape[1:]), min(first[1][1:]))} to scale them"
             )
         images.append(image)
     return np.stack(images)

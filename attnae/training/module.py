@@ -34,6 +34,8 @@ class AttentionVAE(pl.LightningModule):
         torch.manual_seed(derive_seed(config.seed, WEIGHTS))
         self.vae = VAE(**config.model_arguments())
         self._train_forward = torch.compile(self.vae.forward, dynamic=False) if config.compile == "on" else self.vae
+        # Lightning's summary shows the shapes and the arithmetic of this input.
+        self.example_input_array = torch.zeros(1, config.channels or 1, config.image_size or 1, config.image_size or 1)
         self._noise = torch.empty(0)
         self._sums: dict[str, list[Tensor]] = {stage: [] for stage in STAGES}
 
@@ -43,11 +45,11 @@ class AttentionVAE(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         """The loss of a batch. Its sums over images stay on the device until the epoch ends: no step waits for one."""
-        x = batch.images.to(self.dtype) / 255
+        x = batch.images.to(self._noise.dtype) / 255
         if stage == "train":
             logits, mu, log_var, _ = self._train_forward(x)
         else:
-            logits, mu, log_var, _ = self.vae(x, self._noise[batch.index])
+            logits, mu, log_var, _ = self.vae(x, self._noise[batch.positions])
         bce = reconstruction_bce(logits, x)
         kl = bce.new_zeros(()) if log_var is None else kl_divergence(mu, log_var)
         if len(x):  # a rank can be left without images in the last batch of an evaluation
@@ -76,7 +78,7 @@ class AttentionVAE(pl.LightningModule):
         """One standard normal row for each image of the split: (N, latent)."""
         size = self.trainer.datamodule.sizes[split]  # type: ignore[attr-defined]
         source = generator(self.config.seed, EVALUATION, self.current_epoch, STAGES.index(split))
-        self._noise = torch.randn(size, self.config.latent_dim, generator=source).to(self.device, self.dtype)
+        self._noise = torch.randn(size, self.config.latent_dim, generator=source).to(next(self.parameters()))
 
     def epoch_metrics(self, stage: str) -> dict[str, float]:
         """{tag: mean over the images that the stage has seen since the last call}, over all ranks.

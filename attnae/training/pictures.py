@@ -41,8 +41,10 @@ def tile(images: np.ndarray, columns: int) -> np.ndarray:
     padded = np.ones((rows * columns, channels, height, width), dtype=images.dtype)
     padded[:count] = images
     picture = padded.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    return picture.reshape(rows * height, columns * width, channels).squeeze(-1) if channels == 1 else (
-        picture.reshape(rows * height, columns * width, channels)
+    return (
+        picture.reshape(rows * height, columns * width, channels).squeeze(-1)
+        if channels == 1
+        else (picture.reshape(rows * height, columns * width, channels))
     )
 
 
@@ -75,13 +77,28 @@ def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) 
     colours = "tab10" if len(names) <= 10 else "viridis"
     places = np.searchsorted(names, labels)
     drawn = axes.scatter(
-        points[:, 0], points[:, 1], c=places, cmap=colours, vmin=-0.5, vmax=max(len(names), 10) - 0.5, s=6, lw=0,
+        points[:, 0],
+        points[:, 1],
+        c=places,
+        cmap=colours,
+        vmin=-0.5,
+        vmax=max(len(names), 10) - 0.5,
+        s=6,
+        lw=0,
         alpha=0.6,
     )
     if 1 < len(names) <= 20:
         handles, _ = drawn.legend_elements(num=list(range(len(names))), alpha=1)
-        axes.legend(handles, names.tolist(), fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5),
-                    frameon=False, handletextpad=0, borderaxespad=0)
+        axes.legend(
+            handles,
+            names.tolist(),
+            fontsize="x-small",
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+            frameon=False,
+            handletextpad=0,
+            borderaxespad=0,
+        )
     axes.set_title(f"{title}{f' ({how})' if how else ''}", fontsize="medium")
     axes.set_xlabel("component 1" if codes.shape[1] > 2 else "$z_1$")
     axes.set_ylabel("component 2" if codes.shape[1] > 2 else "$z_2$" if codes.shape[1] == 2 else "")
@@ -121,20 +138,20 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
     Each row has its own colours from its least to its greatest attention, which stand at its end.
     """
     rows, columns = len(maps) + 1, len(inputs)
-    figure = _figure(columns + 2.6, rows + 0.4)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure = _figure(columns + 1.8, rows + 0.4)
+    grid = figure.subplots(rows, columns + 1, squeeze=False, width_ratios=[1] * columns + [0.08])
     extent = (0, 1, 0, 1)
-    for axes, image in zip(grid[0], inputs, strict=True):
+    for axes, image in zip(grid[0], inputs, strict=False):
         axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
     for line, (block, attention) in zip(grid[1:], maps.items(), strict=True):
         low, high = float(attention.min()), float(attention.max())
-        for axes, image, scale in zip(line, inputs, attention[:, 0], strict=True):
+        for axes, image, scale in zip(line, inputs, attention[:, 0], strict=False):
             axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
             overlay = axes.imshow(scale, cmap="inferno", vmin=low, vmax=high, alpha=0.7, extent=extent)
         line[0].set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
-        bar = figure.colorbar(overlay, ax=line.tolist(), fraction=0.03, pad=0.01)
-        bar.ax.tick_params(labelsize="xx-small")
-    for axes in grid.flat:
+        figure.colorbar(overlay, cax=line[-1]).ax.tick_params(labelsize="xx-small")
+    grid[0, -1].set_axis_off()
+    for axes in grid[:, :-1].flat:
         axes.set_xticks([])
         axes.set_yticks([])
     figure.suptitle("Spatial attention over the input", fontsize="medium")
@@ -155,7 +172,7 @@ def article_figure(
     `curves` maps tags such as `train/loss` to {epoch: value}; those of loss and kl are drawn.
     """
     figure = _figure(15, 9.5)
-    left, right = figure.subfigures(1, 2, width_ratios=(1, 0.95))
+    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(1, 0.95)))
     (top_left, top_right), (bottom_left, bottom_right) = left.subplots(2, 2)
     for axes, split in ((top_left, "train"), (top_right, "test")):
         draw_scatter(axes, codes[split], labels[split], f"{split.capitalize()} codes")

@@ -32,8 +32,9 @@ def git_commit() -> str | None:
         return None
     try:
         commit, changes = (
-            subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, timeout=10, check=True)
-            .stdout.strip()
+            subprocess.run(
+                ["git", "-C", str(root), *command], capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
             for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
         )
     except (OSError, subprocess.SubprocessError):

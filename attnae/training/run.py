@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from PIL import Image
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.model_summary import ModelSummary
 from rich.console import Console
 from rich.panel import Panel
 
+from attnae.checks import flag
 from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.files import write_atomically
-from attnae.options import as_yaml, write_config
+from attnae.options import write_config
+from attnae.signals import Stopped, stop_on_signals
 from attnae.tags import DIVERGED, FINAL_METRICS, FINISHED, MODEL_SUMMARY, STATUS
 from attnae.training.callbacks import (
     Diverged,
@@ -34,25 +32,25 @@ from attnae.training.callbacks import (
     log_pictures,
 )
 from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, read_checkpoint
-from attnae.training.compilation import has_compiler, pays_back
-from attnae.training.data import ImageData
 from attnae.training.directory import (
     CONFIG,
     FIGURE,
     UNFINISHED,
     locked,
     make_run_directory,
-    read_metrics,
     read_unfinished,
-    write_metrics,
 )
 from attnae.training.event_logger import EventLogger
-from attnae.training.module import AttentionVAE
 from attnae.training.pictures import to_array
-from attnae.training.provenance import git_commit, host, versions
-from attnae.signals import Stopped, stop_on_signals
-from attnae.training.sources import AUTO_LAYOUTS, DATASETS, MNIST, resolve_auto
+from attnae.training.prepare import Prepared, prepare
+from attnae.training.record import Record
+from attnae.training.summary import model_markdown
 from attnae.training.views import Views
+
+
+def is_main_process() -> bool:
+    """Whether this is rank 0, known before anything is started: the only one that names, locks, writes and prints."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @dataclass(frozen=True)
@@ -62,45 +60,6 @@ class RunResult:
     status: str
     directory: Path
     metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A run that can start: its options resolved, its images in memory, its model built."""
-
-    config: RunConfig
-    data: ImageData
-    module: AttentionVAE
-    warnings: tuple[str, ...]
-
-
-def prepare(config: RunConfig) -> Prepared:
-    """Resolve what depends on the machine and the data, and build. Writes nothing but a downloaded data set.
-
-    Raises `UserError` for images that are missing or broken, or a model that does not fit them.
-    """
-    warnings = []
-    if config.dataset == "auto":
-        name, warning = resolve_auto(config.data_dir)
-        config = config.replace(dataset=name)
-        warnings += [warning] if warning else []
-    images = DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
-    _, channels, size, _ = images.train.images.shape
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    data = ImageData(
-        images,
-        batch_size=config.batch_size,
-        val_size=config.val_size,
-        limit_train=config.limit_train,
-        limit_test=config.limit_test,
-        seed=config.seed,
-    )
-    config = config.replace(image_size=size, channels=channels, threads=torch.get_num_threads())
-    if config.compile == "on" and not has_compiler():
-        warnings.append("--compile on: no C++ compiler is installed (such as g++), so nothing is compiled.")
-    config = config.replace(compile="on" if pays_back(config, data.sizes["train"]) and has_compiler() else "off")
-    return Prepared(config, data, build(config), tuple(warnings))
 
 
 def train(
@@ -118,11 +77,12 @@ def train(
     """
     _silence_lightning()
     prepared = prepare(config)
-    config, is_main = prepared.config, rank_zero_only.rank == 0
-    console = console if console is not None and is_main else Console(quiet=True)
+    config = prepared.config
+    console = console or Console(quiet=True)
     trainer = _trainer(config)
+    prepared.data.check_ranks(trainer.world_size)
     with stop_on_signals():
-        if not is_main:
+        if not is_main_process():
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
             console.print(Panel(warning, title="Warning", style="bold yellow"))
@@ -154,14 +114,15 @@ def _fit_and_test(
         *callbacks,
         EpochProgress(log, console),
     ]
-    record = _Record(directory, prepared)
+    record = Record(directory, prepared)
     try:
-        if rank_zero_only.rank == 0:
+        if is_main_process():
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, {})
             logger.log_hyperparams(config.plain(), FINAL_METRICS)
-            logger.experiment.add_text(MODEL_SUMMARY, f"```\n{ModelSummary(module, max_depth=3)}\n```")
-            console.print(f"{'Resuming' if resuming else 'Training'} {directory}: {record.title}", highlight=False)
+            logger.experiment.add_text(MODEL_SUMMARY, model_markdown(module))
+            doing = "Resuming" if resuming else "Training"
+            console.print(f"{doing} {directory}: {record.title}", highlight=False, soft_wrap=True, markup=False)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
@@ -185,69 +146,6 @@ def _fit_and_test(
         logger.close()
 
 
-def describe(config: RunConfig, console: Console) -> None:
-    """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
-    note = ""
-    name = config.dataset
-    if name == "auto":
-        name = "mnist"
-        if MNIST.find(config.data_dir, AUTO_LAYOUTS) is None:
-            note = " (downloaded to --data-dir; digits if it cannot be)"
-    shape = DATASETS[name].shape
-    size, channels = shape["image_size"], shape["channels"]
-    if size is None or channels is None:
-        images = DATASETS[name].load(config.data_dir, config.image_size, config.channels).train.images
-        size, channels = images.shape[2], images.shape[1]
-    config = config.replace(dataset=name, image_size=size, channels=channels)
-    module = build(config.replace(compile="off"))
-    console.print(as_yaml(config).rstrip(), highlight=False)
-    console.print(str(ModelSummary(module, max_depth=3)), highlight=False, soft_wrap=True)
-    console.print(f"data set: {name}{note}\nwould train: {config.log_dir / (config.name or config.default_name())}",
-                  highlight=False, soft_wrap=True)
-
-
-def build(config: RunConfig) -> AttentionVAE:
-    """The module; `UserError` where the images are too small for the units."""
-    try:
-        return AttentionVAE(config)
-    except ValueError as error:
-        raise UserError(f"--units {' '.join(map(str, config.units))}: {error}") from error
-
-
-class _Record:
-    """What metrics.json says of a run. The wall time counts all invocations."""
-
-    def __init__(self, directory: Path, prepared: Prepared) -> None:
-        self.directory = directory
-        self.config, self.data = prepared.config, prepared.data
-        self.parameters = sum(weight.numel() for weight in prepared.module.vae.parameters())
-        self.warnings = prepared.warnings
-        self.checksum = prepared.data.checksum()
-        self.before = float(read_metrics(directory).get("wall_time_s", 0))
-        self.started = time.monotonic()
-
-    @property
-    def title(self) -> str:
-        """The units and the number of parameters, as in the article's figures."""
-        return f"units {' '.join(map(str, self.config.units))}, {self.parameters:,} parameters"
-
-    def write(self, status: str, metrics: dict[str, float], reason: str | None = None) -> None:
-        content: dict[str, Any] = {
-            "status": status,
-            **({"reason": reason} if reason else {}),
-            "metrics": metrics,
-            "n_params": self.parameters,
-            "seed": self.config.seed,
-            "dataset": {"name": self.config.dataset, "sha256": self.checksum, "sizes": self.data.sizes},
-            "warnings": list(self.warnings),
-            "wall_time_s": round(self.before + time.monotonic() - self.started, 3),
-            "versions": versions(),
-            "git_commit": git_commit(),
-            "host": host(next(iter(self.data.images.values())).device),
-        }
-        write_metrics(self.directory, content)
-
-
 def _trainer(config: RunConfig) -> pl.Trainer:
     devices: str | int = int(config.devices) if config.devices.lstrip("-").isdigit() else config.devices
     try:
@@ -266,9 +164,10 @@ def _trainer(config: RunConfig) -> pl.Trainer:
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
-        asked = f"--accelerator {config.accelerator} --devices {config.devices} --strategy {config.strategy}"
-        raise UserError(f"{asked} --precision {config.precision}: {str(error).strip().splitlines()[0]}") from error
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        options = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+        asked = " ".join(f"{flag(option)} {getattr(config, option)}" for option in options)
+        raise UserError(f"{asked} cannot be had here: {str(error).strip().splitlines()[0]}") from error
 
 
 def _silence_lightning() -> None:

@@ -1,14 +1,19 @@
-"""What a person reads at the end of a run."""
+"""What a person reads of a run: its model before, its test numbers after."""
 
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
+import pytorch_lightning as pl
+from pytorch_lightning.utilities.model_summary import ModelSummary
 from rich.console import Console
 from rich.table import Table
 
 from attnae.tags import FINISHED, scalar
-from attnae.training.run import RunResult
+
+if TYPE_CHECKING:
+    from attnae.training.run import RunResult
 
 UNITS = {
     "loss": "bce + kl_weight * kl",
@@ -16,6 +21,31 @@ UNITS = {
     "kl": "nats an image",
     "elbo": "nats an image, higher is better",
 }
+COLUMNS = ("layer", "type", "output", "parameters")
+
+
+def model_rows(module: pl.LightningModule) -> list[tuple[str, str, str, str]]:
+    """The layers down to the dense blocks: path, type, shape of the output for one image, number of parameters."""
+    summary = ModelSummary(module, max_depth=3)
+    sizes = [
+        str(size) if "vae." in name else "" for name, size in zip(summary.layer_names, summary.out_sizes, strict=True)
+    ]
+    counts = [f"{count:,}" for count in summary.param_nums]
+    return list(zip(summary.layer_names, summary.layer_types, sizes, counts, strict=True))
+
+
+def model_table(module: pl.LightningModule) -> Table:
+    """The layers for the terminal."""
+    table = Table(*COLUMNS)
+    for row in model_rows(module):
+        table.add_row(*row)
+    return table
+
+
+def model_markdown(module: pl.LightningModule) -> str:
+    """The layers for TensorBoard's text page."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *model_rows(module)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def print_result(result: RunResult, console: Console) -> int:
@@ -23,16 +53,21 @@ def print_result(result: RunResult, console: Console) -> int:
     where = shlex.quote(str(result.directory))
     if result.status != FINISHED:
         console.print(
-            f"[bold red]The run diverged:[/] a loss became NaN or infinite. Its last good checkpoint is in {where}; "
-            "a smaller --lr may help.",
+            f"[bold red]The run diverged:[/] a loss became NaN or infinite. Its last good checkpoint, if any, is in "
+            f"{where}; a smaller --lr may help.",
             highlight=False,
+            soft_wrap=True,
         )
         return 3
-    table = Table("test", "value", "unit", title=f"{result.directory.name}: test set")
+    table = Table("test", "value", "unit")
     for metric, unit in UNITS.items():
         table.add_row(metric, f"{result.metrics[scalar('test', metric)]:.5g}", unit)
     console.print(table)
     logs = shlex.quote(str(result.directory.parent))
-    console.print(f"Look at it:   tensorboard --logdir {logs}", highlight=False, soft_wrap=True)
-    console.print(f"Compare runs: python analyze.py {logs}", highlight=False, soft_wrap=True)
+    for label, command in (
+        ("The run", where),
+        ("Watch", f"tensorboard --logdir {logs}"),
+        ("Compare", f"python analyze.py {logs}"),
+    ):
+        console.print(f"{label + ':':<9}{command}", highlight=False, soft_wrap=True, markup=False)
     return 0

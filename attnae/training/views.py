@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ def _codes(vae: VAE, images: Tensor, index: Tensor) -> np.ndarray:
     return _in_batches(lambda part: vae.encode(_scaled(vae, images, part))[0], index)
 
 
-def _in_batches(function, rows: Tensor) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> np.ndarray:
     return np.concatenate([_array(function(part)) for part in rows.split(EVALUATION_BATCH)])
 
 
@@ -80,7 +80,7 @@ def _scaled(vae: VAE, images: Tensor, index: Tensor) -> Tensor:
 
 def _like(vae: VAE) -> Tensor:
     """A tensor on the model's device and of its type."""
-    return vae.from_latent.fc0.weight
+    return next(vae.parameters())
 
 
 def _array(tensor: Tensor) -> np.ndarray:

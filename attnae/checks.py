@@ -1,0 +1,79 @@
+"""What is wrong with the values of a `RunConfig`. A type is checked where it is parsed, a range here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from attnae.model.activations import ACTIVATIONS
+from attnae.training.sources import DATASETS
+
+if TYPE_CHECKING:
+    from attnae.config import RunConfig
+
+# The least value of each option that has only a lower limit.
+_LEAST: dict[str, float] = {
+    "block_depth": 1,
+    "latent_dim": 1,
+    "kl_weight": 0,
+    "epochs": 1,
+    "batch_size": 2,
+    "min_lr": 0,
+    "seed": 0,
+    "val_size": 0,
+    "limit_train": 3,
+    "limit_test": 1,
+    "image_size": 1,
+    "num_nodes": 1,
+    "threads": 1,
+    "picture_every": 0,
+}
+
+
+def flag(option: str) -> str:
+    """The option as it is typed: `batch_norm` -> `--batch-norm`."""
+    return "--" + option.replace("_", "-")
+
+
+def mistakes(config: RunConfig) -> Iterator[str]:
+    """A line for each value out of range: the flag, the value, and what it must be."""
+    if config.act not in ACTIVATIONS:
+        yield f"--act {config.act}: choose one of {', '.join(ACTIVATIONS)}"
+    if config.dataset not in ("auto", *DATASETS):
+        yield f"--dataset {config.dataset}: choose one of auto, {', '.join(DATASETS)}"
+    if len(config.units) < 3:
+        yield f"--units {' '.join(map(str, config.units))}: give at least 3, such as 35 25 5"
+    if min(config.units) < 1:
+        yield f"--units {' '.join(map(str, config.units))}: all must be positive"
+    if not 0 <= config.dropout_rate < 1:
+        yield f"--dropout-rate {config.dropout_rate}: must be at least 0 and below 1"
+    if config.attention_kernel_size < 1 or config.attention_kernel_size % 2 == 0:
+        yield f"--attention-kernel-size {config.attention_kernel_size}: must be odd, such as 5"
+    for option, least in _LEAST.items():
+        value = getattr(config, option)
+        if value is not None and not (least <= value < math.inf):
+            yield f"{flag(option)} {value}: must be at least {least}"
+    if not 0 < config.lr < math.inf:
+        yield f"--lr {config.lr}: must be positive"
+    if config.min_lr > config.lr:
+        yield f"--min-lr {config.min_lr}: must be at most --lr, {config.lr}"
+    if config.seed >= 2**32:
+        yield f"--seed {config.seed}: must be below 2**32"
+    if not re.fullmatch(r"auto|-1|\d+(,\d+)*", config.devices) or config.devices == "0":
+        yield f"--devices {config.devices}: give auto, a number such as 2, or numbers such as 0,3"
+    if config.dataset not in ("auto", "folder"):
+        for option in ("image_size", "channels"):
+            native = DATASETS[config.dataset].shape[option]
+            if getattr(config, option) not in (None, native):
+                yield f"{flag(option)} {getattr(config, option)}: {config.dataset} has {native}; for --dataset folder"
+    if config.name is not None:
+        yield from _name_mistakes(config.name)
+
+
+def _name_mistakes(name: str) -> Iterator[str]:
+    if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", name):
+        yield f"--name {name!r}: must be the name of one folder, without / or \\; --log-dir says where it is made"
+    if len(name.encode()) > 200:
+        yield f"--name {name[:40]!r}...: must be at most 200 bytes long"

@@ -1,0 +1,88 @@
+"""From options to a run that can start: everything is checked and built here, before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+
+from attnae.config import RunConfig
+from attnae.errors import UserError
+from attnae.options import as_yaml
+from attnae.training.compilation import has_compiler, pays_back
+from attnae.training.data import ImageData
+from attnae.training.module import AttentionVAE
+from attnae.training.sources import AUTO_LAYOUTS, DATASETS, MNIST, resolve_auto
+from attnae.training.summary import model_table
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can start: its options resolved, its images in memory, its model built."""
+
+    config: RunConfig
+    data: ImageData
+    module: AttentionVAE
+    warnings: tuple[str, ...]
+
+
+def prepare(config: RunConfig) -> Prepared:
+    """Resolve what depends on the machine and the data, and build. Writes nothing but a downloaded data set.
+
+    Raises `UserError` for images that are missing or broken, or a model that does not fit them.
+    """
+    warnings = []
+    if config.dataset == "auto":
+        name, warning = resolve_auto(config.data_dir)
+        config = config.replace(dataset=name)
+        warnings += [warning] if warning else []
+    images = DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
+    _, channels, size, _ = images.train.images.shape
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    data = ImageData(
+        images,
+        batch_size=config.batch_size,
+        val_size=config.val_size,
+        limit_train=config.limit_train,
+        limit_test=config.limit_test,
+        seed=config.seed,
+    )
+    config = config.replace(image_size=size, channels=channels, threads=torch.get_num_threads())
+    if config.compile == "on" and not has_compiler():
+        warnings.append("--compile on: no C++ compiler is installed (such as g++), so nothing is compiled.")
+    config = config.replace(compile="on" if pays_back(config, data.sizes["train"]) and has_compiler() else "off")
+    return Prepared(config, data, build(config), tuple(warnings))
+
+
+def describe(config: RunConfig, console: Console) -> None:
+    """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
+    note = ""
+    name = config.dataset
+    if name == "auto":
+        name = "mnist"
+        if MNIST.find(config.data_dir, AUTO_LAYOUTS) is None:
+            note = " (downloaded to --data-dir; digits if it cannot be)"
+    shape = DATASETS[name].shape
+    size, channels = shape["image_size"], shape["channels"]
+    if size is None or channels is None:
+        images = DATASETS[name].load(config.data_dir, config.image_size, config.channels).train.images
+        size, channels = images.shape[2], images.shape[1]
+    config = config.replace(dataset=name, image_size=size, channels=channels)
+    module = build(config.replace(compile="off"))
+    console.print(as_yaml(config).rstrip(), highlight=False)
+    console.print(model_table(module))
+    console.print(
+        f"data set: {name}{note}\nwould train: {config.log_dir / (config.name or config.default_name())}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def build(config: RunConfig) -> AttentionVAE:
+    """The module; `UserError` where the images are too small for the units."""
+    try:
+        return AttentionVAE(config)
+    except ValueError as error:
+        raise UserError(f"--units {' '.join(map(str, config.units))}: {error}") from error
