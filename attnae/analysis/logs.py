@@ -77,7 +77,7 @@ class Log:
         self.marks += other.marks
         self.metrics += [prefix + metric for metric in other.metrics]
         self.problems += [prefix + problem for problem in other.problems]
-        self.started = np.fmin(self.started, other.started).item()
+        self.started = float(np.fmin(self.started, other.started))
 
     def series(self) -> dict[str, Series]:
         """The scalars, by tag in alphabetical order; placeholders are left out."""
@@ -94,20 +94,23 @@ class Log:
         return self.marks[-1][1] if self.marks else None
 
     def _take(self, event: Event) -> None:
-        if math.isnan(self.started):
-            self.started = event.wall_time
-        if event.HasField("summary"):
-            for value in event.summary.value:
-                if value.HasField("simple_value"):
-                    steps, values = self.points[value.tag]
-                    steps.append(event.step)
-                    values.append(value.simple_value)
-                else:
-                    self._take_other(value, event.step)
-        elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
-            self._void_from(event.step)
+        step = event.step
+        values = event.summary.value
+        for value in values:
+            if value.HasField("simple_value"):
+                points = self.points[value.tag]
+                points.steps.append(step)
+                points.values.append(value.simple_value)
+            else:
+                self._take_tensor(value, step)
+        if not values:
+            # Every event file begins with such an event, which names its format.
+            if event.HasField("file_version"):
+                self.started = float(np.fmin(self.started, event.wall_time))
+            elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
+                self._void_from(step)
 
-    def _take_other(self, value: Summary.Value, step: int) -> None:
+    def _take_tensor(self, value: Summary.Value, step: int) -> None:
         if value.HasField("metadata"):
             plugin = value.metadata.plugin_data
             self._plugins.setdefault(value.tag, plugin.plugin_name)
@@ -123,9 +126,9 @@ class Log:
         elif self._plugins.get(value.tag, "") in SCALAR_PLUGINS and tensor.dtype != DT_STRING:
             number = _scalar(tensor)
             if number is not None:
-                steps, values = self.points[value.tag]
-                steps.append(step)
-                values.append(number)
+                points = self.points[value.tag]
+                points.steps.append(step)
+                points.values.append(number)
 
     def _take_hparams(self, content: HParamsPluginData) -> None:
         if content.HasField("experiment"):

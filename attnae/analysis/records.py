@@ -15,6 +15,7 @@ from crc32c import crc32c
 
 HEADER = struct.Struct("<QI")
 CHECKSUM = struct.Struct("<I")
+FRAME_BYTES = HEADER.size + CHECKSUM.size
 BUFFER_BYTES = 1 << 18
 
 
@@ -31,6 +32,7 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
     be found any more; one that runs past the end of the file is being written, or was cut off by a crash.
     """
     damaged = 0
+    lengths: dict[bytes, int] = {}  # by verified header: the records of one scalar tag share theirs
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for a writer
@@ -42,17 +44,16 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
         with open(path, "rb", buffering=BUFFER_BYTES) as file:
             while offset < size:
                 header = file.read(HEADER.size)
-                if len(header) == HEADER.size:
+                length = lengths.get(header)
+                if length is None and len(header) == HEADER.size:
                     length, checksum = HEADER.unpack(header)
                     if masked_crc32c(header[:8]) != checksum:
-                        lost = f"the last {size - offset} bytes are dropped"
-                        problems.append(f"{path.name} is corrupt at byte {offset}: {lost}")
+                        problems.append(_dropped(path, f"is corrupt at byte {offset}", size - offset))
                         return
-                    end = offset + HEADER.size + length + CHECKSUM.size
+                    lengths[header] = length
                 # Compared before reading, since reading allocates whatever the length claims.
-                if len(header) < HEADER.size or end > size:
-                    lost = f"the last {size - offset} bytes are dropped"
-                    problems.append(f"{path.name} ends in the middle of a record: {lost}")
+                if length is None or (end := offset + FRAME_BYTES + length) > size:
+                    problems.append(_dropped(path, "ends in the middle of a record", size - offset))
                     return
                 payload = file.read(length)
                 if file.read(CHECKSUM.size) == CHECKSUM.pack(masked_crc32c(payload)):
@@ -65,3 +66,7 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
     finally:
         if damaged:
             problems.append(f"{path.name}: {damaged} record(s) with a wrong checksum are dropped")
+
+
+def _dropped(path: Path, what: str, count: int) -> str:
+    return f"{path.name} {what}: the last {count} bytes are dropped"

@@ -140,8 +140,8 @@ def _nothing_to_compare(
 ) -> str:
     if not any(settings):
         return (
-            "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a config.yaml "
-            "into each run directory, or say how names spell them, such as --name-pattern '{act}-{bn}'"
+            "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a "
+            "config.yaml into each run directory, or say how names spell them, such as --name-pattern '{act}-{bn}'"
         )
     own = [name for name in structure.identifiers if levels[name] == len(settings)]
     if own:

@@ -1,0 +1,147 @@
+"""How much faster the reader is than TensorBoard's EventAccumulator and tbparse, on the same files.
+
+    python benchmarks/read_speed.py                              # both studies, about a minute
+    python benchmarks/read_speed.py --pictures 4 --picture-kb 400  # a study of more than a gigabyte
+
+Every reader reads every run of a study to all its scalars, from the page cache; the times are the least of
+`--repeats` (one for readers slower than a few seconds), the results are compared value by value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tyro
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from attnae import tags
+from attnae.analysis.events import read_logs
+from attnae.analysis.records import CHECKSUM, HEADER, masked_crc32c
+
+Scalars = dict[tuple[str, str], tuple[list[int], list[float]]]  # (run, tag) -> steps, values
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Compare event file readers."""
+
+    runs: int = 32
+    """Runs of the study with pictures."""
+    scalar_runs: int = 320
+    """Runs of the study without."""
+    epochs: int = 25
+    """Epochs of each run; every one logs 9 scalars."""
+    pictures: int = 1
+    """Pictures an epoch."""
+    picture_kb: int = 100
+    """Kilobytes of a picture."""
+    repeats: int = 3
+    """Times a fast reader reads."""
+
+
+def attnae(directory: Path) -> Scalars:
+    return {
+        (run.name, tag): (series.steps.tolist(), series.values.tolist())
+        for run in read_logs(directory)
+        for tag, series in run.scalars.items()
+    }
+
+
+def event_accumulator(directory: Path) -> Scalars:
+    found: Scalars = {}
+    for path in sorted(directory.iterdir()):
+        accumulator = EventAccumulator(str(path), size_guidance={"scalars": 0, "images": 1})
+        accumulator.Reload()
+        for tag in accumulator.Tags()["scalars"]:
+            events = accumulator.Scalars(tag)
+            found[path.name, tag] = [event.step for event in events], [event.value for event in events]
+    return found
+
+
+def tbparse(directory: Path) -> Scalars:
+    from tbparse import SummaryReader
+
+    table = SummaryReader(str(directory), extra_columns={"dir_name"}, event_types={"scalars"}).scalars
+    groups = table.groupby(["dir_name", "tag"])
+    return {key: (group["step"].tolist(), group["value"].tolist()) for key, group in groups}
+
+
+def write_study(directory: Path, runs: int, options: Options, *, pictures: bool) -> int:
+    """Write a study like those of train.py; returns its bytes."""
+    rng = np.random.default_rng(0)
+    names = [tags.scalar(stage, metric) for stage in ("train", "val") for metric in tags.METRICS]
+    picture = rng.bytes(1000 * options.picture_kb)
+    size = 0
+    for run in range(runs):
+        summaries = []
+        for epoch in range(1, options.epochs + 1):
+            for tag in [*names, tags.LEARNING_RATE]:
+                summaries.append((epoch, Summary.Value(tag=tag, simple_value=rng.normal())))
+            for number in range(options.pictures if pictures else 0):
+                image = Summary.Image(height=1, width=1, colorspace=3, encoded_image_string=picture)
+                summaries.append((epoch, Summary.Value(tag=f"picture/{number}", image=image)))
+        events = [Event(wall_time=0.0, file_version="brain.Event:2")]
+        events += [
+            Event(wall_time=float(step), step=step, summary=Summary(value=[value]))
+            for step, value in summaries
+        ]
+        path = directory / f"run{run:03d}" / "events.out.tfevents.1700000000.host.1.0"
+        path.parent.mkdir()
+        path.write_bytes(b"".join(_frames(events)))
+        size += path.stat().st_size
+    return size
+
+
+def _frames(events: list[Event]) -> Iterator[bytes]:
+    for event in events:
+        payload = event.SerializeToString()
+        length = HEADER.pack(len(payload), 0)[:8]
+        yield (
+            HEADER.pack(len(payload), masked_crc32c(length)) + payload + CHECKSUM.pack(masked_crc32c(payload))
+        )
+
+
+def least_time(reader: Callable[[Path], Scalars], directory: Path, repeats: int) -> tuple[float, Scalars]:
+    times: list[float] = []
+    while not times or (len(times) < repeats and times[0] < 3):
+        start = time.perf_counter()
+        found = reader(directory)
+        times.append(time.perf_counter() - start)
+    return min(times), found
+
+
+def compare(name: str, runs: int, options: Options, *, pictures: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        size = write_study(directory, runs, options, pictures=pictures)
+        ours, expected = least_time(attnae, directory, options.repeats)
+        print(f"{name}: {runs} runs, {size / 1e6:.1f} MB")
+        print(f"  {'attnae':18} {ours:8.3f} s")
+        for reader in (event_accumulator, tbparse):
+            try:
+                taken, found = least_time(reader, directory, options.repeats)
+            except ModuleNotFoundError as missing:
+                print(f"  {reader.__name__:18} not measured: {missing.name} is not installed")
+                continue
+            if found != expected:
+                sys.exit(f"{reader.__name__} and attnae disagree on {name}")
+            print(f"  {reader.__name__:18} {taken:8.3f} s  {taken / ours:6.1f} x  equal, {len(found)} series")
+
+
+def main(options: Options) -> None:
+    print(f"{os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
+    compare("with pictures", options.runs, options, pictures=True)
+    compare("scalars only", options.scalar_runs, options, pictures=False)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
