@@ -6,21 +6,35 @@ from itertools import combinations, product
 
 import numpy as np
 
-from attnae.analysis.design import INTERCEPT, Design
+from attnae.analysis.design import INTERCEPT, Design, build
+
+_ADVICE = "; it is if interactions are taken to be absent (--interactions none)"
 
 
 def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
     """The reason that a contrast over the design's columns has no estimate, in plain words."""
     empty = empty_combinations(design, term)
     if empty:
-        return f"not estimable: no run has {' or '.join(empty[:3])}{' or others' * (len(empty) > 3)}"
-    outside = contrast - design.row_space.T @ (design.row_space @ contrast)
-    names = [
-        other
-        for other, columns in design.terms.items()
-        if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
-    ]
-    return f"not estimable: aliased with {', '.join(names)}"
+        reason = f"no run has {' or '.join(empty[:3])}{' or others' * (len(empty) > 3)}"
+    else:
+        outside = contrast - design.row_space.T @ (design.row_space @ contrast)
+        aliases = [
+            other
+            for other, columns in design.terms.items()
+            if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
+        ]
+        reason = f"aliased with {', '.join(aliases)}"
+    return f"not estimable: {reason}{_ADVICE * _estimable_alone(design, contrast)}"
+
+
+def _estimable_alone(design: Design, contrast: np.ndarray) -> bool:
+    """Whether a contrast of main effects has an estimate once interactions are taken to be absent."""
+    mains = build(design.factors, design.codes, design.blocks, interactions=False)
+    size = mains.matrix.shape[1]
+    if not design.has_interactions or np.any(contrast[size:]):
+        return False
+    outside = contrast[:size] - mains.row_space.T @ (mains.row_space @ contrast[:size])
+    return bool(np.linalg.norm(outside) <= 1e-8 * np.linalg.norm(contrast))
 
 
 def empty_combinations(design: Design, term: str) -> list[str]:

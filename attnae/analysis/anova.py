@@ -23,7 +23,7 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
     main effects; interactions. Partial eta^2 = SS / (SS + SS_residual); partial omega^2 = (SS - df *
     MS_residual) / (SS + (n - df) * MS_residual), cut at 0 (Olejnik & Algina 2003).
     """
-    residual_ss = sum_of_squares(design.residuals(y - y.mean()))
+    residual_ss = sum_of_squares(design.residuals(y - y.mean())) if design.residual_df else 0.0
     mean_square = residual_ss / design.residual_df if design.residual_df else np.nan
     rows = []
     for term in [term for term in (BLOCK, *design.terms_of_interest) if term in design.terms]:
@@ -54,24 +54,25 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
 
 def added_space(design: Design, term: str) -> np.ndarray:
     """(runs, df) orthonormal columns: what the term adds to all terms that do not contain it."""
-    return orthogonal_part(design.columns([term]), design.columns(not_containing(design, term)))
+    # All terms lie in the model's space: work with its coordinates, rank instead of runs many.
+    columns = design.basis.T @ design.columns([term])
+    given = design.basis.T @ design.columns(not_containing(design, term))
+    left, singular, _ = np.linalg.svd(given, full_matrices=False)
+    basis = left[:, singular > RANK_TOLERANCE * singular[0]]
+    return design.basis @ orthogonal_part(columns, basis)
 
 
 def not_containing(design: Design, term: str) -> list[str]:
     """All terms of model M but the term itself and the interactions it is part of."""
     members = design.members[term]
     return [
-        other
-        for other, factors in design.members.items()
-        if other != term and not (members and members <= factors)
+        other for other, factors in design.members.items() if other != term and not (members and members <= factors)
     ]
 
 
-def orthogonal_part(columns: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(runs, rank gained) orthonormal basis of the part of the columns that is orthogonal to the given
-    ones."""
-    left, singular, _ = np.linalg.svd(given, full_matrices=False)
-    basis = left[:, singular > RANK_TOLERANCE * singular[0]]
+def orthogonal_part(columns: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(rows, rank gained) orthonormal columns that span what of the columns is orthogonal to an orthonormal
+    basis."""
     rest = columns - basis @ (basis.T @ columns)
     left, singular, _ = np.linalg.svd(rest, full_matrices=False)
     return left[:, singular > 1e-7 * np.linalg.norm(columns, axis=0).max()]

@@ -51,9 +51,7 @@ def article_matrix(factors: Sequence[Factor], codes: np.ndarray) -> tuple[list[s
     return names, np.hstack([codes[:, two], levels]).astype(float)
 
 
-def article_table(
-    factors: Sequence[Factor], codes: np.ndarray, y: np.ndarray, *, alpha: float
-) -> ArticleTable | None:
+def article_table(factors: Sequence[Factor], codes: np.ndarray, y: np.ndarray, *, alpha: float) -> ArticleTable | None:
     """`coefficients.csv`: term, estimate, std_error, t, p, ci_low, ci_high; None where the table has no
     meaning."""
     named = article_matrix(factors, codes)

@@ -47,10 +47,8 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
         estimates = fitted.fit(y)
         std_error, df, p = estimates.std_error, fitted.df, estimates.p
     std_error[0], df[0], p[0] = np.nan, np.nan, np.nan
-    labels = {
-        f.name: [f.labels[i] for i in design.codes[first[order], k]] for k, f in enumerate(design.factors)
-    }
-    table = pd.DataFrame(labels)
+    levels = design.codes[first[order]]
+    table = pd.DataFrame({f.name: np.array(f.labels)[levels[:, k]] for k, f in enumerate(design.factors)})
     table["n"], table["mean"], table["difference"] = np.bincount(design.cells)[order], mean[order], difference
     table["std_error"], table["df"], table["p"] = std_error, df, p
     table["p_holm"] = _holm_among(p, len(mean) - 1)
@@ -59,9 +57,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
     return table
 
 
-def baseline_table(
-    design: Design, y: np.ndarray, baseline: Mapping[str, object], reading: Reading
-) -> pd.DataFrame:
+def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object], reading: Reading) -> pd.DataFrame:
     """Differences to a baseline: the named factors, difference, std_error, df, ci_low, ci_high, p, p_holm, n,
     method.
 
@@ -84,30 +80,21 @@ def baseline_table(
     rows = np.array([_mean_row(design, columns, levels) for levels in named])
     rows -= rows[base[0]]
     predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
-    order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][
-        :MAX_CELLS
-    ]
+    order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_CELLS]
     if not order:
-        raise UserError(
-            "--baseline: all finished runs have these levels; there is nothing to compare them with"
-        )
+        raise UserError("--baseline: all finished runs have these levels; there is nothing to compare them with")
     fitted = contrasts(design, rows[order])
     estimates = fitted.fit(y)
     records = []
     for position, i in enumerate(order):
         paired = _paired_by_seed(design, y, columns, index == i, index == base[0])
         model = estimates.estimate[position], estimates.std_error[position], fitted.df[position]
-        records.append(
-            (*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), CONTRAST)
-        )
+        records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), CONTRAST))
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))
     half = stats.t.ppf(1 - reading.alpha / 2, df) * std_error
     p = two_sided_p(difference, std_error, df)
     table = pd.DataFrame(
-        {
-            design.factors[k].name: [design.factors[k].labels[i] for i in named[order, c]]
-            for c, k in enumerate(columns)
-        }
+        {design.factors[k].name: [design.factors[k].labels[i] for i in named[order, c]] for c, k in enumerate(columns)}
     )
     table["difference"], table["std_error"], table["df"] = difference, std_error, df
     table["ci_low"], table["ci_high"] = difference - half, difference + half
@@ -121,22 +108,16 @@ def parse_baseline(design: Design, baseline: Mapping[str, object]) -> dict[int, 
     chosen = {}
     for name, text in baseline.items():
         if name not in names:
-            raise UserError(
-                f"--baseline: {name!r} is not a factor of this study; choose from {', '.join(names)}"
-            )
+            raise UserError(f"--baseline: {name!r} is not a factor of this study; choose from {', '.join(names)}")
         factor = design.factors[names.index(name)]
         if (level := factor.index(text)) < 0:
-            raise UserError(
-                f"--baseline: {name} has no level {text!r}; choose from {', '.join(factor.labels)}"
-            )
+            raise UserError(f"--baseline: {name} has no level {text!r}; choose from {', '.join(factor.labels)}")
         chosen[names.index(name)] = level
     return chosen
 
 
 def _mean_row(design: Design, columns: list[int], levels: np.ndarray) -> np.ndarray:
-    return design.mean_contrast(
-        {design.factors[k].name: int(i) for k, i in zip(columns, levels, strict=True)}
-    )
+    return design.mean_contrast({design.factors[k].name: int(i) for k, i in zip(columns, levels, strict=True)})
 
 
 def _paired_by_seed(

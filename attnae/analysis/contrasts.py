@@ -83,8 +83,7 @@ def contrasts(design: Design, rows: np.ndarray, *, pooled: bool = False) -> Cont
         pooled: take the common residual variance for all contrasts.
     """
     rows = np.atleast_2d(rows)
-    outside = rows - (rows @ design.row_space.T) @ design.row_space
-    estimable = np.linalg.norm(outside, axis=1) <= 1e-8 * np.maximum(np.linalg.norm(rows, axis=1), 1e-300)
+    estimable = is_estimable(design, rows)
     weights = rows @ design.pseudo_inverse
     weights[np.abs(weights) < ROUNDING * np.abs(weights).max(axis=1, keepdims=True)] = 0.0
 
@@ -103,6 +102,20 @@ def contrasts(design: Design, rows: np.ndarray, *, pooled: bool = False) -> Cont
         df, error_weights = np.full(len(rows), np.nan), np.full_like(weights, np.nan)
     df[~estimable], weights[~estimable], error_weights[~estimable] = np.nan, np.nan, np.nan
     return Contrasts(design, weights, df, use_pooled, error_weights)
+
+
+def is_estimable(design: Design, rows: np.ndarray) -> np.ndarray:
+    """(contrasts,), whether each lies in the row space of the model matrix: whether runs determine it."""
+    outside = rows - (rows @ design.row_space.T) @ design.row_space
+    return np.linalg.norm(outside, axis=1) <= 1e-8 * np.maximum(np.linalg.norm(rows, axis=1), 1e-300)
+
+
+def point_estimates(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(contrasts,) estimates alone, without their errors; NaN where not estimable."""
+    centre = y.mean()
+    total = rows @ (design.pseudo_inverse @ np.ones(design.n))
+    values = rows @ (design.pseudo_inverse @ (y - centre)) + total * centre
+    return np.where(is_estimable(design, rows), values, np.nan)
 
 
 def _satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:

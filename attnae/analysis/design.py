@@ -141,9 +141,7 @@ class Design:
         return build(self.factors, self.codes[rows], blocks, interactions=self.has_interactions)
 
 
-def build(
-    factors: Sequence[Factor], codes: np.ndarray, blocks: np.ndarray | None, *, interactions: bool
-) -> Design:
+def build(factors: Sequence[Factor], codes: np.ndarray, blocks: np.ndarray | None, *, interactions: bool) -> Design:
     """The model matrix: blocks, main effects and, if asked for, all two-way interactions."""
     parts = [(INTERCEPT, np.ones((len(codes), 1)))]
     if blocks is not None and len(labels := np.unique(blocks)) > 1:
@@ -155,10 +153,7 @@ def build(
             product = (left[:, :, None] * right[:, None, :]).reshape(len(codes), -1)
             parts.append((f"{a.name}:{b.name}", product))
     ends = np.cumsum([block.shape[1] for _, block in parts])
-    terms = {
-        name: slice(int(end - block.shape[1]), int(end))
-        for (name, block), end in zip(parts, ends, strict=True)
-    }
+    terms = {name: slice(int(end - block.shape[1]), int(end)) for (name, block), end in zip(parts, ends, strict=True)}
     return Design(tuple(factors), codes, blocks, terms, np.hstack([block for _, block in parts]))
 
 
@@ -188,9 +183,10 @@ def choose_model(
 def _refuse_too_few(design: Design) -> None:
     runs, parameters = design.matrix.shape
     if runs < parameters:
+        lack = parameters - runs
         raise UserError(
             f"{runs} finished runs cannot estimate {parameters} parameters ({' + '.join(design.terms)}): "
-            f"at least {parameters - runs} more runs are needed, or fewer factors (--factors)"
+            f"at least {lack} more {'run is' if lack == 1 else 'runs are'} needed, or fewer factors (--factors)"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.aliases import why_not_estimable
-from attnae.analysis.contrasts import Contrasts, Estimates, contrasts, detectable, holm
+from attnae.analysis.contrasts import Contrasts, Estimates, contrasts, detectable, holm, point_estimates
 from attnae.analysis.design import Design
 from attnae.analysis.factors import Factor
 from attnae.analysis.verdicts import Goal, effect_verdicts, level_verdicts
@@ -55,9 +55,7 @@ class MainEffects:
     def of(cls, design: Design) -> MainEffects:
         many = [factor for factor in design.factors if factor.kind == "many-level"]
         keys = [(factor.name, label) for factor in design.factors for label, _ in factor.effect_rows()]
-        return cls(
-            design, keys, contrasts(design, main_rows(design)), {f.name: _pairs(design, f) for f in many}
-        )
+        return cls(design, keys, contrasts(design, main_rows(design)), {f.name: _pairs(design, f) for f in many})
 
     def of_factor(self, name: str) -> np.ndarray:
         """(rows,), which rows are the factor's."""
@@ -87,7 +85,7 @@ def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.Da
     estimates, p_holm, words = family.judge(y, reading)
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}
     off = [design.mean_contrast({name: 0} if name in two_level else {}) for name, _ in family.keys]
-    reference = contrasts(design, np.array(off)).fit(y).estimate
+    reference = point_estimates(design, np.array(off), y)
     table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, p_holm)
     return _complete(
         table,
@@ -106,7 +104,7 @@ def judged_table(
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
     p_holm = holm(estimates.p)
-    grand = contrasts(design, design.mean_contrast({})).fit(y).estimate
+    grand = point_estimates(design, design.mean_contrast({})[None], y)
     table = contrast_frame(keys, fitted, estimates, reading.alpha, p_holm)
     words = _effect_words(estimates, p_holm, reading)
     return _complete(table, fitted, rows, words, percent_change(estimates, grand, y, reading), reading)
@@ -172,9 +170,7 @@ def error_names(fitted: Contrasts) -> list[str]:
     return np.select([~known, fitted.pooled], ["", "pooled"], "HC2").tolist()
 
 
-def percent_change(
-    estimates: Estimates, reference: np.ndarray, y: np.ndarray, reading: Reading
-) -> np.ndarray:
+def percent_change(estimates: Estimates, reference: np.ndarray, y: np.ndarray, reading: Reading) -> np.ndarray:
     """Percent of the reference mean; blank unless all responses are positive; exact for log responses."""
     if reading.log:
         return 100 * np.expm1(estimates.estimate)

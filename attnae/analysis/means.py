@@ -30,9 +30,7 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
         {"factor": [factor.name for factor, _ in levels], "level": [factor.labels[i] for factor, i in levels]}
     )
     if not levels:
-        return table.reindex(
-            columns=["factor", "level", "mean", "std_error", "ci_low", "ci_high", "n", "df", "method"]
-        )
+        return table.reindex(columns=["factor", "level", "mean", "std_error", "ci_low", "ci_high", "n", "df", "method"])
     rows = np.array([design.mean_contrast({factor.name: i}) for factor, i in levels])
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
@@ -84,9 +82,7 @@ def simple_effects_table(
             if "continuous" in (factor.kind, other.kind):
                 continue
             for j, at in enumerate(other.labels):
-                cells = [
-                    design.mean_contrast({factor.name: i, other.name: j}) for i in range(len(factor.levels))
-                ]
+                cells = [design.mean_contrast({factor.name: i, other.name: j}) for i in range(len(factor.levels))]
                 for label, row in _differences(factor.labels, np.array(cells)):
                     keys.append((factor.name, label))
                     within.append((other.name, at))

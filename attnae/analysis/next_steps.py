@@ -12,9 +12,7 @@ from attnae.analysis.design import Design
 MAX_SEEDS = 1000
 
 
-def next_steps_table(
-    design: Design, effects: pd.DataFrame, *, target: float | None, alpha: float
-) -> pd.DataFrame:
+def next_steps_table(design: Design, effects: pd.DataFrame, *, target: float | None, alpha: float) -> pd.DataFrame:
     """factor, level, effect, power_now, seeds_now, seeds_needed: one row for each row of the effects.
 
     The effect to find is the target, else the estimate (optimistic where it was picked for being large).
@@ -27,8 +25,7 @@ def next_steps_table(
     table = effects[["factor", "level"]].copy()
     table["effect"] = effects["estimate"].abs() if target is None else target
     effect, error, df = (
-        values.to_numpy(dtype=float)[:, None]
-        for values in (table["effect"], effects["std_error"], effects["df"])
+        values.to_numpy(dtype=float)[:, None] for values in (table["effect"], effects["std_error"], effects["df"])
     )
     grown = np.maximum(df * seeds / seeds_now, 1.0)
     power = shifted_t_power(effect, error * np.sqrt(seeds_now / seeds), grown, family=family, alpha=alpha)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.anova import f_row, orthogonal_part, sum_of_squares
-from attnae.analysis.contrasts import contrasts, holm, two_sided_p
+from attnae.analysis.contrasts import holm, point_estimates, two_sided_p
 from attnae.analysis.design import BLOCK, Design
 from attnae.analysis.saturated import cell_residuals
 
@@ -57,7 +57,7 @@ def seed_interactions(design: Design, y: np.ndarray) -> pd.DataFrame | None:
     for factor in design.factors:
         columns = design.matrix[:, design.terms[factor.name]]
         product = (blocks[:, :, None] * columns[:, None, :]).reshape(design.n, -1)
-        space = orthogonal_part(product, design.matrix)
+        space = orthogonal_part(product, design.basis)
         ss, df = sum_of_squares(space.T @ centred), space.shape[1]
         f, p = f_row(ss, df, residual_ss - ss, design.residual_df - df)
         rows.append({"term": f"{BLOCK}:{factor.name}", "sum_sq": ss, "df": df, "F": f, "p": p})
@@ -76,11 +76,11 @@ def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.nda
     keep = np.ones(design.matrix.shape[1], dtype=bool)
     if BLOCK in design.terms:
         keep[design.terms[BLOCK]] = False
-    seeds = np.unique(design.blocks)
-    members = [design.blocks == seed for seed in seeds]
-    return np.array(
-        [contrasts(design.subset(m, keep_blocks=False), rows[:, keep]).fit(y[m]).estimate for m in members]
-    ).T
+    estimates = []
+    for seed in np.unique(design.blocks):
+        own = design.blocks == seed
+        estimates.append(point_estimates(design.subset(own, keep_blocks=False), rows[:, keep], y[own]))
+    return np.array(estimates).T
 
 
 def seed_means(by_seed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,6 +113,5 @@ def seed_effects(
     table["estimate"], table["std_error"], table["df"] = mean, std_error, df
     table["ci_low"], table["ci_high"] = mean - half, mean + half
     table["p"] = two_sided_p(mean, std_error, df)
-    for label, column in zip(labels, by_seed.T, strict=True):
-        table[f"seed {label}"] = column
-    return table
+    seeds = pd.DataFrame(by_seed, columns=[f"seed {label}" for label in labels])
+    return pd.concat([table, seeds], axis=1)

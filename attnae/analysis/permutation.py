@@ -41,9 +41,7 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
         p = _p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
-        rows.append(
-            {"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws}
-        )
+        rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
     table = pd.DataFrame(rows)
     table.insert(3, "p_holm", holm(table["p"].to_numpy()))
     return table
@@ -72,17 +70,23 @@ def _scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> _Sc
     return _Scheme(FREEDMAN_LANE, residuals, blocks)
 
 
-def _p_value(
-    space: np.ndarray, scheme: _Scheme, observed: float, draws: int, rng: np.random.Generator
-) -> float:
-    order = np.argsort(scheme.strata, kind="stable")
-    values, strata, basis = scheme.values[order], scheme.strata[order], space[order]
+def _p_value(space: np.ndarray, scheme: _Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+    groups = _groups(scheme.strata)
     # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
     threshold = observed * (1 - 1e-9)
-    step = max(1, CHUNK // len(values))
+    step = max(1, CHUNK // len(scheme.values))
     extreme = 0
     for start in range(0, draws, step):
-        keys = rng.random((min(step, draws - start), len(values))) + strata
-        shuffled = values[np.argsort(keys, axis=1)]
-        extreme += int((((shuffled @ basis) ** 2).sum(axis=1) >= threshold).sum())
+        shuffled = np.tile(scheme.values, (min(step, draws - start), 1))
+        for rows in groups:
+            shuffled[:, rows] = rng.permuted(shuffled[:, rows], axis=2)
+        extreme += int((((shuffled @ space) ** 2).sum(axis=1) >= threshold).sum())
     return (1 + extreme) / (1 + draws)
+
+
+def _groups(strata: np.ndarray) -> list[np.ndarray]:
+    """For each size of strata above one, (strata, size) rows of the runs in them."""
+    order = np.argsort(strata, kind="stable")
+    sizes = np.bincount(strata)
+    starts = np.cumsum(sizes) - sizes
+    return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes[sizes > 1]).tolist()]

@@ -85,9 +85,7 @@ def prepare(
     dropped = {name: level_label(rows[name].iloc[0]) for name in factors if name not in read}
     notes += [f"{name} is {level} in all finished runs: dropped" for name, level in dropped.items()]
     if not read:
-        raise UserError(
-            "no factor varies among the finished runs: there is nothing to compare; train with two values"
-        )
+        raise UserError("no factor varies among the finished runs: there is nothing to compare; train with two values")
     codes = np.column_stack([codes for _, codes in read.values()])
     blocks, seeds = _seeds(rows, columns, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
     design = choose_model([factor for factor, _ in read.values()], codes, blocks, interactions)
@@ -102,42 +100,31 @@ def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:
     return ~table[columns.status].isin([DIVERGED, UNFINISHED])
 
 
-def _seeds(
-    rows: pd.DataFrame, columns: Columns, cells: np.ndarray
-) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _seeds(rows: pd.DataFrame, columns: Columns, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
     if columns.seed is None or columns.seed not in rows:
         return None, ()
-    text = np.array(
-        [level_label(seed.item() if isinstance(seed, np.generic) else seed) for seed in rows[columns.seed]]
-    )
+    text = np.array([level_label(seed.item() if isinstance(seed, np.generic) else seed) for seed in rows[columns.seed]])
     blocks, labels = find_blocks(text, cells)
     return blocks, labels if blocks is not None else tuple(np.unique(text).tolist())
 
 
 def _check_names(table: pd.DataFrame, factors: Sequence[str], columns: Columns) -> None:
     if columns.response not in table:
-        raise UserError(
-            f"no column {columns.response!r} in the table; it has {', '.join(map(str, table.columns))}"
-        )
+        raise UserError(f"no column {columns.response!r} in the table; it has {', '.join(map(str, table.columns))}")
     if not factors:
         raise UserError("no factors: no hyper-parameter varies between the runs; name some with --factors")
     if unknown := [name for name in factors if name not in table]:
-        raise UserError(
-            f"{unknown[0]!r} is not a hyper-parameter of these runs; there are {', '.join(table.columns)}"
-        )
+        raise UserError(f"{unknown[0]!r} is not a hyper-parameter of these runs; there are {', '.join(table.columns)}")
     if repeated := [name for name in factors if list(factors).count(name) > 1]:
         raise UserError(f"factor {repeated[0]!r} is named twice")
 
 
 def _check_responses(y: np.ndarray, response: str) -> None:
     if len(y) == 0:
-        raise UserError(
-            f"no finished run has a finite {response}: nothing to analyse; choose another (--response)"
-        )
+        raise UserError(f"no finished run has a finite {response}: nothing to analyse; choose another (--response)")
     if len(y) == 1:
         raise UserError("only one finished run: nothing to compare it with; train at least one more")
     if np.ptp(y) == 0:
         raise UserError(
-            f"{response} is {y[0]:g} in all {len(y)} finished runs: nothing to explain; "
-            "choose another (--response)"
+            f"{response} is {y[0]:g} in all {len(y)} finished runs: nothing to explain; choose another (--response)"
         )

@@ -52,8 +52,7 @@ def sensitivity_table(
     result = pd.concat(tables, ignore_index=True)[["analysis", *kept]]
     reported = {(row.factor, row.level): row.verdict for row in effects.itertuples()}
     result["reverses"] = [
-        OPPOSITES.get(str(row.verdict)) == reported.get((row.factor, row.level), "")
-        for row in result.itertuples()
+        OPPOSITES.get(str(row.verdict)) == reported.get((row.factor, row.level), "") for row in result.itertuples()
     ]
     return result, tuple(problems)
 
@@ -62,8 +61,7 @@ def reversals(sensitivity: pd.DataFrame) -> tuple[str, ...]:
     """One plain line a verdict that turns into its opposite."""
     reported = sensitivity[sensitivity.analysis == AS_REPORTED].set_index(["factor", "level"]).verdict
     return tuple(
-        f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, "
-        f"but {row.verdict} ({row.analysis})"
+        f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, but {row.verdict} ({row.analysis})"
         for row in sensitivity[sensitivity.reverses].itertuples()
     )
 

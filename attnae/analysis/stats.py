@@ -101,13 +101,9 @@ def fit_study(
         marginal_means=marginal_means_table(design, y, alpha=alpha),
         pairwise=pairwise_table(family, y, alpha=alpha),
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
-        diagnostics=diagnose(
-            design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha
-        ),
+        diagnostics=diagnose(design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha),
         sensitivity=sensitivity,
-        permutation=permutation_table(design, y, draws=permutations, seed=random_seed)
-        if permutations
-        else None,
+        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         reversals=reversals(sensitivity),
         cells=cells_table(design, y, reading),
         baseline=baseline_table(design, y, baseline, reading) if baseline else None,
@@ -174,9 +170,7 @@ def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> 
 def _transform(data: Prepared, response: str) -> np.ndarray:
     if (data.y <= 0).any():
         run = data.runs[int(data.y.argmin())]
-        raise UserError(
-            f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response"
-        )
+        raise UserError(f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response")
     return np.log(data.y)
 
 

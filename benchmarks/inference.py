@@ -1,0 +1,157 @@
+"""Do the intervals cover, and how often does a study without any effect find one? Simulated studies decide.
+
+Every scenario draws responses for the article's 32 cells and judges them with the code that `analyze.py`
+runs; what depends on the design alone is computed once a design, so that 10,000 studies take seconds.
+
+    python benchmarks/inference.py --studies 10000
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.contrasts import detectable
+from attnae.analysis.effects import MainEffects, Reading
+from attnae.analysis.prepare import Columns, prepare
+from attnae.analysis.verdicts import BEST, HELPS, HURTS, WORSE
+
+FACTORS = ("batch_norm", "dropout", "spatial_attention", "act")
+ACTIVATIONS = ("elu", "relu", "selu", "sigmoid")
+NOISE = 1.0
+
+NoiseModel = Callable[[pd.DataFrame, int, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of study.
+
+    Attributes:
+        seeds: runs a cell.
+        shared_seeds: whether the seeds recur across cells, which makes them blocks.
+        noise: draws (runs, studies) responses without any effect.
+        missing: share of the cells without a run, another choice of cells for each of `patterns` designs.
+    """
+
+    name: str
+    noise: NoiseModel
+    seeds: int = 3
+    shared_seeds: bool = True
+    missing: float = 0.0
+    patterns: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Shares of studies, or of intervals."""
+
+    coverage: float
+    lowest_coverage: float
+    false_helps_or_hurts: float
+    false_verdicts: float
+    studies: int
+
+
+def independent(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
+    return NOISE * rng.standard_normal((len(runs), studies))
+
+
+def wide_seeds(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
+    """Seeds that move all their runs by an amount twice as wide as the noise."""
+    shifts = 2 * NOISE * rng.standard_normal((runs["seed"].max() + 1, studies))
+    return shifts[runs["seed"]] + independent(runs, studies, rng)
+
+
+def noisy_activation(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
+    """One activation whose runs scatter five times as much."""
+    spread = np.where(runs["act"] == "sigmoid", 5.0, 1.0)
+    return spread[:, None] * independent(runs, studies, rng)
+
+
+SCENARIOS = (
+    Scenario("independent noise, one run a cell", independent, seeds=1),
+    Scenario("independent noise, 3 replicates", independent, shared_seeds=False),
+    Scenario("seed blocks twice as wide as the noise, 3 seeds", wide_seeds),
+    Scenario("10% of cells missing, wide seed blocks, 3 seeds", wide_seeds, missing=0.1, patterns=50),
+    Scenario("10% of cells missing, one run a cell", independent, seeds=1, missing=0.1, patterns=50),
+    Scenario("one activation five times as noisy, 3 seeds", noisy_activation),
+)
+
+
+def runs_of(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
+    """One row a run: the factors, seed and a placeholder response."""
+    switches = (False, True)
+    cells = np.array(list(product(switches, switches, switches, ACTIVATIONS)), dtype=object)
+    kept = np.sort(rng.permutation(len(cells))[round(scenario.missing * len(cells)) :])
+    tables = [pd.DataFrame(cells[kept], columns=FACTORS).assign(seed=seed) for seed in range(scenario.seeds)]
+    runs = pd.concat(tables, ignore_index=True)
+    if not scenario.shared_seeds:
+        runs["seed"] = np.arange(len(runs))
+    return runs.assign(response=np.arange(len(runs), dtype=float))
+
+
+def family_of(runs: pd.DataFrame) -> MainEffects:
+    return MainEffects.of(prepare(runs, FACTORS, runs["response"], Columns(), "auto").design)
+
+
+def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | None = None) -> Outcome:
+    """Studies without any effect: how often intervals hold 0, and how often a study gives a verdict."""
+    reading = reading or Reading()
+    rng = np.random.default_rng(seed)
+    covered, named, told_apart = [], [], []
+    for _ in range(scenario.patterns):
+        runs = runs_of(scenario, rng)
+        y = scenario.noise(runs, studies // scenario.patterns, rng)
+        estimates, _, words = family_of(runs).judge(y, reading)
+        low, high = estimates.interval(1 - reading.alpha)
+        covered.append((low <= 0) & (high >= 0))
+        named.append(np.isin(words, [HELPS, HURTS]).any(axis=0))
+        told_apart.append(np.isin(words, [HELPS, HURTS, BEST, WORSE]).any(axis=0))
+    inside = np.hstack(covered)
+    by_row = inside.mean(axis=1)
+    shares = [float(np.concatenate(found).mean()) for found in (named, told_apart)]
+    return Outcome(float(inside.mean()), float(by_row.min()), *shares, inside.shape[1])
+
+
+def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = None) -> float:
+    """Share of studies that find an effect of batch norm as large as the formula of `mde` with the true
+    sigma."""
+    reading = reading or Reading()
+    rng = np.random.default_rng(seed)
+    runs = runs_of(Scenario("power", independent, seeds=seeds), rng)
+    family = family_of(runs)
+    row = family.keys.index(("batch_norm", "True"))
+    true_error = NOISE * np.linalg.norm(family.rows.weights[row])
+    size = float(detectable(true_error, family.rows.df[row], family=len(family.keys), alpha=reading.alpha))
+    y = independent(runs, studies, rng) - size * (runs["batch_norm"] == True).to_numpy()[:, None]  # noqa: E712
+    return float((family.judge(y, reading)[2][row] == HELPS).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=10_000, help="simulated studies of each scenario")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    print("| scenario | studies | coverage | lowest row | helps / hurts | any verdict |")
+    print("|---|---|---|---|---|---|")
+    for number, scenario in enumerate(SCENARIOS):
+        o = simulate(scenario, options.studies, options.seed + number)
+        figures = (o.coverage, o.lowest_coverage, o.false_helps_or_hurts, o.false_verdicts)
+        print(f"| {scenario.name} | {o.studies} | {' | '.join(f'{100 * x:.2f}%' for x in figures)} |")
+    print()
+    for seeds in (1, 3):
+        power = power_at_mde(seeds, options.studies, options.seed + seeds)
+        print(f"power at the mde with the true sigma, {seeds} run(s) a cell: {100 * power:.1f}%")
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
