@@ -135,7 +135,7 @@ def audit_runs(
     tag = choose_response(logged or runs, response)
     if len(logged) < 2:
         raise UserError(
-            f"{len(logged)} run with scalar values and hyper-parameters: a comparison needs at least two"
+            "only one run has scalar values and hyper-parameters: a comparison needs at least two"
         )
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
     structure = find_structure(settings, factors)
