@@ -11,7 +11,7 @@ from scipy import stats
 from attnae.analysis.contrasts import FULL_LEVERAGE, holm
 from attnae.analysis.design import Design
 
-LAMBDAS = np.linspace(-2, 2, 81)
+LAMBDAS = np.round(np.linspace(-2, 2, 81), 2)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class MainEffects:
         """Estimates, Holm p over all rows, and verdicts; y is (runs,) or (runs, studies)."""
         estimates = self.rows.fit(y)
         p_holm = holm(estimates.p)
-        words = _effect_words(estimates, p_holm, reading)
+        words = effect_words(estimates, p_holm, reading)
         for name, (pairs, pair_contrasts) in self.pairs.items():
             mine = self.of_factor(name)
             words[mine] = level_verdicts(
@@ -87,7 +87,7 @@ def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.Da
     off = [design.mean_contrast({name: 0} if name in two_level else {}) for name, _ in family.keys]
     reference = point_estimates(design, np.array(off), y)
     table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, p_holm)
-    return _complete(
+    return complete_table(
         table,
         family.rows,
         main_rows(design),
@@ -95,49 +95,6 @@ def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.Da
         percent_change(estimates, reference, y, reading),
         reading,
     )
-
-
-def judged_table(
-    design: Design, keys: Sequence[Key], rows: np.ndarray, y: np.ndarray, reading: Reading
-) -> pd.DataFrame:
-    """Rows like those of `effects.csv`, a Holm family of their own, judged as single differences."""
-    fitted = contrasts(design, rows)
-    estimates = fitted.fit(y)
-    p_holm = holm(estimates.p)
-    grand = point_estimates(design, design.mean_contrast({})[None], y)
-    table = contrast_frame(keys, fitted, estimates, reading.alpha, p_holm)
-    words = _effect_words(estimates, p_holm, reading)
-    return _complete(table, fitted, rows, words, percent_change(estimates, grand, y, reading), reading)
-
-
-def trends_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
-    """The line through the level means of each numeric factor of three to six levels, lowest to highest
-    value."""
-    lines = [(factor, weights) for factor in design.factors if (weights := factor.trend()) is not None]
-    if not lines:
-        return None
-    keys = [(f.name, f"{f.labels[0]} to {f.labels[-1]}{' (log10)' * (f.scale == 'log10')}") for f, _ in lines]
-    rows = np.array([design.place(factor.name, weights) for factor, weights in lines])
-    return judged_table(design, keys, rows, y, reading)
-
-
-def interactions_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
-    """`interactions.csv`, None where model M has no interactions.
-
-    Two single effects: half the difference of differences. A single effect and a level: the effect at that
-    level minus the mean effect. Two levels: the cell mean minus what both main effects give.
-    """
-    keys, rows = [], []
-    for a, b in combinations(design.factors, 2):
-        term = f"{a.name}:{b.name}"
-        if term not in design.terms:
-            continue
-        half = 0.5 if a.single_effect and b.single_effect else 1.0
-        for label_a, weights_a in a.interaction_rows():
-            for label_b, weights_b in b.interaction_rows():
-                keys.append((term, f"{label_a}:{label_b}"))
-                rows.append(design.place(term, half * np.kron(weights_a, weights_b)))
-    return judged_table(design, keys, np.array(rows), y, reading) if keys else None
 
 
 def contrast_frame(
@@ -184,7 +141,7 @@ def main_rows(design: Design) -> np.ndarray:
     return np.array([design.place(f.name, weights) for f in design.factors for _, weights in f.effect_rows()])
 
 
-def _complete(
+def complete_table(
     table: pd.DataFrame,
     fitted: Contrasts,
     rows: np.ndarray,
@@ -207,7 +164,8 @@ def _complete(
     )
 
 
-def _effect_words(estimates: Estimates, p_holm: np.ndarray, reading: Reading) -> np.ndarray:
+def effect_words(estimates: Estimates, p_holm: np.ndarray, reading: Reading) -> np.ndarray:
+    """Verdicts on single differences."""
     return effect_verdicts(
         estimates.estimate,
         p_holm,

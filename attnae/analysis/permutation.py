@@ -19,7 +19,9 @@ CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
-class _Scheme:
+class Scheme:
+    """What is permuted, and within which strata; all (runs,)."""
+
     method: str
     values: np.ndarray
     strata: np.ndarray
@@ -37,10 +39,10 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
     rows = []
     for position, factor in enumerate(design.factors):
         space = added_space(design, factor.name)
-        scheme = _scheme(design, factor, position, y - y.mean())
+        scheme = choose_scheme(design, factor, position, y - y.mean())
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
-        p = _p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
+        p = p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
         rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
     table = pd.DataFrame(rows)
     table.insert(3, "p_holm", holm(table["p"].to_numpy()))
@@ -55,7 +57,7 @@ def strata_of(design: Design, position: int) -> np.ndarray:
     return np.unique(others, axis=0, return_inverse=True)[1].ravel()
 
 
-def _scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> _Scheme:
+def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> Scheme:
     strata = strata_of(design, position)
     codes = design.codes[:, position]
     low = np.full(strata.max() + 1, len(factor.levels))
@@ -63,14 +65,14 @@ def _scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> _Sc
     np.minimum.at(low, strata, codes)
     np.maximum.at(high, strata, codes)
     if (low < high)[strata].mean() >= 0.5:
-        return _Scheme(WITHIN_STRATA, y, strata)
+        return Scheme(WITHIN_STRATA, y, strata)
     reduced = design.columns([term for term, members in design.members.items() if factor.name not in members])
     residuals = y - reduced @ np.linalg.lstsq(reduced, y, rcond=1e-9)[0]
     blocks = design.blocks if design.blocks is not None else np.zeros(design.n, dtype=int)
-    return _Scheme(FREEDMAN_LANE, residuals, blocks)
+    return Scheme(FREEDMAN_LANE, residuals, blocks)
 
 
-def _p_value(space: np.ndarray, scheme: _Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+def p_value(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
     groups = _groups(scheme.strata)
     # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
     threshold = observed * (1 - 1e-9)

@@ -13,14 +13,8 @@ from attnae.analysis.article import article_table
 from attnae.analysis.best import baseline_table, cells_table
 from attnae.analysis.design import BLOCK, MIN_RESIDUAL_DF, Design, Interactions
 from attnae.analysis.diagnostics import diagnose
-from attnae.analysis.effects import (
-    MainEffects,
-    Reading,
-    effects_table,
-    interactions_table,
-    main_rows,
-    trends_table,
-)
+from attnae.analysis.effects import MainEffects, Reading, effects_table, main_rows
+from attnae.analysis.interactions import interactions_table, trends_table
 from attnae.analysis.lenth import lenth
 from attnae.analysis.means import marginal_means_table, pairwise_table, simple_effects_table
 from attnae.analysis.next_steps import next_steps_table
@@ -78,6 +72,7 @@ def fit_study(
     data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
     y = _transform(data, response) if log else data.y
     design = data.design
+    compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
     effects = effects_table(family, y, reading)
     pairs = interactions_table(design, y, reading)
@@ -106,7 +101,7 @@ def fit_study(
         permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         reversals=reversals(sensitivity),
         cells=cells_table(design, y, reading),
-        baseline=baseline_table(design, y, baseline, reading) if baseline else None,
+        baseline=compared,
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
         notes=(*data.notes, *problems),
     )

@@ -38,9 +38,7 @@ def through_event_files(directory: Path, table: pd.DataFrame, factors: list[str]
 
 
 # Montgomery, Design and Analysis of Experiments (8th ed.), example 6.2: filtration rate, 2^4, one run a cell.
-FILTRATION = standard_order(
-    ["A", "B", "C", "D"], [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96]
-)
+FILTRATION = standard_order(["A", "B", "C", "D"], [45, 71, 48, 65, 68, 60, 80, 65, 43, 100, 45, 104, 75, 86, 70, 96])
 FILTRATION_EFFECTS = {
     "A": 21.625, "B": 3.125, "C": 9.875, "D": 14.625, "A:B": 0.125, "A:C": -18.125, "A:D": 16.625,
     "B:C": 2.375, "B:D": -0.375, "C:D": -1.125, "A:B:C": 1.875, "A:B:D": 4.125, "A:C:D": -1.625,
@@ -61,9 +59,7 @@ PILOT_PLANT = pd.concat(
 PILOT_PLANT_EFFECTS = {"T": 23.0, "C": -5.0, "K": 1.5, "T:C": 1.5, "T:K": 10.0, "C:K": 0.0}
 
 # Box, Hunter & Hunter (1978), table 10.8: process development, 2^4, one run a cell.
-PROCESS = standard_order(
-    ["K", "T", "P", "C"], [71, 61, 90, 82, 68, 61, 87, 80, 61, 50, 89, 83, 59, 51, 85, 78]
-)
+PROCESS = standard_order(["K", "T", "P", "C"], [71, 61, 90, 82, 68, 61, 87, 80, 61, 50, 89, 83, 59, 51, 85, 78])
 PROCESS_EFFECTS = {
     "K": -8.0, "T": 24.0, "P": -2.25, "C": -5.5, "K:T": 1.0, "K:P": 0.75, "K:C": 0.0, "T:P": -1.25,
     "T:C": 4.5, "P:C": -0.25, "K:T:P": -0.75, "K:T:C": 0.5, "K:P:C": -0.25, "T:P:C": -0.75, "K:T:P:C": -0.25,

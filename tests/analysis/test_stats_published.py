@@ -34,9 +34,7 @@ def column(table: pd.DataFrame, key: str, value: str) -> dict[str, float]:
     return dict(zip(table[key], table[value], strict=True))
 
 
-def check_anova(
-    anova: pd.DataFrame, printed: dict[str, tuple[float | None, ...]], digits: tuple[int, ...]
-) -> None:
+def check_anova(anova: pd.DataFrame, printed: dict[str, tuple[float | None, ...]], digits: tuple[int, ...]) -> None:
     """Each term's df, sum of squares, F and p, rounded to the printed digits; None where none is printed."""
     rows = anova.set_index("term")
     for term, (df, *figures) in printed.items():
@@ -144,9 +142,7 @@ def test_battery_life(tmp_path):
     # 5.3.1).
     simple = result.simple_effects
     at_70 = simple[(simple.factor == "material") & (simple["at"] == "70")].set_index("level").estimate
-    assert at_70.to_dict() == pytest.approx(
-        {"1": 57.25 - 107.58333, "2": 119.75 - 107.58333, "3": 145.75 - 107.58333}
-    )
+    assert at_70.to_dict() == pytest.approx({"1": 57.25 - 107.58333, "2": 119.75 - 107.58333, "3": 145.75 - 107.58333})
 
 
 def test_grafts_in_blocks(tmp_path):
