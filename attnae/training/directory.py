@@ -19,6 +19,7 @@ from attnae.tags import DIVERGED, FINISHED
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 FIGURE = "figure.png"
+LOCK = ".lock"
 UNFINISHED = "unfinished"
 
 
@@ -31,11 +32,11 @@ def make_run_directory(config: RunConfig) -> Path:
         config.log_dir.mkdir(parents=True, exist_ok=True)
         if config.name is not None:
             directory = config.log_dir / config.name
-            if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+            if directory.exists() and (not directory.is_dir() or {path.name for path in directory.iterdir()} - {LOCK}):
                 raise UserError(_taken(directory))
             directory.mkdir(exist_ok=True)
             return directory
-        base = _shortened(config.default_name())
+        base = shortened(config.default_name())
         for number in range(1, 10_000):
             directory = config.log_dir / (base if number == 1 else f"{base}-{number}")
             try:
@@ -57,7 +58,7 @@ def _taken(directory: Path) -> str:
     return f"{directory} is not empty and holds no run: choose another --name"
 
 
-def _shortened(name: str, most: int = 150) -> str:
+def shortened(name: str, most: int = 150) -> str:
     """A name that file systems take: its end, which holds the seed, stays."""
     if len(name) <= most:
         return name
@@ -81,7 +82,7 @@ def read_unfinished(directory: Path) -> RunConfig:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Holds the run for this process; the lock goes with the process, however it ends."""
-    lock = FileLock(directory / ".lock")
+    lock = FileLock(directory / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
