@@ -1,0 +1,34 @@
+"""From anyone's event files to what a designed experiment says about them; torch is never imported.
+
+    from attnae.analysis import fit_study, read_runs
+
+    runs = read_runs("logs")                                           # a table with a row a run
+    result = fit_study(runs, ["batch_norm", "act"], response="test/loss")
+    print(result.effects)
+
+One-way: events -> table (`events`, `audit`) -> model M (`factors`, `design`, `prepare`) -> estimates (`contrasts`,
+`effects`, `interactions`, `anova`, `article`, `means`, `noise`, `lenth`, `saturated`) -> checks (`diagnostics`,
+`permutation`, `sensitivity`) -> advice (`best`, `next_steps`) -> `stats.fit_study`, which collects them in a
+`result.StudyResult`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnae.analysis.events import read_logs, read_runs
+    from attnae.analysis.result import StudyResult
+    from attnae.analysis.stats import fit_study
+
+__all__ = ["StudyResult", "fit_study", "read_logs", "read_runs"]
+
+_HOMES = {"StudyResult": "result", "fit_study": "stats", "read_logs": "events", "read_runs": "events"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `analyze.py --help` needs none of pandas, scipy and statsmodels."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -56,7 +56,7 @@ def empty_combinations(design: Design, term: str) -> list[str]:
 def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
     """A smallest list of the other terms whose columns span the term's: one where one suffices, else what is
     left after dropping, from the last on, every term that is not needed. Empty where they do not span it."""
-    columns = design.columns([term])
+    columns = design.basis.T @ design.columns([term])
     if not _spans(design, others, columns):
         return []
     single = [other for other in others if other != INTERCEPT and _spans(design, [INTERCEPT, other], columns)]
@@ -71,6 +71,7 @@ def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
 
 
 def _spans(design: Design, terms: list[str], columns: np.ndarray) -> bool:
-    matrix = design.columns(terms)
+    # All terms lie in the model's space: compare coordinates, rank instead of runs many.
+    matrix = design.basis.T @ design.columns(terms)
     solution = np.linalg.lstsq(matrix, columns, rcond=1e-9)[0]
     return bool(np.linalg.norm(columns - matrix @ solution) <= 1e-7 * np.linalg.norm(columns))

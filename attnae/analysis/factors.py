@@ -89,7 +89,7 @@ class Factor:
 
     def index(self, text: object) -> int:
         """The level that a user means by `text`, or -1."""
-        wanted = level_label(text).casefold()
+        wanted = level_label(_as_number(text) if self.numeric else text).casefold()
         return next((i for i, label in enumerate(self.labels) if label.casefold() == wanted), -1)
 
 
@@ -145,8 +145,16 @@ def _is_number(level: object) -> bool:
     return isinstance(level, (int, float, np.integer, np.floating)) and not isinstance(level, bool)
 
 
-def _level_order(level: object) -> tuple[bool, bool, float, str]:
+def _as_number(text: object) -> object:
+    """0.2 for "0.20"; what is no number stays as it is."""
+    try:
+        return float(str(text))
+    except ValueError:
+        return text
+
+
+def _level_order(level: object) -> tuple[int, float, str]:
     if isinstance(level, bool) or _is_number(level):
-        return False, False, float(level), ""  # type: ignore[arg-type]
+        return 1, float(level), ""  # type: ignore[arg-type]
     text = str(level)
-    return True, text.casefold() not in OFF_WORDS, 0.0, text
+    return (0 if text.casefold() in OFF_WORDS else 2), 0.0, text

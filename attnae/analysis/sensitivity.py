@@ -84,7 +84,8 @@ def _variants(
     if reading.log or (responses[keep & np.isfinite(responses)] > 0).all():
         variants[scale] = (responses, keep, other_scale)
     for name, values in alternatives.items():
-        variants[str(name)] = (values.reindex(table.index), keep, reading)
+        aligned = values if values.index.equals(table.index) else values.reindex(table.index)
+        variants[str(name)] = (aligned, keep, reading)
     if columns.status in table and (diverged := table[columns.status] == DIVERGED).any():
         ranks = ranked_worst(responses.where(keep), diverged, goal=reading.goal)
         variants[DIVERGED_WORST] = (ranks, keep | diverged, replace(reading, log=False, negligible=None))

@@ -31,6 +31,8 @@ def design_of(table, factors, interactions="auto"):
         (["yes", "No"], ("No", "yes")),
         (["true", "false"], ("false", "true")),
         (["a", "0"], ("0", "a")),
+        ([0.2, "none"], ("none", "0.2")),
+        ([0.2, "high"], ("0.2", "high")),
         (["25 15", "35 25", "9 5"], ("25 15", "35 25", "9 5")),
     ],
 )
@@ -38,6 +40,15 @@ def test_level_order(values, labels):
     factor, codes = read_factor("f", pd.Series(values))
     assert factor.labels == labels
     assert [factor.levels[code] for code in codes] == values
+
+
+def test_a_level_is_found_as_users_write_it():
+    number, _ = read_factor("f", pd.Series([0.2, 5.0, 1e-4]))
+    assert [number.index(text) for text in ("0.20", 5, "1e-4", "0.0001", "0.3", "x")] == [1, 2, 0, 0, -1, -1]
+    switch, _ = read_factor("f", pd.Series([True, False]))
+    assert [switch.index(text) for text in ("true", False, "1")] == [1, 0, -1]
+    word, _ = read_factor("f", pd.Series(["ReLU", "elu"]))
+    assert [word.index(text) for text in ("relu", "ELU", "gelu")] == [0, 1, -1]
 
 
 def test_numeric_factors_become_curves_above_six_values():

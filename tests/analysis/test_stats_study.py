@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from event_logs import write_study
 from published import through_event_files
 from studies import ARTICLE_FACTORS, article_study, factorial
 
+from attnae import analysis
 from attnae.analysis.contrasts import contrasts
 from attnae.analysis.effects import main_rows
 from attnae.analysis.stats import fit_study
@@ -222,3 +225,22 @@ def test_pooled_errors_would_be_caught_by_the_simulation(inference):
     low, high = contrasts(family.design, main_rows(family.design), pooled=True).fit(y).interval(0.95)
     noisy = family.keys.index(("act", "sigmoid"))
     assert np.mean((low <= 0) & (high >= 0), axis=1)[noisy] < 0.85
+
+
+def test_a_table_of_read_runs_is_all_it_needs(tmp_path):
+    """The public way: read_runs, then fit_study with the tag as the response."""
+    table = article_study()
+    write_study(tmp_path, table, ARTICLE_FACTORS)
+    result = analysis.fit_study(analysis.read_runs(tmp_path), ARTICLE_FACTORS, response="test/loss", permutations=0)
+    np.testing.assert_allclose(result.effects.estimate, study(table).effects.estimate, atol=1e-7)
+    assert result.effects.verdict.tolist() == study(table).effects.verdict.tolist()
+    assert result.noise.seeds == ("0", "1", "2")
+
+
+def test_the_statistics_import_neither_torch_nor_pandas_before_they_are_used():
+    command = "import sys, attnae.analysis; print({'torch', 'pandas', 'scipy', 'statsmodels'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "set()"
+    command = "import sys, attnae.analysis.stats; print('torch' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "False"
