@@ -58,26 +58,32 @@ def prepare(config: RunConfig) -> Prepared:
 
 def describe(config: RunConfig, console: Console) -> None:
     """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
-    note = ""
+    config, note = offline(config)
+    module = build(config.replace(compile="off"))
+    console.print(as_yaml(config).rstrip(), highlight=False)
+    console.print(model_table(module))
+    console.print(
+        f"data set: {config.dataset}{f' ({note})' if note else ''}\n"
+        f"would train: {config.log_dir / (config.name or config.default_name())}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
+    """The options with the data set and the shape of its images as far as they are known without a download; a note."""
+    note = None
     name = config.dataset
     if name == "auto":
         name = "mnist"
         if MNIST.find(config.data_dir, AUTO_LAYOUTS) is None:
-            note = " (downloaded to --data-dir; digits if it cannot be)"
+            note = "downloaded to --data-dir; digits if it cannot be"
     shape = DATASETS[name].shape
     size, channels = shape["image_size"], shape["channels"]
     if size is None or channels is None:
         images = DATASETS[name].load(config.data_dir, config.image_size, config.channels).train.images
         size, channels = images.shape[2], images.shape[1]
-    config = config.replace(dataset=name, image_size=size, channels=channels)
-    module = build(config.replace(compile="off"))
-    console.print(as_yaml(config).rstrip(), highlight=False)
-    console.print(model_table(module))
-    console.print(
-        f"data set: {name}{note}\nwould train: {config.log_dir / (config.name or config.default_name())}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    return config.replace(dataset=name, image_size=size, channels=channels), note
 
 
 def build(config: RunConfig) -> AttentionVAE:
