@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,10 @@ def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stop:
-        print(f"stopped by {stop}", file=sys.stderr)
+        going_on = (
+            f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
+        )
+        print(f"stopped by {stop}{going_on}", file=sys.stderr)
         return stop.exit_code
     except KeyboardInterrupt:
         return 130

@@ -80,9 +80,9 @@ class DataOptions:
     val_size: int = 5000
     """Training images held out for monitoring, at most 1/12 of them; 0: monitor on the test set."""
     limit_train: int | None = None
-    """Use only this many training images, evenly spaced (the held-out ones are taken from them)."""
+    """Use only this many training images, a fixed choice (the held-out ones are taken from them)."""
     limit_test: int | None = None
-    """Use only this many test images, evenly spaced."""
+    """Use only this many test images, a fixed choice."""
     image_size: int | None = None
     """Side to which the images of a folder are scaled; unset: they must all be squares of one size."""
     channels: Literal[1, 3] | None = None

@@ -6,15 +6,20 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 
 class Stopped(BaseException):
-    """The process was asked to stop. Not an `Exception`: nothing may take it for an error and go on."""
+    """The process was asked to stop. Not an `Exception`: nothing may take it for an error and go on.
+
+    `resumable` is the directory of the run it interrupted, once there is one.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
         self.signum = signum
+        self.resumable: Path | None = None
 
     @property
     def exit_code(self) -> int:

@@ -65,6 +65,6 @@ def load(run_directory: str | os.PathLike) -> VAE:
     try:
         vae.load_state_dict({name.removeprefix("vae."): value for name, value in state.items()})
     except (RuntimeError, AttributeError) as error:
-        reason = str(error).splitlines()[-1].strip()
+        reason = str(error).splitlines()[-1].strip()[:200]
         raise UserError(f"{directory / CHECKPOINT} does not fit the options in config.yaml: {reason}") from error
     return vae.eval()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attnae.errors import UserError
 from attnae.training.seeding import ORDER, SPLIT, generator
-from attnae.training.sources import DataSet, Images
+from attnae.training.sources import DataSet, Images, scattered
 
 EVALUATION_BATCH = 256
 
@@ -171,9 +171,9 @@ class ImageData(pl.LightningDataModule):
 
 
 def _limited(images: Images, limit: int | None) -> Images:
-    """At most `limit` of the images, evenly spaced, so that no label is left out by its place."""
+    """At most `limit` of the images, in their order; which ones is fixed and follows no pattern in the data."""
     count = len(images.images)
     if limit is None or limit >= count:
         return images
-    index = [position * count // limit for position in range(limit)]
+    index = sorted(scattered(range(count))[:limit])
     return Images(images.images[index], images.labels[index])

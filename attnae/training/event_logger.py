@@ -7,8 +7,10 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 
 class EventLogger(Logger):
@@ -61,9 +63,12 @@ class EventLogger(Logger):
             for name, value in params.items()
             if value is not None
         }
-        experiment_summary, start, _ = hparams(values, dict.fromkeys(metrics, 0.0))
-        for summary in (experiment_summary, start):
-            self.experiment._get_file_writer().add_summary(summary)
+        # torch's add_hparams would write booleans as numbers, and a first value for each metric.
+        infos = [api_pb2.HParamInfo(name=name, type=_kind(value)) for name, value in values.items()]
+        scores = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
+        experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=scores)
+        for summary in (_experiment_summary(experiment), hparams_pb(values)):
+            self.experiment.file_writer.add_summary(summary)
 
     @rank_zero_only
     def save(self) -> None:
@@ -79,3 +84,21 @@ class EventLogger(Logger):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _experiment_summary(experiment: api_pb2.Experiment) -> Summary:
+    """The summary that tells the HParams page of its columns."""
+    content = plugin_data_pb2.HParamsPluginData(experiment=experiment)
+    value = Summary.Value(
+        tag=metadata.EXPERIMENT_TAG,
+        metadata=metadata.create_summary_metadata(content),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return Summary(value=[value])
+
+
+def _kind(value: bool | float | str) -> int:
+    """TensorBoard's type of a hyper-parameter: it decides how the HParams page filters by it."""
+    if isinstance(value, bool):
+        return api_pb2.DATA_TYPE_BOOL
+    return api_pb2.DATA_TYPE_STRING if isinstance(value, str) else api_pb2.DATA_TYPE_FLOAT64

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attnae.errors import UserError
-from attnae.training.sources import DataSet, Images
+from attnae.training.sources import DataSet, Images, scattered
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
@@ -21,7 +21,7 @@ _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L"}
 def load_folder(directory: Path, image_size: int | None, channels: int | None) -> DataSet:
     """The images below `directory` as a data set; the first folder below it is the label.
 
-    The test set is the sub-folder `test`, if there is one, else every tenth image by file name. Images are cropped
+    The test set is the sub-folder `test`, if there is one, else a fixed tenth by file name. Images are cropped
     to a central square and scaled to `image_size`; `channels` 1 turns them grey, 3 into colour.
 
     Raises `UserError` for a directory without images, a file that is no image, and images of mixed sizes or channels
@@ -34,8 +34,11 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
     train_root, test_root = (directory / "train" if (directory / "train").is_dir() else directory), directory / "test"
     if not test_paths:
         test_root = train_root
-        test_paths = train_paths[9::10] or train_paths[-1:]
-        train_paths = [path for path in train_paths if path not in set(test_paths)]
+        chosen = set(
+            scattered([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
+        )
+        test_paths = [path for index, path in enumerate(train_paths) if index in chosen]
+        train_paths = [path for index, path in enumerate(train_paths) if index not in chosen]
     if not train_paths:
         raise UserError(
             f"--data-dir {directory}: found {len(test_paths)} images ({', '.join(sorted(SUFFIXES))}), "
@@ -100,7 +103,10 @@ def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path} is truncated or corrupt ({error}): take it out of the folder") from error
     if image_size is not None:
-        image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BILINEAR)
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+        image = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

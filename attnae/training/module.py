@@ -33,7 +33,9 @@ class AttentionVAE(pl.LightningModule):
         self.config = config
         torch.manual_seed(derive_seed(config.seed, WEIGHTS))
         self.vae = VAE(**config.model_arguments())
-        self._train_forward = torch.compile(self.vae.forward, dynamic=False) if config.compile == "on" else self.vae
+        self._train_forward = (
+            torch.compile(self.vae.forward, dynamic=False) if config.compile == "on" else self.vae.forward
+        )
         # Lightning's summary shows the shapes and the arithmetic of this input.
         self.example_input_array = torch.zeros(1, config.channels or 1, config.image_size or 1, config.image_size or 1)
         self._noise = torch.empty(0)

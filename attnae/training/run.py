@@ -139,6 +139,7 @@ def _fit_and_test(
             record.write(DIVERGED, log.last(), reason=str(error))
         return RunResult(DIVERGED, directory, log.last())
     except Stopped as stop:
+        stop.resumable = directory
         if (kill := getattr(trainer.strategy.launcher, "kill", None)) is not None:
             kill(stop.signum)
         raise

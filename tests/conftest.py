@@ -1,0 +1,71 @@
+"""What several tests need: small runs, real MNIST where it is, and TensorBoard's own reader as the reference."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from attnae.config import RunConfig
+
+ROOT = Path(__file__).parents[1]
+
+# A run of about a second: 8x8 digits and a model of a few hundred parameters.
+TINY = {
+    "dataset": "digits",
+    "units": (6, 4, 2),
+    "block_depth": 1,
+    "limit_train": 100,
+    "limit_test": 40,
+    "batch_size": 32,
+    "epochs": 2,
+    "picture_every": 0,
+    "threads": 1,
+    "compile": "off",
+}
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Makes the options of a small run below a temporary directory."""
+
+    def make(**options):
+        return RunConfig(**{"log_dir": tmp_path / "logs", **TINY, **options})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mnist_dir():
+    """The folder with real MNIST, named by ATTNAE_DATA_DIR, else data/."""
+    folder = Path(os.environ.get("ATTNAE_DATA_DIR") or ROOT / "data")
+    if not (folder / "MNIST" / "raw").is_dir():
+        pytest.skip(f"no MNIST in {folder}: set ATTNAE_DATA_DIR to the folder that holds MNIST/raw")
+    return folder
+
+
+def tiny_flags(**options):
+    """The same small run as flags of the command line."""
+    flags = []
+    for name, value in {**TINY, **options}.items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            flags.append(flag if value else flag.replace("--", "--no-", 1))
+        elif isinstance(value, tuple):
+            flags += [flag, *map(str, value)]
+        else:
+            flags.append(f"{flag}={value}")
+    return flags
+
+
+def read_events(directory):
+    """TensorBoard's own view of a directory of event files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(directory), size_guidance={"scalars": 0, "images": 0, "tensors": 0})
+    return accumulator.Reload()
+
+
+def read_curves(directory):
+    """{tag: {step: value}} as TensorBoard shows it."""
+    events = read_events(directory)
+    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in events.Tags()["scalars"]}

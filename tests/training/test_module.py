@@ -1,0 +1,117 @@
+"""The Lightning module: losses, schedule, epoch metrics, randomness."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from attnae.training.data import Batch
+from attnae.training.module import AttentionVAE, learning_rate_factor
+from attnae.training.prepare import prepare
+from attnae.training.run import train
+from attnae.training.seeding import EVALUATION, generator
+
+
+def test_schedule_is_the_article_s():
+    """lr / (1 + decay * t), decay = 2 * (lr - 0.0001) / epochs."""
+    decay = 2 * (0.005 - 0.0001) / 25
+    for step in (0, 1, 937, 23_437):
+        rate = 0.005 * learning_rate_factor(step, lr=0.005, min_lr=0.0001, epochs=25)
+        assert rate == pytest.approx(0.005 / (1 + decay * step), rel=1e-12)
+
+
+def test_optimizer_is_keras_adam(tiny):
+    module = prepare(tiny(lr=0.01)).module
+    group = module.configure_optimizers()["optimizer"].param_groups[0]
+    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.01, (0.9, 0.999), 1e-7, 0)
+
+
+@pytest.mark.parametrize("kl_weight", [0.0, 0.001, 0.5])
+@pytest.mark.parametrize("variational", [True, False])
+def test_epoch_metrics_are_means_over_images(tiny, kl_weight, variational):
+    """Three unequal batches against one pass over all images, with the terms computed anew."""
+    prepared = prepare(tiny(kl_weight=kl_weight, variational=variational))
+    module = prepared.module.eval()
+    if variational:
+        torch.nn.init.constant_(module.vae.mu.bias, 0.7)
+
+    class Trainer:
+        datamodule = prepared.data
+        world_size = 1
+        current_epoch = 3
+        global_rank = 0
+
+    module._trainer = Trainer()
+    module._draw_noise("test")
+    images = prepared.data.images["test"]
+    with torch.no_grad():
+        for positions in torch.arange(40).split((17, 16, 7)):
+            module._step(Batch(images[positions], positions), "test")
+        metrics = module.epoch_metrics("test")
+        x = images.float() / 255
+        noise = torch.randn(40, 2, generator=generator(768, EVALUATION, 3, 2))
+        out = module(x, noise)
+    bce = F.binary_cross_entropy(torch.sigmoid(out.logits), x).item()
+    kl = 0.0
+    if variational:
+        kl = 0.5 * (out.mu**2 + out.log_var.exp() - 1 - out.log_var).sum(1).mean().item()
+        assert kl > 0.4
+    assert metrics["test/bce"] == pytest.approx(bce, rel=1e-5)
+    assert metrics["test/kl"] == pytest.approx(kl, rel=1e-5)
+    assert metrics["test/loss"] == pytest.approx(bce + kl_weight * kl, rel=1e-5)
+    assert metrics["test/elbo"] == pytest.approx(-(64 * bce + kl), rel=1e-5)
+
+
+def test_metrics_start_afresh_each_epoch(tiny):
+    prepared = prepare(tiny())
+    module = prepared.module.eval()
+
+    class Trainer:
+        datamodule = prepared.data
+        world_size, global_rank, current_epoch = 1, 0, 0
+
+    module._trainer = Trainer()
+    module._draw_noise("val")
+    images, positions = prepared.data.images["val"], torch.arange(8)
+    for _ in range(2):
+        with torch.no_grad():
+            module._step(Batch(images[positions], positions), "val")
+        metrics = module.epoch_metrics("val")
+    with torch.no_grad():
+        module._step(Batch(images[positions], positions), "val")
+    assert module.epoch_metrics("val") == metrics
+
+
+def test_seed_decides_the_initial_weights(tiny):
+    one, same, other = (prepare(tiny(seed=seed)).module.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["vae.encoder.stem.weight"], other["vae.encoder.stem.weight"])
+
+
+def test_ranks_draw_different_dropout(tiny):
+    module = prepare(tiny()).module
+    draws = {}
+    for epoch, rank in [(0, 0), (0, 1), (1, 0), (0, 0)]:
+
+        class Trainer:
+            current_epoch, global_rank = epoch, rank
+
+        module._trainer = Trainer()
+        module.on_train_epoch_start()
+        draws.setdefault((epoch, rank), []).append(torch.rand(3).tolist())
+    assert draws[0, 0][0] == draws[0, 0][1]
+    assert len({tuple(values[0]) for values in draws.values()}) == 3
+
+
+def test_learning_rate_through_the_trainer(tiny):
+    """The rate after each epoch: 93 training images in batches of 32 are 3 steps."""
+    result = train(tiny(lr=0.004, min_lr=0.001, epochs=2))
+    assert result.metrics["lr"] == pytest.approx(0.004 / (1 + 2 * 0.003 / 2 * 6), rel=1e-12)
+
+
+def test_article_values_by_default():
+    from attnae.config import RunConfig
+
+    config = RunConfig(image_size=28, channels=1)
+    module = AttentionVAE(config)
+    assert sum(weight.numel() for weight in module.vae.parameters()) == 216_941
+    assert config.image_values == 784
