@@ -76,16 +76,18 @@ def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
         return []
     found = []
     ends = {run.name: int(run.scalars[tag].steps[-1]) for run in runs}
-    early = [name for name, end in ends.items() if end < max(ends.values())]
+    last = max(ends.values())
+    early = [name for name, end in ends.items() if end < last]
     if early:
         found.append(
-            f"{len(early)} of {len(runs)} runs end before step {max(ends.values())}, where {tag} ends in the "
+            f"{len(early)} of {len(runs)} runs end before step {last}, where {tag} ends in the "
             f"others: perhaps they are unfinished; the first: {early[0]} (step {ends[early[0]]})"
         )
     if rule.kind == "tail":
         short = sum(len(run.scalars[tag].steps) < rule.length for run in runs)
         if short:
             found.append(
-                f"{short} runs have fewer than {rule.length} points of {tag}: the mean is over those"
+                f"fewer than {rule.length} points of {tag} in {short} of {len(runs)} runs: "
+                "their means are over less"
             )
     return found

@@ -42,8 +42,9 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
             problems.append(f"{path.name} is empty")
         offset, size = 0, status.st_size
         with open(path, "rb", buffering=BUFFER_BYTES) as file:
+            read = file.read
             while offset < size:
-                header = file.read(HEADER.size)
+                header = read(HEADER.size)
                 length = lengths.get(header)
                 if length is None and len(header) == HEADER.size:
                     length, checksum = HEADER.unpack(header)
@@ -55,8 +56,8 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
                 if length is None or (end := offset + FRAME_BYTES + length) > size:
                     problems.append(_dropped(path, "ends in the middle of a record", size - offset))
                     return
-                payload = file.read(length)
-                if file.read(CHECKSUM.size) == CHECKSUM.pack(masked_crc32c(payload)):
+                payload = read(length)
+                if read(CHECKSUM.size) == CHECKSUM.pack(masked_crc32c(payload)):
                     yield payload
                 else:
                     damaged += 1

@@ -106,9 +106,7 @@ def test_missing_runs(tmp_path: Path) -> None:
         {"act": "selu", "attention": True, "bn": True, "seed": 1},
     ]
     assert found.seeds_per_cell == {1: 1, 2: 10}
-    assert found.warnings == (
-        "3 of 24 runs are missing, the first: act=elu, attention=False, bn=True, seed=0",
-    )
+    assert found.warnings == ("missing: 3 of 24 runs, the first: act=elu, attention=False, bn=True, seed=0",)
 
 
 def test_cells_of_fractions_and_curves_are_not_missing() -> None:
@@ -247,7 +245,7 @@ def test_runs_that_end_early_or_are_too_short_are_told(tmp_path: Path) -> None:
     assert audit_runs(read_logs(tmp_path), at="tail:3").warnings == (
         "1 of 4 runs end before step 3, where loss ends in the others: perhaps they are unfinished; "
         "the first: run0 (step 2)",
-        "1 runs have fewer than 3 points of loss: the mean is over those",
+        "fewer than 3 points of loss in 1 of 4 runs: their means are over less",
     )
 
 
