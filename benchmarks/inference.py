@@ -19,6 +19,7 @@ import pandas as pd
 
 from attnae.analysis.contrasts import detectable
 from attnae.analysis.effects import MainEffects, Reading
+from attnae.analysis.lenth import margins, pseudo_standard_error
 from attnae.analysis.prepare import Columns, prepare
 from attnae.analysis.verdicts import BEST, HELPS, HURTS, WORSE
 
@@ -134,6 +135,14 @@ def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = 
     return float((family.judge(y, reading)[2][row] == HELPS).mean())
 
 
+def lenth_alarms(contrasts: int, studies: int, seed: int) -> tuple[float, float]:
+    """Shares of studies without any effect in which at least one contrast passes Lenth's ME, and SME."""
+    effects = np.random.default_rng(seed).standard_normal((studies, contrasts))
+    me, sme = np.array([margins(pseudo_standard_error(row), contrasts) for row in effects]).T
+    largest = np.abs(effects).max(axis=1)
+    return float(np.mean(largest > me)), float(np.mean(largest > sme))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=10_000, help="simulated studies of each scenario")
@@ -150,6 +159,8 @@ def main() -> None:
     for seeds in (1, 3):
         power = power_at_mde(seeds, options.studies, options.seed + seeds)
         print(f"power at the mde with the true sigma, {seeds} run(s) a cell: {100 * power:.1f}%")
+    me, sme = lenth_alarms(31, options.studies, options.seed)
+    print(f"Lenth, 31 contrasts without effect: one above ME in {100 * me:.1f}% of studies, SME in {100 * sme:.1f}%")
     print(f"{time.perf_counter() - start:.0f} s")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design import Design, Interactions, choose_model, find_blocks
+from attnae.analysis.design import BLOCK, Design, Interactions, choose_model, find_blocks
 from attnae.analysis.factors import level_label, read_factor
 from attnae.errors import UserError
 
@@ -87,7 +87,8 @@ def prepare(
     if not read:
         raise UserError("no factor varies among the finished runs: there is nothing to compare; train with two values")
     codes = np.column_stack([codes for _, codes in read.values()])
-    blocks, seeds = _seeds(rows, columns, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
+    seed = None if BLOCK in factors or columns.seed in factors else columns.seed
+    blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
     design = choose_model([factor for factor, _ in read.values()], codes, blocks, interactions)
     runs = rows.get(columns.run, rows.index)
     return Prepared(design, y, tuple(map(str, runs)), seeds, dropped, tuple(notes))
@@ -100,10 +101,12 @@ def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:
     return ~table[columns.status].isin([DIVERGED, UNFINISHED])
 
 
-def _seeds(rows: pd.DataFrame, columns: Columns, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    if columns.seed is None or columns.seed not in rows:
+def _seeds(rows: pd.DataFrame, seed: str | None, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    if seed is None or seed not in rows:
         return None, ()
-    text = np.array([level_label(seed.item() if isinstance(seed, np.generic) else seed) for seed in rows[columns.seed]])
+    values = rows[seed].tolist()
+    # A run without a seed shares it with no other.
+    text = np.array([f"?{i}" if pd.isna(value) else level_label(value) for i, value in enumerate(values)])
     blocks, labels = find_blocks(text, cells)
     return blocks, labels if blocks is not None else tuple(np.unique(text).tolist())
 

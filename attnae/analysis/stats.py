@@ -11,7 +11,7 @@ import pandas as pd
 from attnae.analysis.anova import anova_table
 from attnae.analysis.article import article_table
 from attnae.analysis.best import baseline_table, cells_table
-from attnae.analysis.design import BLOCK, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design import BLOCK, INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
 from attnae.analysis.diagnostics import diagnose
 from attnae.analysis.effects import MainEffects, Reading, effects_table, main_rows
 from attnae.analysis.interactions import interactions_table, trends_table
@@ -111,7 +111,7 @@ def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Mod
     centred = y - y.mean()
     residuals = design.residuals(centred)
     rss = float(residuals @ residuals)
-    terms = tuple(term for term in design.terms if term != "intercept")
+    terms = tuple(term for term in design.terms if term != INTERCEPT)
     if interactions != "auto":
         reason = f"interactions: {interactions}, as asked for"
     elif len(design.factors) < 2:

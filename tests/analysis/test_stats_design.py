@@ -100,6 +100,21 @@ def test_blocks_are_seeds_that_recur_across_cells():
     assert blocks.tolist() == [0, 1, 0, 1]
 
 
+def test_runs_without_a_seed_are_no_block_of_their_own():
+    table = article_study()
+    table["seed"] = table["seed"].where(table.index % 3 != 2)
+    design = design_of(table, ARTICLE_FACTORS)
+    assert len(np.unique(design.blocks)) == 3
+    assert not design_of(table.assign(seed=np.nan), ARTICLE_FACTORS).blocks
+
+
+def test_seed_may_be_a_factor_itself():
+    result = fit_study(article_study(), ["act", "seed"], permutations=0)
+    assert result.effects.factor.tolist() == ["act"] * 4 + ["seed"] * 3
+    assert result.anova.term.tolist() == ["act", "seed", "act:seed", "residual"]
+    assert not result.noise.blocks
+
+
 def test_blocks_enter_however_small_their_effect():
     table = article_study()
     assert "seed" in design_of(table, ARTICLE_FACTORS).terms
