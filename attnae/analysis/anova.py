@@ -10,7 +10,7 @@ from scipy import stats
 
 from attnae.analysis.aliases import aliased_with
 from attnae.analysis.contrasts import holm
-from attnae.analysis.design import BLOCK, RANK_TOLERANCE, Design
+from attnae.analysis.design import INTERCEPT, RANK_TOLERANCE, Design
 
 RESIDUAL = "residual"
 
@@ -26,7 +26,7 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
     residual_ss = sum_of_squares(design.residuals(y - y.mean())) if design.residual_df else 0.0
     mean_square = residual_ss / design.residual_df if design.residual_df else np.nan
     rows = []
-    for term in [term for term in (BLOCK, *design.terms_of_interest) if term in design.terms]:
+    for term in [term for term in design.terms if term != INTERCEPT]:
         space = added_space(design, term)
         ss, df = sum_of_squares(space.T @ (y - y.mean())), space.shape[1]
         f = ss / df / mean_square if df and mean_square else np.nan

@@ -33,7 +33,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
     first = np.unique(design.cells, return_index=True)[1]
     means = cell_means(design, y)
     rows = design.matrix[first].copy()
-    if BLOCK in design.terms:
+    if design.has_blocks:
         rows[:, design.terms[BLOCK]] = 0
     mean = means.mean if means is not None else rows @ (design.pseudo_inverse @ (y - y.mean())) + y.mean()
     order = np.argsort(mean if reading.goal == "min" else -mean, kind="stable")[:MAX_CELLS]
@@ -124,7 +124,7 @@ def _paired_by_seed(
     design: Design, y: np.ndarray, columns: list[int], chosen: np.ndarray, base: np.ndarray
 ) -> tuple[float, float, float, int] | None:
     """Mean difference, standard error, df and pairs; None with fewer than two seeds that have a pair."""
-    if BLOCK not in design.terms or design.blocks is None:
+    if design.blocks is None:
         return None
     rest = np.column_stack([np.delete(design.codes, columns, axis=1), design.blocks])
     partner = np.unique(rest, axis=0, return_inverse=True)[1].ravel()

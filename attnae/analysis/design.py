@@ -89,11 +89,11 @@ class Design:
 
     @property
     def has_interactions(self) -> bool:
-        return any(":" in term for term in self.terms_of_interest)
+        return any(len(factors) == 2 for factors in self.members.values())
 
     @property
-    def terms_of_interest(self) -> list[str]:
-        return [term for term in self.terms if term not in (INTERCEPT, BLOCK)]
+    def has_blocks(self) -> bool:
+        return self.blocks is not None and BLOCK in self.terms
 
     @cached_property
     def members(self) -> dict[str, frozenset[str]]:

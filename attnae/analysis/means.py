@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.contrasts import contrasts, holm
-from attnae.analysis.design import BLOCK, Design
+from attnae.analysis.design import Design
 from attnae.analysis.effects import MainEffects, contrast_frame, error_names
 from attnae.analysis.noise import estimates_by_seed, seed_means
 
@@ -35,7 +35,7 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
     std_error, df, method = estimates.std_error, fitted.df, BY_MODEL
-    if BLOCK in design.terms:
+    if design.has_blocks:
         _, std_error, df = seed_means(estimates_by_seed(design, rows, y))
         method = BY_SEED
     half = stats.t.ppf(1 - alpha / 2, df) * std_error

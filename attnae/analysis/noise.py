@@ -48,7 +48,7 @@ def seed_interactions(design: Design, y: np.ndarray) -> pd.DataFrame | None:
 
     F of the products of blocks and factor, added to model M, against what they leave. None without blocks.
     """
-    if BLOCK not in design.terms or design.blocks is None:
+    if not design.has_blocks:
         return None
     blocks = design.matrix[:, design.terms[BLOCK]]
     centred = y - y.mean()
@@ -74,7 +74,7 @@ def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.nda
     """
     assert design.blocks is not None
     keep = np.ones(design.matrix.shape[1], dtype=bool)
-    if BLOCK in design.terms:
+    if design.has_blocks:
         keep[design.terms[BLOCK]] = False
     estimates = []
     for seed in np.unique(design.blocks):
@@ -104,7 +104,7 @@ def seed_effects(
     """Effects from each seed alone: factor, level, estimate (their mean), std_error, df, ci_low, ci_high, p,
     then one column `seed <label>` each. Their t interval is the honest one if effects change with the
     seed."""
-    if BLOCK not in design.terms:
+    if not design.has_blocks:
         return None
     by_seed = estimates_by_seed(design, rows, y)
     mean, std_error, df = seed_means(by_seed)

@@ -11,7 +11,7 @@ import pandas as pd
 from attnae.analysis.anova import anova_table
 from attnae.analysis.article import article_table
 from attnae.analysis.best import baseline_table, cells_table
-from attnae.analysis.design import BLOCK, INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
 from attnae.analysis.diagnostics import diagnose
 from attnae.analysis.effects import MainEffects, Reading, effects_table, main_rows
 from attnae.analysis.interactions import interactions_table, trends_table
@@ -138,7 +138,7 @@ def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Mod
 def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> Noise:
     design = family.design
     pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
-    blocks = BLOCK in design.terms
+    blocks = design.has_blocks
     counts = np.bincount(design.cells)
     if pure is not None:
         method, statement = "pure error", "noise is seen between runs of the same cell"
