@@ -49,7 +49,7 @@ def warn(
         warnings.append(f"{name} is not recorded in some runs: they get the level {UNSET!r}")
     if len(cells.missing):
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
-        warnings.append(f"{len(cells.missing)} of {cells.expected} runs are missing, the first: {first}")
+        warnings.append(f"missing: {len(cells.missing)} of {cells.expected} runs, the first: {first}")
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, "finished")]
     warnings += _lengths([runs[index] for index in used], tag, rule)
     warnings += mixed_versions([runs[index] for index in used], table.loc[used, list(structure.factors)])

@@ -60,7 +60,17 @@ class Log:
             undecodable = 0
             for payload in read_records(path, self.problems):
                 try:
-                    self._take(Event.FromString(payload))
+                    event = Event.FromString(payload)
+                    step, summary = event.step, event.summary.value
+                    for value in summary:
+                        if value.HasField("simple_value"):
+                            steps, values = self.points[value.tag]
+                            steps.append(step)
+                            values.append(value.simple_value)
+                        else:
+                            self._take_tensor(value, step)
+                    if not summary:
+                        self._take_control(event)
                 except DecodeError:
                     undecodable += 1
             if undecodable:
@@ -93,22 +103,12 @@ class Log:
     def mark(self) -> str | None:
         return self.marks[-1][1] if self.marks else None
 
-    def _take(self, event: Event) -> None:
-        step = event.step
-        values = event.summary.value
-        for value in values:
-            if value.HasField("simple_value"):
-                points = self.points[value.tag]
-                points.steps.append(step)
-                points.values.append(value.simple_value)
-            else:
-                self._take_tensor(value, step)
-        if not values:
-            # Every event file begins with such an event, which names its format.
-            if event.HasField("file_version"):
-                self.started = float(np.fmin(self.started, event.wall_time))
-            elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
-                self._void_from(step)
+    def _take_control(self, event: Event) -> None:
+        # Every event file begins with such an event, which names its format.
+        if event.HasField("file_version"):
+            self.started = float(np.fmin(self.started, event.wall_time))
+        elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
+            self._void_from(event.step)
 
     def _take_tensor(self, value: Summary.Value, step: int) -> None:
         if value.HasField("metadata"):

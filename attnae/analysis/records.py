@@ -42,7 +42,7 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
             problems.append(f"{path.name} is empty")
         offset, size = 0, status.st_size
         with open(path, "rb", buffering=BUFFER_BYTES) as file:
-            read = file.read
+            read, pack = file.read, CHECKSUM.pack
             while offset < size:
                 header = read(HEADER.size)
                 length = lengths.get(header)
@@ -57,7 +57,7 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
                     problems.append(_dropped(path, "ends in the middle of a record", size - offset))
                     return
                 payload = read(length)
-                if read(CHECKSUM.size) == CHECKSUM.pack(masked_crc32c(payload)):
+                if read(CHECKSUM.size) == pack(masked_crc32c(payload)):
                     yield payload
                 else:
                     damaged += 1
