@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, UseAppendAction
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
 from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+from attnae.study_options import StudyOptions
+from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
 # What may stand beside --resume: where and how the run goes on, not what it computes.
 BESIDE_RESUME = {*option_names("hardware"), "resume"}
@@ -23,9 +25,10 @@ BESIDE_RESUME = {*option_names("hardware"), "resume"}
 
 @dataclass(frozen=True)
 class TrainCommand(OptionGroups):
-    """Train one autoencoder, test it, and log everything to TensorBoard.
+    """Train one autoencoder, or a study of many, test it, and log everything to TensorBoard.
 
     python train.py --spatial-attention --act elu
+    python train.py --study configs/factorial.yaml --seeds 3
     """
 
     config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
@@ -34,6 +37,7 @@ class TrainCommand(OptionGroups):
     """Go on with the run in this directory; its options come from there, only hardware flags may stand beside it."""
     dry_run: FlagCreatePairsOff[bool] = False
     """Show what would be trained, and write and download nothing."""
+    study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 
 def train_command(args: Sequence[str] | None = None) -> int:
@@ -47,9 +51,18 @@ def analyze_command(args: Sequence[str] | None = None) -> int:
 
 
 def _train(args: list[str]) -> int:
-    files = {path: read_yaml(path) for path in _config_files(args)}
+    study = next((read_study_file(path) for path in reversed(_named_files("--study", args))), None)
+    files = {path: read_yaml(path) for path in _named_files("--config", args)}
+    defaults: list[str] = []
+    if study is not None:
+        for path, options in files.items():
+            study.refuse(options, f"{path}: ")
+        study.refuse(typed_options(args))
+        defaults = flags_of(STUDY_DEFAULTS, "study")
+        files = {study.path: study.first_cell(), **files}
     from_files = [token for path, options in files.items() for token in flags_of(options, path)]
-    command = tyro.cli(TrainCommand, args=[*from_files, *args], prog="train.py")
+    command = tyro.cli(TrainCommand, args=[*defaults, *from_files, *args], prog="train.py")
+    command.study.check(typed_options(args))
     if command.resume is not None:
         return _resume(command.resume, args)
     try:
@@ -61,16 +74,18 @@ def _train(args: list[str]) -> int:
                 if str(error).startswith(f"{flag(option)} ") and option not in typed:
                     raise UserError(f"{path}: {error}") from error
         raise
+    if study is not None:
+        return _run_study(study, config, command)
     return _run(config, dry_run=command.dry_run)
 
 
-def _config_files(args: Sequence[str]) -> list[Path]:
-    """The files named by --config, in order."""
+def _named_files(option: str, args: Sequence[str]) -> list[Path]:
+    """The files named by this flag, in order."""
     named = []
     for argument, following in zip(args, [*args[1:], ""], strict=True):
-        if argument == "--config":
+        if argument == option:
             named.append(following)
-        elif argument.startswith("--config="):
+        elif argument.startswith(f"{option}="):
             named.append(argument.partition("=")[2])
     return [Path(name) for name in named if name]
 
@@ -100,6 +115,22 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
         describe(config, console)
         return 0
     return print_result(train(config, resume=resume, console=console), console)
+
+
+def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> int:
+    from rich.console import Console
+
+    from attnae.training.study_dry_run import describe_study
+    from attnae.training.study_run import run_study
+    from attnae.training.workers import environments
+
+    design = study.design(config, command.study.seeds)
+    console = Console()
+    if command.dry_run:
+        workers = len(environments(config, command.study.workers, command.study.runs_per_gpu))
+        describe_study(design, workers, console)
+        return 0
+    return run_study(design, command.study, console)
 
 
 def _analyze(args: list[str]) -> int:

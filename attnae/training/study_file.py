@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from attnae.checks import flag
 from attnae.config import GROUPS, RunConfig, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
@@ -45,13 +46,13 @@ class StudyFile:
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
 
-    def refuse(self, options: list[str], source: str) -> None:
-        """`UserError` for an option that would contradict a factor, or a list of seeds; `source` {} is its place."""
+    def refuse(self, options: Iterable[str], source: str = "") -> None:
+        """`UserError` for an option that would contradict a factor, or a list of seeds; `source` is said first."""
         for option in options:
             if option in self.factors:
-                raise UserError(f"{source.format(option)}: {option} is a factor of {self.path}, which gives its levels")
+                raise UserError(f"{source}{flag(option)} is a factor of {self.path}, which gives its levels")
             if option == "seed" and isinstance(self.seeds, tuple):
-                raise UserError(f"{source.format(option)}: {self.path} lists its seeds")
+                raise UserError(f"{source}{flag(option)} cannot stand beside the seeds that {self.path} lists")
 
 
 def read_study_file(path: Path) -> StudyFile:
