@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from attnae.analysis.anova import f_row, orthogonal_part, sum_of_squares
+from attnae.analysis.anova import f_row, sum_of_squares
 from attnae.analysis.contrasts import holm, point_estimates, two_sided_p
 from attnae.analysis.design import BLOCK, Design
 from attnae.analysis.saturated import cell_residuals
@@ -57,13 +57,25 @@ def seed_interactions(design: Design, y: np.ndarray) -> pd.DataFrame | None:
     for factor in design.factors:
         columns = design.matrix[:, design.terms[factor.name]]
         product = (blocks[:, :, None] * columns[:, None, :]).reshape(design.n, -1)
-        space = orthogonal_part(product, design.basis)
-        ss, df = sum_of_squares(space.T @ centred), space.shape[1]
+        ss, df = _added_sum_of_squares(design, product, centred)
         f, p = f_row(ss, df, residual_ss - ss, design.residual_df - df)
         rows.append({"term": f"{BLOCK}:{factor.name}", "sum_sq": ss, "df": df, "F": f, "p": p})
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(table["p"].to_numpy())
     return table
+
+
+def _added_sum_of_squares(design: Design, columns: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    """What columns outside the model explain of y, and the rank that they add.
+
+    By the cross products of many seeds' columns, which are few beside the runs and, sum-to-zero coded, well
+    conditioned.
+    """
+    rest = design.residuals(columns)
+    values, vectors = np.linalg.eigh(rest.T @ rest)
+    keep = values > 1e-10 * (columns**2).sum(axis=0).max()
+    explained = (vectors[:, keep].T @ (rest.T @ y)) ** 2 / values[keep]
+    return float(explained.sum()), int(keep.sum())
 
 
 def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
