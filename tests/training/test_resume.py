@@ -14,6 +14,7 @@ from attnae.errors import UserError
 from attnae.options import write_config
 from attnae.training.checkpoint import CHECKPOINT
 from attnae.training.directory import locked, read_metrics, read_unfinished
+from attnae.training.prepare import prepare
 from attnae.training.run import train
 from tests.conftest import ROOT, read_curves, read_events, tiny_flags
 
@@ -77,6 +78,7 @@ import os, signal, sys
 from pathlib import Path
 from pytorch_lightning.callbacks import Callback
 from attnae.options import read_config
+from attnae.training.prepare import prepare
 from attnae.training.run import train
 def die(): os.kill(os.getpid(), signal.SIGKILL)
 {textwrap.dedent(KILLS[where])}
@@ -106,7 +108,19 @@ def assert_same_end(one, other):
     assert read_curves(one) == read_curves(other)
 
 
-@pytest.mark.parametrize("where", KILLS)
+# The others differ from these in nothing that a resume sees.
+QUICK = {
+    "mid-epoch",
+    "before the first checkpoint",
+    "between the scalars and the checkpoint",
+    "while the checkpoint is written",
+    "after the test, before it is marked finished",
+}
+
+
+@pytest.mark.parametrize(
+    "where", [where if where in QUICK else pytest.param(where, marks=pytest.mark.slow) for where in KILLS]
+)
 def test_killed_and_resumed(undisturbed, tmp_path, where):
     config, expected = undisturbed
     train_and_die(config.replace(log_dir=tmp_path / "logs"), where, tmp_path)
@@ -195,12 +209,15 @@ def test_a_signal_ends_it_resumable(undisturbed, tmp_path, signum, code):
 
 def test_threads_and_compile_are_kept_on_resume(undisturbed, tmp_path):
     config, _ = undisturbed
-    train_and_die(config.replace(log_dir=tmp_path / "logs", threads=2), "mid-epoch", tmp_path)
-    recorded = read_unfinished(tmp_path / "logs" / "run")
-    assert (recorded.threads, recorded.compile) == (2, "off")
     before = torch.get_num_threads()
+    directory = tmp_path / "run"
     try:
-        train(recorded, resume=tmp_path / "logs" / "run")
+        prepared = prepare(config.replace(threads=2, compile="auto"))
+        directory.mkdir()
+        write_config(directory / "config.yaml", prepared.config)
+        torch.set_num_threads(1)
+        again = prepare(read_unfinished(directory))
+        assert (again.config.threads, again.config.compile) == (2, "off")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
