@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.aliases import aliased_with
-from attnae.analysis.contrasts import holm
+from attnae.analysis.contrasts import ROUNDING, holm
 from attnae.analysis.design import INTERCEPT, RANK_TOLERANCE, Design
 
 RESIDUAL = "residual"
@@ -25,10 +25,13 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
     """
     residual_ss = sum_of_squares(design.residuals(y - y.mean())) if design.residual_df else 0.0
     mean_square = residual_ss / design.residual_df if design.residual_df else np.nan
+    # Of balanced designs, an exact zero comes out as the square of a rounding error.
+    tiny = ROUNDING**2 * sum_of_squares(y - y.mean())
     rows = []
     for term in [term for term in design.terms if term != INTERCEPT]:
         space = added_space(design, term)
         ss, df = sum_of_squares(space.T @ (y - y.mean())), space.shape[1]
+        ss = ss if ss > tiny else 0.0
         f = ss / df / mean_square if df and mean_square else np.nan
         rows.append(
             {

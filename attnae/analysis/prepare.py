@@ -11,9 +11,9 @@ import pandas as pd
 from attnae.analysis.design import BLOCK, Design, Interactions, choose_model, find_blocks
 from attnae.analysis.factors import level_label, read_factor
 from attnae.errors import UserError
+from attnae.tags import DIVERGED
 
-DIVERGED = "diverged"
-UNFINISHED = "unfinished"
+LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def prepare(
 
     Args:
         responses: one value a row of the table.
-        among: the rows to use; by default those that neither diverged nor were left unfinished.
+        among: the rows to use; by default those of `finished`.
 
     Raises:
         UserError: nothing can be estimated from what is left.
@@ -68,8 +68,10 @@ def prepare(
     _check_names(table, factors, columns)
     notes: list[str] = []
     keep = finished(table, columns) if among is None else among
-    if among is None and (left_out := int((~keep).sum())):
-        notes.append(f"{left_out} diverged or unfinished runs left out: effects are among finished runs")
+    if among is None and not keep.all():
+        counts = table.loc[~keep, columns.status].value_counts(sort=False)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        notes.append(f"runs left out: {kinds}; effects are among finished runs")
     values = pd.to_numeric(responses, errors="coerce").astype(float)
     finite = pd.Series(np.isfinite(values.to_numpy()), index=table.index)
     if lost := int((keep & ~finite).sum()):
@@ -95,10 +97,11 @@ def prepare(
 
 
 def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:
-    """Rows that neither diverged nor were left unfinished; all without a status."""
+    """Rows that did not diverge, were not left unfinished, could be read and are no duplicates; all without a
+    status."""
     if columns.status not in table:
         return pd.Series(True, index=table.index)
-    return ~table[columns.status].isin([DIVERGED, UNFINISHED])
+    return ~table[columns.status].isin(LEFT_OUT)
 
 
 def _seeds(rows: pd.DataFrame, seed: str | None, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -11,9 +11,10 @@ from scipy import stats
 
 from attnae.analysis.design import Interactions
 from attnae.analysis.effects import MainEffects, Reading, effects_table
-from attnae.analysis.prepare import DIVERGED, Columns, finished, prepare
+from attnae.analysis.prepare import Columns, finished, prepare
 from attnae.analysis.verdicts import BEST, HELPS, HURTS, WORSE
 from attnae.errors import UserError
+from attnae.tags import DIVERGED
 
 AS_REPORTED = "as reported"
 DIVERGED_WORST = "diverged ranked worst"

@@ -60,7 +60,7 @@ def test_diverged_runs_ranked_worst_turn_a_flattered_level():
     result = fit_study(table, ["a", "b"], permutations=0)
     assert result.effects.set_index("factor").verdict["a"] == "undetermined"
     assert verdicts(result, "diverged ranked worst").verdict["a", "1"] == "hurts"
-    assert result.notes == ("12 diverged or unfinished runs left out: effects are among finished runs",)
+    assert result.notes == ("runs left out: 12 diverged; effects are among finished runs",)
     finished = table[table.status == "finished"]
     again = fit_study(finished, ["a", "b"], permutations=0)
     pd.testing.assert_frame_equal(result.effects, again.effects)

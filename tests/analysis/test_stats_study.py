@@ -103,14 +103,17 @@ def test_factor_of_one_level_is_dropped_and_said():
 def test_diverged_unfinished_and_missing_responses_are_left_out_and_said():
     table = article_study()
     table.loc[[0, 1], "status"] = "diverged"
-    table.loc[2, "status"] = "unfinished"
+    table.loc[[2, 6, 7], "status"] = ["unfinished", "duplicate", "unreadable"]
     table.loc[3, "response"] = np.nan
     table.loc[4, "response"] = np.inf
     table["act"] = table["act"].astype(object)
     table.loc[5, "act"] = None
     result = study(table)
-    pd.testing.assert_frame_equal(result.effects, study(table.drop(index=range(6))).effects)
-    assert result.notes[0] == "3 diverged or unfinished runs left out: effects are among finished runs"
+    pd.testing.assert_frame_equal(result.effects, study(table.drop(index=range(8))).effects)
+    assert (
+        result.notes[0]
+        == "runs left out: 2 diverged, 1 duplicate, 1 unfinished, 1 unreadable; effects are among finished runs"
+    )
     assert result.notes[1] == "2 finished runs without a finite response left out: effects are among the others"
     assert result.notes[2].startswith("1 runs without a value of batch_norm")
 
