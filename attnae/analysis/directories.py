@@ -63,6 +63,7 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
         _find_hparams(root, directory, log, match)
     runs = {directory: log for directory, log in logs.items() if log.hparams}
     without: set[Path] = set()
+    above_others = {parent for directory in logs for parent in directory.parents}
 
     def home(directory: Path) -> Path | None:
         for way in directory.relative_to(root).parents:
@@ -82,7 +83,7 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
         log = logs[directory]
         if (above := home(directory)) is not None:
             runs[above].absorb(log, prefix=f"{directory.relative_to(above).as_posix()}/")
-        elif log.points or log.problems or not any(directory in other.parents for other in logs):
+        elif log.points or log.problems or directory not in above_others:
             runs[directory] = log
     return runs
 
@@ -107,7 +108,8 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
     joined = dict(logs)
     for run, children in sessions.items():
         everyone = [logs[run].hparams, *(logs[child].hparams for child in children)]
-        agree = all(a[name] == b[name] for a in everyone for b in everyone for name in a.keys() & b.keys())
+        known: dict[str, HParam] = {}
+        agree = all(known.setdefault(name, value) == value for one in everyone for name, value in one.items())
         if agree and (logs[run].points or len(children) == 1):
             for child in sorted(children, key=lambda child: logs[child].started):
                 logs[run].absorb(joined.pop(child))
