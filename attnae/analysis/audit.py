@@ -84,6 +84,11 @@ class Audit:
         return self.table[self.table["status"].isin(USED)]
 
     @property
+    def ended(self) -> pd.DataFrame:
+        """The rows of `used` and the diverged ones: the table for `fit_study`, which ranks the latter worst."""
+        return self.table[self.table["status"].isin((*USED, DIVERGED))]
+
+    @property
     def diverged(self) -> tuple[str, ...]:
         return self.runs_with(DIVERGED)
 

@@ -15,7 +15,7 @@ from attnae.analysis.runs import Run
 TELLING = re.compile(
     r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I
 )
-SHOWN = 12
+LONG_HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 
 
 def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame) -> list[str]:
@@ -33,11 +33,15 @@ def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame) -> list[str]:
         if len(counts) < 2 or any(_follows(values, cells[factor]) for factor in cells):
             continue
         parts = [
-            f"{value[:SHOWN]} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)
+            f"{_short(value)} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)
         ]
         more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
         found.append(f"runs mix different values of {name}: {', '.join(parts)}{more}")
     return found
+
+
+def _short(value: str) -> str:
+    return LONG_HASH.sub(r"\1", value)
 
 
 def _follows(values: list[str], column: pd.Series) -> bool:

@@ -84,6 +84,7 @@ def test_every_way_to_fail_is_named_with_its_reason(tmp_path: Path) -> None:
     assert found.unfinished == ("early", "run_0003")
     assert found.unreadable == ("bare", "empty")
     assert len(found.used) == 21
+    assert sorted({*found.ended["run"]} - {*found.used["run"]}) == ["run_0001", "run_0002"]
     assert np.isfinite(found.used["response"]).all()
     assert list(found.dropped) == ["run_0005"]
     assert "ends in the middle of a record" in found.dropped["run_0005"][0]
@@ -259,7 +260,7 @@ def test_versions_commits_and_data_that_differ() -> None:
             status="finished",
             metrics={"test/loss": n},
             versions={"torch": "2.6" if n else "2.7", "numpy": "2.0"},
-            git_commit="0123456789abcdef"[n % 2 :],
+            git_commit="0123456789abcdef" + "+changes" * (n % 2),
             dataset={"name": "mnist" if n < 3 else "digits", "checksum": n // 3},
         )
         for n in range(6)
@@ -267,7 +268,7 @@ def test_versions_commits_and_data_that_differ() -> None:
     cells = pd.DataFrame({"dataset": ["mnist"] * 3 + ["digits"] * 3})
     assert mixed_versions(runs, cells) == [
         "runs mix different values of versions/torch: 2.6 (5 runs), 2.7 (1 run)",
-        "runs mix different values of git_commit: 0123456789ab (3 runs), 123456789abc (3 runs)",
+        "runs mix different values of git_commit: 0123456789ab (3 runs), 0123456789ab+changes (3 runs)",
     ]
     assert len(mixed_versions(runs, cells[[]])) == 4
     mixed = mixed_versions([*runs[1:3], replace(runs[1], provenance={})], cells[:3])

@@ -87,6 +87,11 @@ def test_broken_files_are_named(tmp_path: Path, text: str, reason: str) -> None:
     assert "\n" not in problems[0]
 
 
+def test_hydras_directory(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    assert read(tmp_path, "act: relu", ".hydra/config.yaml") == ({"act": "relu"}, [])
+
+
 def test_a_file_that_says_nothing_gives_way_to_the_next(tmp_path: Path) -> None:
     read(tmp_path, "{}", "hparams.yaml")
     assert read(tmp_path, "a: 1", "config.yaml") == ({"a": 1}, [])
