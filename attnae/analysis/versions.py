@@ -22,8 +22,8 @@ def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame) -> list[str]:
     """One sentence for every version, commit or checksum that differs among runs, but not by design.
 
     Args:
-        cells: (runs, factors), the settings of the same runs; what follows from one factor (the checksum of a
-            data set that is a factor) is no mixing.
+        cells: (runs, factors), the settings of the same runs; what follows from a factor whose levels repeat
+            (the checksum of a data set that is a factor) is no mixing.
     """
     recorded = [dict(_flatten(run.provenance)) for run in runs]
     found = []
@@ -45,7 +45,8 @@ def _short(value: str) -> str:
 
 
 def _follows(values: list[str], column: pd.Series) -> bool:
-    return len(set(zip(column, values, strict=True))) == column.nunique()
+    levels = len(set(column))
+    return 2 * levels <= len(values) and len(set(zip(column, values, strict=True))) == levels
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

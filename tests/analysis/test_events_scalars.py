@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from event_logs import EventFile, frame
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.util.tensor_util import make_ndarray, make_tensor_proto
@@ -222,3 +223,23 @@ def test_a_resumed_run_is_no_longer_what_its_old_mark_says(tmp_path: Path) -> No
     EventFile().restart(2).scalar("loss", 1.0, 2).write(tmp_path / "a", number=1)
     EventFile().scalar("loss", 1.0, 1).text("run/status/text_summary", "finished", 1).write(tmp_path / "b")
     assert [run.status for run in read_logs(tmp_path)] == ["unfinished", "finished"]
+
+
+def test_no_payload_whatever_stops_the_reading(tmp_path: Path) -> None:
+    """Records of a right checksum and random content: dropped or read, and what comes after them is there."""
+    rng = np.random.default_rng(0)
+    tensor = make_tensor_proto(np.float16(1.5))
+    file = EventFile().hparams({"a": 1, "b": "x"}).tensor("t", tensor, 3).text("run/status", "finished")
+    whole = [*map(bytes, RawEventFileLoader(str(file.scalar("s", 1.0, 2).write(tmp_path))).Load())]
+    content = []
+    for _ in range(5000):
+        payload = bytearray(whole[rng.integers(len(whole))])
+        for place in rng.integers(len(payload), size=rng.integers(1, 4)):
+            payload[place] = rng.integers(256)
+        content.append(frame(bytes(payload)))
+    path = EventFile().scalar("after", 7.0, 1).write(tmp_path)
+    path.write_bytes(b"".join(content) + path.read_bytes())
+    run = read_run(tmp_path)
+    assert points(run)["after"] == [(1, 7.0)]
+    assert len(run.problems) == 1
+    assert run.problems[0].endswith("record(s) hold no event and are dropped")
