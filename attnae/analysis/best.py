@@ -81,8 +81,6 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     rows -= rows[base[0]]
     predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
     order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_CELLS]
-    if not order:
-        raise UserError("--baseline: all finished runs have these levels; there is nothing to compare them with")
     fitted = contrasts(design, rows[order])
     estimates = fitted.fit(y)
     records = []

@@ -121,12 +121,16 @@ def point_estimates(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarr
 def _satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """2 E[V]^2 / Var[V] of V = sum_i q_i e_i^2 with e = (I - H) errors and q a row of `hc2`.
 
-    With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2; H = B B' turns
-    the double sum over runs into a (rank, rank) product.
+    With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2. With H = B B' the
+    double sum over runs is that of the squared entries of C'C, C = sqrt(q) B, or of C C', whichever is smaller.
     """
     diagonal = hc2**2 @ (1 - 2 * design.leverage)
-    basis = design.basis
-    cross = np.array([np.sum((basis.T @ (q[:, None] * basis)) ** 2) for q in hc2])
+    cross = np.empty(len(hc2))
+    for i, q in enumerate(hc2):
+        runs = q > 0
+        scaled = np.sqrt(q[runs])[:, None] * design.basis[runs]
+        gram = scaled.T @ scaled if scaled.shape[1] < len(scaled) else scaled @ scaled.T
+        cross[i] = np.sum(gram**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         return expected**2 / (diagonal + cross)
 

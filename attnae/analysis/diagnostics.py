@@ -121,11 +121,12 @@ def _largest(design: Design, studentized: np.ndarray, runs: list[str]) -> dict[s
 
 
 def _brown_forsythe(design: Design, residual: np.ndarray) -> pd.DataFrame:
-    """Brown & Forsythe (1974): analysis of variance of absolute deviations from the level's median."""
+    """Brown & Forsythe (1974): analysis of variance of absolute deviations from the level's median; of levels
+    with three runs or more, for two are as far from their median as each other."""
     rows = []
     for column, factor in enumerate(design.factors):
         groups = [residual[design.codes[:, column] == i] for i in range(len(factor.levels))]
-        if factor.kind == "continuous" or min(map(len, groups)) < 2:
+        if factor.kind == "continuous" or min(map(len, groups)) < 3:
             continue
         statistic, p = stats.levene(*groups, center="median")
         rows.append({"factor": factor.name, "statistic": float(statistic), "p": float(p)})

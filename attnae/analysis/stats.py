@@ -140,15 +140,13 @@ def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> 
     pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
     blocks = design.has_blocks
     counts = np.bincount(design.cells)
+    validity = "valid for this seed only" if len(data.seeds) < 2 else "each with its own seed"
     if pure is not None:
         method, statement = "pure error", "noise is seen between runs of the same cell"
     elif screening is not None:
-        method, statement = "lenth", "one run a cell: screening only, and valid for this seed only"
+        method, statement = "lenth", f"one run a cell, {validity}: Lenth's method is screening only"
     else:
-        method, statement = (
-            "residual",
-            "one run a cell: noise is what model M leaves, and valid for this seed only",
-        )
+        method, statement = "residual", f"one run a cell, {validity}: noise is what model M leaves"
     return Noise(
         method=method,
         statement=statement,

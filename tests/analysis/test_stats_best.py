@@ -9,7 +9,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 from studies import ARTICLE_FACTORS, article_study, factorial
 
-from attnae.analysis.best import PAIRED, PREDICTED, PURE_ERROR
+from attnae.analysis.best import CONTRAST, PAIRED, PREDICTED, PURE_ERROR
 from attnae.analysis.next_steps import shifted_t_power
 from attnae.analysis.stats import fit_study
 from attnae.errors import UserError
@@ -128,3 +128,25 @@ def test_seeds_needed():
     assert tiny.seeds_needed.isna().all()
     own = fit_study(table, ["a", "b"], permutations=0).next_steps
     np.testing.assert_allclose(own.effect, effects.estimate.abs())
+
+
+def test_baseline_of_replicates_uses_model_m():
+    table = factorial(a=[0, 1], b=[0, 1], replicates=5)
+    table["response"] = np.random.default_rng(0).standard_normal(20)
+    result = fit_study(table, ["a", "b"], permutations=0, baseline={"a": 0, "b": 0})
+    cell = table.groupby(["a", "b"]).response
+    rows = result.baseline.set_index(["a", "b"])
+    assert set(rows.method) == {CONTRAST}
+    welch = np.sqrt(cell.var()[1, 1] / 5 + cell.var()[0, 0] / 5)
+    assert rows.difference["1", "1"] == pytest.approx(cell.mean()[1, 1] - cell.mean()[0, 0])
+    assert rows.std_error["1", "1"] == pytest.approx(welch)
+
+
+def test_long_lists_are_cut_and_stay_on_the_safe_side():
+    """120 cells: the 100 best are listed, and Holm counts all of them."""
+    table = factorial(a=list(range(1, 121)), replicates=2).astype({"a": str})
+    table["response"] = np.random.default_rng(0).standard_normal(240)
+    cells = fit_study(table, ["a"], permutations=0).cells
+    assert len(cells) == 100
+    smallest = cells.p.idxmin()
+    assert cells.p_holm[smallest] == pytest.approx(min(1.0, 119 * cells.p[smallest]))

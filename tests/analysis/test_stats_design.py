@@ -179,3 +179,26 @@ def test_empty_combination_is_named():
     means = result.marginal_means.set_index(["factor", "level"])["mean"]
     assert np.isnan(means["a", "y"])
     assert means["a", "x"] == pytest.approx(table[table.a == "x"].response.mean())
+
+
+def test_alias_with_several_terms_at_once():
+    """c = a + b: neither a nor b alone determines c, but b and c together determine a."""
+    table = factorial(a=[0, 1], b=[0, 1], replicates=3)
+    table = table.assign(c=table.a + table.b, response=np.random.default_rng(0).standard_normal(12))
+    anova = fit_study(table, list("abc"), permutations=0, interactions="none").anova.set_index("term")
+    assert anova.note.to_dict() == {
+        "a": "aliased with b, c",
+        "b": "aliased with a, c",
+        "c": "1 of 2 df aliased",
+        "residual": "",
+    }
+    assert anova.df["residual"] == 8
+
+
+def test_many_empty_combinations_are_not_all_listed():
+    table = factorial(a=list("pqrst"), b=list("uvwxy"), replicates=3)
+    table = table[[(ord(a) + ord(b)) % 5 < 3 for a, b in zip(table.a, table.b, strict=True)]]
+    table = table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
+    note = fit_study(table, ["a", "b"], permutations=0).effects.note[0]
+    assert note.count("a=") == 3
+    assert " or others" in note

@@ -70,6 +70,8 @@ def test_one_run_a_cell_says_for_this_seed_only():
     assert screening.method == "lenth"
     assert "screening only" in screening.statement
     assert "valid for this seed only" in screening.statement
+    own_seeds = article_study(seeds=1).assign(seed=range(32))
+    assert "own seed" in fit_study(own_seeds, ARTICLE_FACTORS, permutations=0).noise.statement
 
 
 def test_lenth_by_hand():

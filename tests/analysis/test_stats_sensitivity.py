@@ -80,3 +80,17 @@ def test_an_alternative_that_cannot_be_analysed_is_said():
     assert set(result.sensitivity.analysis) == {"as reported", "log"}
     assert len(result.notes) == 1
     assert result.notes[0].startswith("sensitivity, best: response is 0 in all 96 finished runs")
+
+
+def test_an_alternative_without_logarithms_is_said():
+    table = article_study()
+    alternatives = {"best": table.response - 0.25}
+    result = fit_study(table, ARTICLE_FACTORS, permutations=0, log=True, alternatives=alternatives)
+    assert result.notes == ("sensitivity, best: no logarithms, not all responses are positive",)
+
+
+def test_alternatives_follow_the_index():
+    table = article_study()
+    shuffled = table.response.sample(frac=1, random_state=0)
+    result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"same": shuffled})
+    np.testing.assert_allclose(verdicts(result, "same").estimate, result.effects.estimate)
