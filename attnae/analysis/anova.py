@@ -74,8 +74,7 @@ def not_containing(design: Design, term: str) -> list[str]:
 
 
 def orthogonal_part(columns: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """(rows, rank gained) orthonormal columns that span what of the columns is orthogonal to an orthonormal
-    basis."""
+    """(rows, rank gained) orthonormal columns that span what of the columns is orthogonal to an orthonormal basis."""
     rest = columns - basis @ (basis.T @ columns)
     left, singular, _ = np.linalg.svd(rest, full_matrices=False)
     return left[:, singular > 1e-7 * np.linalg.norm(columns, axis=0).max()]

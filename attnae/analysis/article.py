@@ -52,8 +52,7 @@ def article_matrix(factors: Sequence[Factor], codes: np.ndarray) -> tuple[list[s
 
 
 def article_table(factors: Sequence[Factor], codes: np.ndarray, y: np.ndarray, *, alpha: float) -> ArticleTable | None:
-    """`coefficients.csv`: term, estimate, std_error, t, p, ci_low, ci_high; None where the table has no
-    meaning."""
+    """`coefficients.csv`: term, estimate, std_error, t, p, ci_low, ci_high; None where the table has no meaning."""
     named = article_matrix(factors, codes)
     if named is None:
         return None

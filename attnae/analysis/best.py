@@ -142,7 +142,6 @@ def _paired_by_seed(
 
 
 def _holm_among(p: np.ndarray, family: int) -> np.ndarray:
-    """Holm p of the listed members of a family; those not listed are taken as larger, which is on the safe
-    side."""
+    """Holm p of the listed members of a family; those not listed are taken as larger, which is on the safe side."""
     unlisted = max(0, family - int(np.isfinite(p).sum()))
     return holm(np.concatenate([p, np.ones(unlisted)]))[: len(p)]

@@ -123,8 +123,7 @@ class Design:
         return contrast
 
     def mean_contrast(self, levels: dict[str, int]) -> np.ndarray:
-        """(columns,), the mean response at the given levels, all other factors and blocks at equal
-        weights."""
+        """(columns,), the mean response at the given levels, all other factors and blocks at equal weights."""
         contrast = self.place(INTERCEPT, np.ones(1))
         given = [(factor, levels[factor.name]) for factor in self.factors if factor.name in levels]
         for factor, i in given:

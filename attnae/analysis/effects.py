@@ -1,5 +1,4 @@
-"""Main effects, trends and interactions: contrasts of equal-weight marginal means of model M, and
-verdicts."""
+"""Main effects: contrasts of equal-weight marginal means of model M, and verdicts on them."""
 
 from __future__ import annotations
 
@@ -79,8 +78,7 @@ class MainEffects:
 
 
 def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """`effects.csv`: one row for a two-level factor, one a level of others; `linear` and `quadratic` for
-    curves."""
+    """`effects.csv`: one row for a two-level factor, one a level of others; `linear` and `quadratic` for curves."""
     design = family.design
     estimates, p_holm, words = family.judge(y, reading)
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}

@@ -1,5 +1,4 @@
-"""Factors: the hyper-parameters that vary, their levels in order, and how a level is coded in a linear
-model."""
+"""Factors: the hyper-parameters that vary, their levels in order, and how a level is coded in a linear model."""
 
 from __future__ import annotations
 
@@ -50,8 +49,7 @@ class Factor:
 
     @property
     def single_effect(self) -> bool:
-        """Whether one number tells the whole interaction-ready effect: a difference of two levels or a
-        slope."""
+        """Whether one number tells the whole interaction-ready effect: a difference of two levels or a slope."""
         return self.kind != "many-level"
 
     def effect_rows(self) -> list[EffectRow]:
@@ -68,8 +66,7 @@ class Factor:
         return list(zip(self.labels, self.coding, strict=True))
 
     def interaction_coding(self) -> np.ndarray:
-        """(levels, columns) that enter products: all of a category's, the linear one of a continuous
-        factor."""
+        """(levels, columns) that enter products: all of a category's, the linear one of a continuous factor."""
         return self.coding[:, :1] if self.kind == "continuous" else self.coding
 
     def interaction_rows(self) -> list[EffectRow]:

@@ -27,8 +27,7 @@ def judged_table(
 
 
 def trends_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
-    """The line through the level means of each numeric factor of three to six levels, lowest to highest
-    value."""
+    """The line through the level means of each numeric factor of three to six levels, lowest to highest value."""
     lines = [(factor, weights) for factor in design.factors if (weights := factor.trend()) is not None]
     if not lines:
         return None

@@ -61,8 +61,7 @@ def lenth(design: Design, y: np.ndarray, *, alpha: float = 0.05) -> Lenth | None
 
 
 def pseudo_standard_error(effects: np.ndarray) -> float:
-    """PSE = 1.5 times the median |effect| of those below 2.5 s0, s0 = 1.5 times the median of all (eq.
-    1-2)."""
+    """PSE = 1.5 times the median |effect| of those below 2.5 s0, s0 = 1.5 times the median of all (eq. 1-2)."""
     size = np.abs(effects)
     first = 1.5 * np.median(size)
     trimmed = size[size < 2.5 * first]
@@ -70,8 +69,7 @@ def pseudo_standard_error(effects: np.ndarray) -> float:
 
 
 def margins(pse: float, contrasts: int, alpha: float = 0.05) -> tuple[float, float]:
-    """ME and SME: t quantiles on contrasts / 3 degrees of freedom times PSE, single and simultaneous (eq.
-    3-5)."""
+    """ME and SME: t quantiles on contrasts / 3 degrees of freedom times PSE, single and simultaneous (eq. 3-5)."""
     df = contrasts / 3
     simultaneous = (1 + (1 - alpha) ** (1 / contrasts)) / 2
     return float(stats.t.ppf(1 - alpha / 2, df)) * pse, float(stats.t.ppf(simultaneous, df)) * pse

@@ -113,9 +113,9 @@ def seed_effects(
     labels: tuple[str, ...],
     alpha: float,
 ) -> pd.DataFrame | None:
-    """Effects from each seed alone: factor, level, estimate (their mean), std_error, df, ci_low, ci_high, p,
-    then one column `seed <label>` each. Their t interval is the honest one if effects change with the
-    seed."""
+    """Effects from each seed alone: factor, level, estimate (their mean), std_error, df, ci_low, ci_high, p, then
+    a column `seed <label>` each. Their t interval is the honest one if effects change with the seed.
+    """
     if not design.has_blocks:
         return None
     by_seed = estimates_by_seed(design, rows, y)

@@ -97,8 +97,7 @@ def prepare(
 
 
 def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:
-    """Rows that did not diverge, were not left unfinished, could be read and are no duplicates; all without a
-    status."""
+    """Rows that neither diverged nor are unfinished, unreadable or duplicates; all, where there is no status."""
     if columns.status not in table:
         return pd.Series(True, index=table.index)
     return ~table[columns.status].isin(LEFT_OUT)

@@ -50,9 +50,11 @@ def fit_study(
     """Which factors move the response, by how much, and how sure that is.
 
     Args:
-        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and
-            run. Rows whose status is diverged or unfinished, or whose response is not finite, are left out,
-        and said. factors: columns whose levels are compared.
+        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and run.
+            Rows that diverged, are unfinished, unreadable or duplicates, or whose response is not finite, are left
+            out, and said.
+        factors: columns whose levels are compared.
+        response, seed, status, run: names of columns; all but the response may be missing from the table.
         log: analyse the natural logarithm of the response.
         goal: whether small or large responses are better.
         alpha: 1 - confidence of intervals, and familywise error of verdicts.
@@ -61,7 +63,7 @@ def fit_study(
         negligible: effects within +- this are called negligible where the 90% interval says so.
         target: the effect that more seeds should find; by default each row's own estimate.
         alternatives: the response under other epoch rules, by name, on the table's index.
-        permutations: draws of the permutation tests; 0 for none.
+        permutations: draws of the permutation tests; 0 for none. Their random numbers come from random_seed.
 
     Raises:
         UserError: nothing can be estimated, or an option does not fit the table.

@@ -1,5 +1,4 @@
-"""Verdict words. Everything is array in, array out, so that simulations judge with the same code as
-reports."""
+"""Verdict words. Everything is array in, array out, so that simulations judge with the same code as reports."""
 
 from __future__ import annotations
 
