@@ -14,7 +14,7 @@ from attnae.analysis.factors import Factor
 
 WITHIN_STRATA = "labels within strata"
 FREEDMAN_LANE = "Freedman-Lane within seed"
-# Random keys drawn at once; bounds the memory of large studies.
+# Values shuffled at once: bounds the memory of large studies.
 CHUNK = 4_000_000
 
 
