@@ -22,6 +22,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from attnae import tags
 from attnae.analysis.hparams import plain_number
+from attnae.analysis.plain_scalar import plain_scalar
 from attnae.analysis.records import read_records
 from attnae.analysis.runs import HParam, Series
 
@@ -59,6 +60,13 @@ class Log:
         for path in sorted(paths, key=_by_number):
             undecodable = 0
             for payload in read_records(path, self.problems):
+                scalar = plain_scalar(payload)
+                if scalar is not None:
+                    tag, step, number = scalar
+                    steps, values = self.points[tag]
+                    steps.append(step)
+                    values.append(number)
+                    continue
                 try:
                     event = Event.FromString(payload)
                     step, summary = event.step, event.summary.value
