@@ -22,6 +22,8 @@ PREDICTED = "model M's predictions, HC2"
 PAIRED = "paired by seed"
 CONTRAST = "model M, HC2"
 
+FIGURES = ("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "not_worse", "method")
+
 
 def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
     """One row a combination that was run, best first.
@@ -47,8 +49,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
         estimates = fitted.fit(y)
         std_error, df, p = estimates.std_error, fitted.df, estimates.p
     std_error[0], df[0], p[0] = np.nan, np.nan, np.nan
-    levels = design.codes[first[order]]
-    table = pd.DataFrame({f.name: np.array(f.labels)[levels[:, k]] for k, f in enumerate(design.factors)})
+    table = _settings(design, list(range(len(design.factors))), design.codes[first[order]])
     table["n"], table["mean"], table["difference"] = np.bincount(design.cells)[order], mean[order], difference
     table["std_error"], table["df"], table["p"] = std_error, df, p
     table["p_holm"] = _holm_among(p, len(mean) - 1)
@@ -91,9 +92,7 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))
     half = stats.t.ppf(1 - reading.alpha / 2, df) * std_error
     p = two_sided_p(difference, std_error, df)
-    table = pd.DataFrame(
-        {design.factors[k].name: [design.factors[k].labels[i] for i in named[order, c]] for c, k in enumerate(columns)}
-    )
+    table = _settings(design, columns, named[order])
     table["difference"], table["std_error"], table["df"] = difference, std_error, df
     table["ci_low"], table["ci_high"] = difference - half, difference + half
     table["p"], table["p_holm"], table["n"], table["method"] = p, _holm_among(p, len(named) - 1), n, method
@@ -112,6 +111,14 @@ def parse_baseline(design: Design, baseline: Mapping[str, object]) -> dict[int, 
             raise UserError(f"--baseline: {name} has no level {text!r}; choose from {', '.join(factor.labels)}")
         chosen[names.index(name)] = level
     return chosen
+
+
+def _settings(design: Design, columns: list[int], codes: np.ndarray) -> pd.DataFrame:
+    """One column a factor, as labels; `factor:p` for a factor that has the name of one of the figures."""
+    factors = [design.factors[k] for k in columns]
+    names = [f"factor:{factor.name}" if factor.name in FIGURES else factor.name for factor in factors]
+    labels = [np.array(factor.labels)[codes[:, k]] for k, factor in enumerate(factors)]
+    return pd.DataFrame(dict(zip(names, labels, strict=True)))
 
 
 def _mean_row(design: Design, columns: list[int], levels: np.ndarray) -> np.ndarray:

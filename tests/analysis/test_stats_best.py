@@ -150,3 +150,15 @@ def test_long_lists_are_cut_and_stay_on_the_safe_side():
     assert len(cells) == 100
     smallest = cells.p.idxmin()
     assert cells.p_holm[smallest] == pytest.approx(min(1.0, 119 * cells.p[smallest]))
+
+
+def test_factors_with_the_names_of_figures():
+    """A pressure called p is not overwritten by the p-values."""
+    table = factorial(p=[10, 20], n=["x", "y"], replicates=3)
+    table["response"] = np.random.default_rng(0).standard_normal(12)
+    result = fit_study(table, ["p", "n"], permutations=0, baseline={"p": 10})
+    assert set(result.cells["factor:p"]) == {"10", "20"}
+    assert set(result.cells["factor:n"]) == {"x", "y"}
+    assert result.cells["n"].tolist() == [3] * 4
+    assert result.baseline["factor:p"].tolist() == ["20"]
+    assert result.baseline.p[0] == pytest.approx(result.effects.p[0])
