@@ -62,23 +62,10 @@ class Log:
             for payload in read_records(path, self.problems):
                 scalar = plain_scalar(payload)
                 if scalar is not None:
-                    tag, step, number = scalar
-                    steps, values = self.points[tag]
-                    steps.append(step)
-                    values.append(number)
+                    self._add(*scalar)
                     continue
                 try:
-                    event = Event.FromString(payload)
-                    step, summary = event.step, event.summary.value
-                    for value in summary:
-                        if value.HasField("simple_value"):
-                            steps, values = self.points[value.tag]
-                            steps.append(step)
-                            values.append(value.simple_value)
-                        else:
-                            self._take_tensor(value, step)
-                    if not summary:
-                        self._take_control(event)
+                    self._take(Event.FromString(payload))
                 except DecodeError:
                     undecodable += 1
             if undecodable:
@@ -111,9 +98,18 @@ class Log:
     def mark(self) -> str | None:
         return self.marks[-1][1] if self.marks else None
 
-    def _take_control(self, event: Event) -> None:
-        # Every event file begins with such an event, which names its format.
-        if event.HasField("file_version"):
+    def _add(self, tag: str, step: int, value: float) -> None:
+        steps, values = self.points[tag]
+        steps.append(step)
+        values.append(value)
+
+    def _take(self, event: Event) -> None:
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                self._add(value.tag, event.step, value.simple_value)
+            else:
+                self._take_tensor(value, event.step)
+        if event.HasField("file_version"):  # the first event of every file
             self.started = float(np.fmin(self.started, event.wall_time))
         elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
             self._void_from(event.step)
@@ -134,9 +130,7 @@ class Log:
         elif self._plugins.get(value.tag, "") in SCALAR_PLUGINS and tensor.dtype != DT_STRING:
             number = _scalar(tensor)
             if number is not None:
-                points = self.points[value.tag]
-                points.steps.append(step)
-                points.values.append(number)
+                self._add(value.tag, step, number)
 
     def _take_hparams(self, content: HParamsPluginData) -> None:
         if content.HasField("experiment"):
