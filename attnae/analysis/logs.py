@@ -89,7 +89,7 @@ class Log:
         found = {}
         for tag in sorted(self.points):
             steps, values = self.points[tag]
-            if tag == PLACEHOLDER_METRIC and all(value == -1 for value in values):
+            if not steps or (tag == PLACEHOLDER_METRIC and all(value == -1 for value in values)):
                 continue
             found[tag] = Series.from_writes(np.array(steps, np.int64), np.array(values, np.float64))
         return found

@@ -158,6 +158,12 @@ def test_a_restart_voids_later_steps_as_in_tensorboard(tmp_path: Path) -> None:
     assert_equal(found, reference(tmp_path))
 
 
+def test_a_restart_from_the_beginning_leaves_no_empty_series(tmp_path: Path) -> None:
+    EventFile().scalar("old", 1.0, 1).write(tmp_path, number=1)
+    EventFile().restart(0).scalar("new", 2.0, 1).write(tmp_path, number=2)
+    assert points(read_run(tmp_path)) == {"new": [(1, 2.0)]}
+
+
 def test_without_a_restart_mark_the_later_write_of_a_step_counts(tmp_path: Path) -> None:
     """The second file is `...10`, which as text would come before `...9`."""
     write_resumed(tmp_path, lambda file: file)
