@@ -71,6 +71,13 @@ def test_defaults_are_the_article_s():
     assert (config.min_lr, config.seed, config.val_size) == (0.0001, 768, 5000)
 
 
+def test_texts_and_lists_become_paths_and_tuples():
+    assert (
+        RunConfig(data_dir="x", log_dir="y", units=[5, 4, 3])
+        == parse(["--data-dir", "x", "--log-dir", "y", "--units", "5", "4", "3"]).run_config()
+    )
+
+
 def test_it_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RunConfig().lr = 1.0
@@ -169,3 +176,13 @@ def test_shipped_files_hold_options():
     assert article == RunConfig(dataset="mnist", val_size=0)
     assert yaml.safe_load((ROOT / "configs" / "article.yaml").read_text())["epochs"] == 25
     assert read_config(ROOT / "configs" / "quick.yaml").dataset == "digits"
+
+
+def test_public_names_are_there():
+    import attnae
+
+    assert sorted(attnae.__all__) == sorted(attnae._HOMES)
+    for name in attnae.__all__:
+        assert getattr(attnae, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = attnae.nothing

@@ -47,7 +47,7 @@ class AttentionVAE(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         """The loss of a batch. Its sums over images stay on the device until the epoch ends: no step waits for one."""
-        x = batch.images.to(self._noise.dtype) / 255
+        x = batch.images.to(next(self.parameters()).dtype) / 255
         if stage == "train":
             logits, mu, log_var, _ = self._train_forward(x)
         else:

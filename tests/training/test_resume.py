@@ -182,7 +182,7 @@ def test_a_run_in_training_is_not_resumed(undisturbed, tmp_path):
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_resumable(undisturbed, tmp_path, signum, code):
-    config, expected = undisturbed
+    _, expected = undisturbed
     flags = [*tiny_flags(epochs=3, picture_every=1), f"--log-dir={tmp_path / 'logs'}", "--name=run"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

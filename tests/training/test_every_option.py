@@ -1,0 +1,187 @@
+"""Each option in two values: what it must change does change."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from attnae.config import RunConfig
+from attnae.errors import UserError
+from attnae.training import compilation
+from attnae.training import prepare as prepare_module
+from attnae.training.directory import make_run_directory
+from attnae.training.prepare import prepare
+from attnae.training.run import _trainer, train
+from tests.conftest import read_events
+
+
+def structure(config):
+    """The layers and shapes of the model."""
+    return str(prepare(config).module.vae)
+
+
+def result(config):
+    """What one epoch of training comes to."""
+    return train(config).metrics["test/loss"]
+
+
+def epochs_logged(config):
+    return len(read_events(train(config).directory).Scalars("train/loss"))
+
+
+def step_sizes(config):
+    loader = prepare(config).data
+    return loader.batch_size
+
+
+def images(config):
+    data = prepare(config).data
+    return data.sizes, data.checksum()
+
+
+def devices(config):
+    trainer = _trainer(config)
+    return type(trainer.strategy).__name__, trainer.world_size, trainer.num_devices
+
+
+def directory(config):
+    return str(make_run_directory(config))
+
+
+def picture_steps(config):
+    return [image.step for image in read_events(train(config).directory).Images("pictures/latent_walk")]
+
+
+def compiled(config):
+    return prepare(config).config.compile
+
+
+def threads(config):
+    before = torch.get_num_threads()
+    try:
+        prepare(config)
+        return torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+# Option -> (what shows its effect, two values of it).
+EFFECTS = {
+    "spatial_attention": (structure, False, True),
+    "batch_norm": (structure, False, True),
+    "dropout": (structure, False, True),
+    "dropout_rate": (structure, 0.2, 0.3),
+    "act": (structure, "relu", "elu"),
+    "units": (structure, (6, 4, 2), (8, 4, 2)),
+    "block_depth": (structure, 1, 2),
+    "latent_dim": (structure, 2, 3),
+    "attention_kernel_size": (structure, 5, 3),
+    "variational": (structure, True, False),
+    "kl_weight": (result, 0.001, 1.0),
+    "epochs": (epochs_logged, 1, 2),
+    "batch_size": (result, 32, 16),
+    "lr": (result, 0.005, 0.01),
+    "min_lr": (result, 0.0001, 0.005),
+    "seed": (result, 768, 769),
+    "dataset": (images, "digits", "folder"),
+    "data_dir": (images, "folders/a", "folders/b"),
+    "val_size": (images, 5000, 4),
+    "limit_train": (images, 100, 90),
+    "limit_test": (images, 40, 30),
+    "image_size": (structure, 8, 6),
+    "channels": (structure, 1, 3),
+    "accelerator": (devices, "cpu", "cuda"),
+    "devices": (devices, "1", "2"),
+    "num_nodes": (devices, 1, 2),
+    "strategy": (devices, "auto", "ddp"),
+    "precision": (result, "32-true", "64-true"),
+    "threads": (threads, 1, 2),
+    "compile": (compiled, "off", "on"),
+    "log_dir": (directory, "one", "other"),
+    "name": (directory, "one", "other"),
+    "picture_every": (picture_steps, 0, 1),
+}
+# What an option needs beside it to matter.
+BESIDE = {
+    "attention_kernel_size": {"spatial_attention": True},
+    "data_dir": {"dataset": "folder"},
+    "image_size": {"dataset": "folder", "data_dir": "folders/a"},
+    "channels": {"dataset": "folder", "data_dir": "folders/a"},
+    "dataset": {"data_dir": "folders/a"},
+    "devices": {"accelerator": "cpu"},
+    "num_nodes": {"accelerator": "cpu", "devices": "2"},
+}
+
+
+def test_no_option_is_left_out():
+    assert set(EFFECTS) == {field.name for field in dataclasses.fields(RunConfig)}
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    generator = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "folders" / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = generator.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "folders" / name / f"{index}.png")
+
+
+@pytest.mark.parametrize("option", EFFECTS)
+def test_both_values_of_an_option(option, tiny, folders, monkeypatch):
+    effect, one, other = EFFECTS[option]
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    monkeypatch.setattr(prepare_module, "has_compiler", lambda: True)
+    base = {"epochs": 1, **BESIDE.get(option, {})}
+    if effect is picture_steps:
+        base["epochs"] = 2
+
+    def seen(value):
+        try:
+            return effect(tiny(**{**base, option: value}))
+        except UserError as error:
+            return str(error)
+
+    first, second, again = seen(one), seen(other), seen(one)
+    assert first != second
+    if effect is not directory:
+        assert again == first
+
+
+def test_an_accelerator_that_is_not_there(tiny):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(UserError, match=r"--accelerator cuda .* cannot be had here"):
+        _trainer(tiny(accelerator="cuda"))
+
+
+@pytest.mark.parametrize(("asked", "pays", "compiler", "expected"), [
+    ("auto", False, True, "off"),
+    ("auto", True, True, "on"),
+    ("auto", True, False, "off"),
+    ("on", False, True, "on"),
+    ("on", False, False, "off"),
+    ("off", True, True, "off"),
+])  # fmt: skip
+def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, compiler, expected):
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    monkeypatch.setattr(compilation, "PAYS_BACK_VALUES", 0 if pays else 1e18)
+    monkeypatch.setattr(prepare_module, "has_compiler", lambda: compiler)
+    prepared = prepare(tiny(compile=asked))
+    assert prepared.config.compile == expected
+    assert any("no C++ compiler" in warning for warning in prepared.warnings) == (asked == "on" and not compiler)
+
+
+@pytest.mark.slow
+def test_compiled_training_is_the_same_computation(tiny):
+    """Without dropout and with one batch an epoch: equal to rounding; and its checkpoint has the same names."""
+    options = {"dropout": False, "spatial_attention": True, "batch_size": 92, "epochs": 2, "variational": False}
+    eager = train(tiny(name="eager", **options))
+    fused = train(tiny(name="fused", compile="on", **options))
+    assert fused.metrics["train/loss"] == pytest.approx(eager.metrics["train/loss"], rel=1e-4)
+    names = [torch.load(run.directory / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"].keys()
+             for run in (eager, fused)]  # fmt: skip
+    assert names[0] == names[1]
