@@ -32,11 +32,19 @@ def run_quietly(design, **options):
 
 
 def table(directory):
-    """{run: (status, metrics, curves)}: everything that was computed, to the bit."""
+    """{run: (status, metrics, curves)}: everything that was computed, to the bit; NaN equals NaN here."""
     runs = [path for path in directory.iterdir() if (path / "config.yaml").is_file()]
     return {
-        path.name: (read_metrics(path)["status"], read_metrics(path)["metrics"], read_curves(path)) for path in runs
+        path.name: (read_metrics(path)["status"], _exact(read_metrics(path)["metrics"]), _curves(path)) for path in runs
     }
+
+
+def _curves(path):
+    return {tag: _exact(points) for tag, points in read_curves(path).items()}
+
+
+def _exact(values):
+    return {key: value.hex() if isinstance(value, float) else value for key, value in values.items()}
 
 
 def pretend(connection, environment, log):
