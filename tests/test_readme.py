@@ -52,7 +52,7 @@ def test_options_in_the_table_are_the_options():
     from attnae.config import GROUPS, RunConfig, option_names
 
     for option in option_names(*GROUPS):
-        row = re.search(rf"^\| `{flag(option)}`.*\| (.*?) \|", README, re.M)
+        row = re.search(rf"^\| `{flag(option)}`[^|]*\| (.*?) \|", README, re.M)
         assert row, option
         default = getattr(RunConfig, option)
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
