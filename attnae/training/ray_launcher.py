@@ -17,7 +17,8 @@ from typing import Any
 from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.training.grid import PlannedRun
-from attnae.training.study_task import Event, describe_error, train_planned
+from attnae.training.study_events import Event
+from attnae.training.study_task import describe_error, train_planned
 
 POLL_S = 0.5
 STARTED = -1  # in place of the epochs done: a worker has taken the run
@@ -82,7 +83,9 @@ def _connect(address: str | None) -> Any:
 
 
 def _train_and_tell(run: PlannedRun, mailbox: Any) -> str:
-    mailbox.post.remote(run.name, STARTED, math.nan)
+    import ray
+
+    ray.get(mailbox.post.remote(run.name, STARTED, math.nan))  # arrived before the run can end
     return train_planned(run, lambda epoch, loss: mailbox.post.remote(run.name, epoch, loss))
 
 

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from attnae.analysis.events import read_runs
 from attnae.errors import UserError
+from attnae.tags import FINAL_METRICS
 from attnae.training import study_task
 from attnae.training.checkpoint import CHECKPOINT
 from attnae.training.directory import LOCK, locked, read_metrics
@@ -74,6 +75,32 @@ def test_the_analysis_takes_the_directory_as_it_is(undisturbed):
     runs = read_runs(design.directory)
     assert dict(zip(runs["run"], runs["status"], strict=True)) == ENDINGS
     assert set(runs["threads"]) == {1}
+
+
+def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed):
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, list_session_groups
+    from tensorboard.plugins.hparams.backend_context import Context
+
+    design, _, _ = undisturbed
+    events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
+    page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
+    request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
+    for tag in FINAL_METRICS:
+        request.col_params.add().metric.tag = tag
+    rows = list_session_groups.Handler(RequestContext(), page, "", request).run().session_groups
+    shown = {
+        row.hparams["name"].string_value: {metric.name.tag: metric.value for metric in row.metric_values}
+        for row in rows
+    }
+    assert set(shown) == set(ENDINGS)
+    for name, metrics in shown.items():
+        recorded = read_metrics(design.directory / name)["metrics"] if ENDINGS[name] == "finished" else {}
+        expected = {tag: value for tag, value in recorded.items() if tag in FINAL_METRICS}
+        assert metrics == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_same_again_trains_nothing_more(undisturbed):
