@@ -1,0 +1,114 @@
+"""How much faster a small study is by two workers of one thread than by one of two threads, or than a shell loop.
+
+    python benchmarks/study_speed.py                  # eager, about ten minutes on two cores
+    python benchmarks/study_speed.py --compiled       # the same, compiled, beside it
+
+The contestants train the same runs in processes of their own, start to end, imports included, and take turns: the
+first of a turn is the last of the next. What counts are the ratios of the wall times of one turn, and their median
+over the turns; the times themselves drift with whatever else the machine does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tyro
+import yaml
+
+TRAIN = [sys.executable, str(Path(__file__).parents[1] / "train.py")]
+FACTORS: dict[str, list[bool] | list[str]] = {"spatial_attention": [False, True], "act": ["elu", "relu"]}
+FIRST_SEED = 768
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Compare ways to train a study of four cells on two cores."""
+
+    turns: int = 5
+    """Turns of all contestants."""
+    seeds: int = 2
+    """Seeds of each of the four cells."""
+    epochs: int = 5
+    """Epochs of each run."""
+    limit_train: int | None = None
+    """Training images; unset: all of the digits."""
+    compiled: bool = False
+    """Also with --compile on, after one turn that does not count and fills the compiler's cache."""
+
+
+def main(options: Options) -> None:
+    runs = options.seeds * len(list(itertools.product(*FACTORS.values())))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {runs} runs a contestant")
+    contest("eager", options, ["--compile", "off"], warm_up=0)
+    if options.compiled:
+        contest("compiled", options, ["--compile", "on"], warm_up=1)
+
+
+def contest(title: str, options: Options, flags: list[str], warm_up: int) -> None:
+    flags = [*flags, "--dataset", "digits", "--epochs", str(options.epochs)]
+    flags += ["--limit-train", str(options.limit_train)] if options.limit_train else []
+    contestants: dict[str, Callable[[Path], None]] = {
+        "2 workers x 1 thread": lambda folder: study(folder, options.seeds, [*flags, "--workers", "2"]),
+        "1 worker x 2 threads": lambda folder: study(
+            folder, options.seeds, [*flags, "--workers", "1", "--threads", "2"]
+        ),
+        "shell loop, 2 threads": lambda folder: loop(folder, options.seeds, [*flags, "--threads", "2"]),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(-warm_up, options.turns):
+        for name in list(contestants) if turn % 2 == 0 else reversed(contestants):
+            taken = timed(contestants[name])
+            if turn >= 0:
+                times[name].append(taken)
+                print(f"  {title}, turn {turn + 1}, {name}: {taken:.1f} s", flush=True)
+    best, *others = times
+    print(f"{title}: {best}: median {statistics.median(times[best]):.1f} s")
+    for other in others:
+        ratios = [slow / fast for slow, fast in zip(times[other], times[best], strict=True)]
+        print(
+            f"{title}: {other}: median {statistics.median(times[other]):.1f} s, "
+            f"{statistics.median(ratios):.2f} times as long (turns: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+        )
+
+
+def timed(contestant: Callable[[Path], None]) -> float:
+    """Seconds, in an empty folder."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        start = time.perf_counter()
+        contestant(folder)
+        return time.perf_counter() - start
+    finally:
+        shutil.rmtree(folder)
+
+
+def study(folder: Path, seeds: int, flags: list[str]) -> None:
+    (folder / "study.yaml").write_text(yaml.safe_dump({"factors": FACTORS}))
+    call([*TRAIN, "--study", "study.yaml", "--name", "runs", "--seeds", str(seeds), *flags], folder)
+
+
+def loop(folder: Path, seeds: int, flags: list[str]) -> None:
+    for seed, attention, act in itertools.product(range(seeds), *FACTORS.values()):
+        chosen = ["--spatial-attention" if attention else "--no-spatial-attention", "--act", str(act)]
+        call([*TRAIN, *chosen, "--seed", str(FIRST_SEED + seed), "--picture-every", "0", *flags], folder)
+
+
+def call(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
