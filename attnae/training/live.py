@@ -17,7 +17,7 @@ from rich.text import Text
 from attnae.tags import DIVERGED, FINISHED, scalar
 from attnae.training.grid import PlannedRun
 from attnae.training.study import ENDED, RunState, run_state
-from attnae.training.study_task import Event
+from attnae.training.study_events import Event
 
 FAILED = "failed"
 STYLES = {FINISHED: "green", DIVERGED: "yellow", FAILED: "bold red"}

@@ -53,7 +53,7 @@ def run_on_ray(
     of one. Closing the iterator stops the tasks; their runs can be resumed. Raises `UserError` where Ray is not
     installed, or no cluster answers at the address.
     """
-    ray = _connect(address)
+    ray = connect(address)
     gpus = 0.0 if base.accelerator not in ("auto", "gpu", "cuda") else ray.cluster_resources().get("GPU", 0.0)
     cpus = base.threads or 1
     fits = ray.cluster_resources().get("CPU", 1.0) // cpus
@@ -69,7 +69,8 @@ def run_on_ray(
     return workers or max(1, int(fits)), _events(ray, task, [_absolute(run) for run in runs], workers)
 
 
-def _connect(address: str | None) -> Any:
+def connect(address: str | None) -> Any:
+    """Ray, connected to the cluster, at first or again; `UserError` where Ray is missing or no cluster answers."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

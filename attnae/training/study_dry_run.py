@@ -41,5 +41,5 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     )
     epochs = sum(run.config.epochs for name, run in runs.items() if states[name].status not in ENDED)
     seconds = Pace.measured(runs, states).estimate(epochs, workers)
-    known = f"about {duration(seconds)} h with {workers} side by side, as fast as the finished runs"
+    known = f"about {duration(seconds)} (h:mm:ss) with {workers} side by side, as fast as the finished runs"
     console.print(f"time left: {known if seconds == seconds else 'unknown until a run has finished'}", highlight=False)

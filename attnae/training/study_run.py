@@ -17,7 +17,7 @@ from attnae.training.grid import Design, PlannedRun, idle_factors
 from attnae.training.live import FAILED, StudyView
 from attnae.training.study import ENDED, HALF_DONE, LOG, RunState, held, run_state
 from attnae.training.study_checks import settle
-from attnae.training.study_task import Event
+from attnae.training.study_events import Event
 from attnae.training.workers import environments, run_locally
 
 
@@ -31,6 +31,10 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
         design, notes = settle(design)
         for note in [*notes, *idle_factors(design)]:
             console.print(Panel(escape(note), title="Warning", style="bold yellow"))
+        if options.launcher == "ray":
+            from attnae.training.ray_launcher import connect
+
+            connect(options.ray_address)
         with held(design):
             runs = {run.name: run for run in design.runs()}
             states = {name: run_state(run) for name, run in runs.items()}
@@ -87,11 +91,13 @@ def _sum_up(view: StudyView, design: Design, console: Console) -> int:
     counts = view.counts
     for name, state in view.states.items():
         if state.status == DIVERGED:
-            console.print(f"[yellow]{DIVERGED}[/]  {escape(name)}  {escape(str(state.metrics.get('reason', '')))}")
+            reason = escape(str(state.metrics.get("reason", "")))
+            console.print(f"[yellow]{DIVERGED}[/]  {escape(name)}  {reason}", highlight=False, soft_wrap=True)
     for name, message in view.failures.items():
         console.print(f"[bold red]{FAILED}[/]    {escape(name)}  {escape(message)}", highlight=False, soft_wrap=True)
     if view.failures:
-        console.print(f"Why they failed: {escape(str(design.directory / LOG))}; the same command tries them again.")
+        log = escape(str(design.directory / LOG))
+        console.print(f"Tracebacks: {log}; the same command tries them again.", highlight=False, soft_wrap=True)
     console.print(
         f"{len(view.runs)} runs: {counts[FINISHED]} finished, {counts[FAILED]} failed, {counts[DIVERGED]} diverged",
         highlight=False,

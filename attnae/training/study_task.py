@@ -1,13 +1,12 @@
-"""One run of a study: the function that every launcher sends to its workers, and what they tell of it."""
+"""One run of a study: the function that every launcher sends to its workers."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
@@ -22,26 +21,12 @@ from attnae.training.directory import CONFIG, LOCK, read_metrics, read_unfinishe
 from attnae.training.grid import PlannedRun
 from attnae.training.run import train
 from attnae.training.study import ENDED, STUDY
+from attnae.training.study_events import Ending
 
 # A killed worker's lock goes with it, on network storage only when the server notices.
 LOCK_PATIENCE_S = 120.0
 
-Ending = Literal["finished", "diverged"]
 Report = Callable[[int, float], None]  # of the epochs done, and the validation loss (NaN: none yet)
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a run: it is at an epoch, it ended, or it crashed and is retried or given up.
-
-    `epoch` counts the epochs done, `loss` is the validation loss; `message` says why a run crashed, in one line.
-    """
-
-    run: str
-    kind: Literal["epoch", "finished", "diverged", "retried", "failed"]
-    epoch: int = 0
-    loss: float = math.nan
-    message: str = ""
 
 
 class EpochReport(Callback):

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 
 from attnae.signals import Stopped, stop_on_signals
 from attnae.training.grid import PlannedRun
+from attnae.training.study_events import Event
 
 STOP_WITHIN_S = 30.0
 
@@ -48,7 +49,7 @@ def work(connection: Connection, environment: Mapping[str, str], log: Path) -> N
 
 def _train(run: PlannedRun, connection: Connection) -> bool:
     """Whether the run ended without an exception."""
-    from attnae.training.study_task import Event, describe_error, train_planned
+    from attnae.training.study_task import describe_error, train_planned
 
     def tell(event: Event) -> None:
         # Nobody listens any more? Then we are about to be stopped.

@@ -20,7 +20,7 @@ from pickle import UnpicklingError
 
 from attnae.config import RunConfig
 from attnae.training.grid import PlannedRun
-from attnae.training.study_task import Event
+from attnae.training.study_events import Event
 from attnae.training.worker import work
 
 STOP_WITHIN_S = 20.0
