@@ -95,10 +95,7 @@ def write_study(directory: Path, runs: int, options: Options, *, pictures: bool)
                 image = Summary.Image(height=1, width=1, colorspace=3, encoded_image_string=picture)
                 summaries.append((epoch, Summary.Value(tag=f"picture/{number}", image=image)))
         events = [Event(wall_time=0.0, file_version="brain.Event:2")]
-        events += [
-            Event(wall_time=float(step), step=step, summary=Summary(value=[value]))
-            for step, value in summaries
-        ]
+        events += [Event(wall_time=float(step), step=step, summary=Summary(value=[value])) for step, value in summaries]
         path = directory / f"run{run:03d}" / "events.out.tfevents.1700000000.host.1.0"
         path.parent.mkdir()
         path.write_bytes(b"".join(_frames(events)))
@@ -110,9 +107,7 @@ def _frames(events: list[Event]) -> Iterator[bytes]:
     for event in events:
         payload = event.SerializeToString()
         length = HEADER.pack(len(payload), 0)[:8]
-        yield (
-            HEADER.pack(len(payload), masked_crc32c(length)) + payload + CHECKSUM.pack(masked_crc32c(payload))
-        )
+        yield (HEADER.pack(len(payload), masked_crc32c(length)) + payload + CHECKSUM.pack(masked_crc32c(payload)))
 
 
 def compare(name: str, runs: int, options: Options, *, pictures: bool) -> None:

@@ -16,7 +16,8 @@ TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/
 
 def commands(text):
     """The lines of the shell blocks."""
-    return [line for block in re.findall(r"```(?:bash|sh)\n(.*?)```", text, re.S) for line in block.splitlines() if line]
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", text, re.S)
+    return [line for block in blocks for line in block.splitlines() if line]
 
 
 def test_the_two_commands_are_there_a_line_each():

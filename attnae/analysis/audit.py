@@ -139,9 +139,7 @@ def audit_runs(
     logged = whole or [run for run in runs if run.scalars]
     tag = choose_response(logged or runs, response)
     if len(logged) < 2:
-        raise UserError(
-            "only one run has scalar values and hyper-parameters: a comparison needs at least two"
-        )
+        raise UserError("only one run has scalar values and hyper-parameters: a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
     structure = find_structure(settings, factors)
     goal = goal or guess_goal(tag)

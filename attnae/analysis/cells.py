@@ -56,9 +56,7 @@ def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> 
     return Cells(combinations * usual, pd.DataFrame(missing, columns=names), per_cell)
 
 
-def superseded(
-    runs: pd.DataFrame, factors: Sequence[str], seed: str | None, started: pd.Series
-) -> dict[int, int]:
+def superseded(runs: pd.DataFrame, factors: Sequence[str], seed: str | None, started: pd.Series) -> dict[int, int]:
     """Runs of the same cell and seed as a later one: the index of each, and that of the later one.
 
     Where one seed served all runs, repeated cells are replicates, unless their responses are equal.

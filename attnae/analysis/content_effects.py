@@ -118,9 +118,8 @@ def noise(result: StudyResult) -> Section:
             line = f"The effect of {names} changes with the seed: its interval above holds for these seeds only."
             blocks.append(Text(line, warning=True))
     if found.seed_effects is not None:
-        blocks.append(
-            Table("Effects of each seed alone, their mean and t interval", found.seed_effects, _seed_columns(found.seed_effects))
-        )
+        caption = "Effects of each seed alone, their mean and t interval"
+        blocks.append(Table(caption, found.seed_effects, _seed_columns(found.seed_effects)))
         blocks.append(Text("If effects change with the seed, these intervals are the honest ones for new seeds."))
     reading = "How much runs differ that should be equal: the yardstick of all intervals."
     return Section(6, "Noise", reading, blocks)

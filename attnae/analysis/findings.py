@@ -34,17 +34,11 @@ def warn(
             "compare with --at last"
         )
     for group in structure.confounded:
-        warnings.append(
-            f"{' and '.join(group)} change together in every run: their effects cannot be told apart"
-        )
+        warnings.append(f"{' and '.join(group)} change together in every run: their effects cannot be told apart")
     for name, sources in structure.derived.items():
-        warnings.append(
-            f"{name} follows from {', '.join(sources)} and is no factor; --factors overrules this"
-        )
+        warnings.append(f"{name} follows from {', '.join(sources)} and is no factor; --factors overrules this")
     if structure.ignored:
-        warnings.append(
-            f"{', '.join(structure.ignored)} vary too, and count as noise: they are not in --factors"
-        )
+        warnings.append(f"{', '.join(structure.ignored)} vary too, and count as noise: they are not in --factors")
     for name in structure.incomplete:
         warnings.append(f"{name} is not recorded in some runs: they get the level {UNSET!r}")
     if len(cells.missing):
@@ -87,7 +81,6 @@ def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
         short = sum(len(run.scalars[tag].steps) < rule.length for run in runs)
         if short:
             found.append(
-                f"fewer than {rule.length} points of {tag} in {short} of {len(runs)} runs: "
-                "their means are over less"
+                f"fewer than {rule.length} points of {tag} in {short} of {len(runs)} runs: their means are over less"
             )
     return found

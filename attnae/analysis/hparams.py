@@ -76,9 +76,7 @@ def _load(text: str) -> dict[str, HParam]:
     PlainLoader.add_constructor(None, untagged)
     try:
         depth = 0
-        for event in yaml.parse(
-            text, Loader=PlainLoader
-        ):  # libyaml composes recursively, and crashes if too deep
+        for event in yaml.parse(text, Loader=PlainLoader):  # libyaml composes recursively, and crashes if too deep
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise ValueError(f"nested deeper than {MAX_DEPTH} levels")

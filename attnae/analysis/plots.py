@@ -78,10 +78,8 @@ def forest_figure(result: StudyResult) -> Figure | None:
     axes.grid(axis="x", color=FAINT, linewidth=0.5)
     axes.tick_params(axis="y", length=0)
     better = "left" if result.reading.goal == "min" else "right"
-    scale = "log " if result.reading.log else ""
-    axes.set_xlabel(
-        f"change of {scale}{label(result.response)} ({percent(1 - result.reading.alpha)} intervals); better: {better}"
-    )
+    name = f"{'log ' if result.reading.log else ''}{label(result.response)}"
+    axes.set_xlabel(f"change of {name} ({percent(1 - result.reading.alpha)} intervals); better: {better}")
     axes.spines["left"].set_visible(False)
     return figure
 

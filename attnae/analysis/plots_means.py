@@ -98,19 +98,19 @@ def _means(axes: Axes, factor: Factor, result: StudyResult) -> None:
 
 def _curve(axes: Axes, factor: Factor, result: StudyResult) -> None:
     rows = np.array([result.design.mean_contrast({factor.name: i}) for i in range(len(factor.levels))])
-    axes.plot(
-        scaled(factor.levels, factor.scale), point_estimates(result.design, rows, responses(result)), color=ACCENT
-    )
+    means = point_estimates(result.design, rows, responses(result))
+    axes.plot(scaled(factor.levels, factor.scale), means, color=ACCENT)
     axes.set_xticks([-1, 1], [label(factor.labels[0]), label(factor.labels[-1])])
     axes.set_xlabel(factor.scale, fontsize=7.5)
 
 
 def _levels(axes: Axes, factor: Factor) -> None:
     names = [label(level) for level in factor.labels]
-    crowded = sum(map(len, names)) > 24
-    axes.set_xticks(
-        range(len(names)), names, rotation=35 if crowded else 0, ha="right" if crowded else "center", fontsize=8
-    )
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    if sum(map(len, names)) > CROWDED:
+        axes.tick_params(axis="x", labelrotation=35)
+        for tick in axes.get_xticklabels():
+            tick.set_horizontalalignment("right")
     axes.set_xlim(-0.4, len(names) - 0.6)
 
 

@@ -35,9 +35,7 @@ class EpochRule:
             return cls("last" if text == "last" else "best")
         found = re.fullmatch(r"tail:([1-9]\d{0,5})", text)
         if found is None:
-            raise UserError(
-                f"--at {text} is no epoch rule: type last, best, or tail:5 (the mean of the last five)"
-            )
+            raise UserError(f"--at {text} is no epoch rule: type last, best, or tail:5 (the mean of the last five)")
         return cls("tail", int(found[1]))
 
     def __str__(self) -> str:
@@ -112,9 +110,7 @@ def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
     pattern = re.compile(_word(f"{TEST}|{TRAIN}"), re.IGNORECASE)
     known = set(tags)
     for name in VALIDATION.split("|"):
-        guesses = (
-            [pattern.sub(name, tag, count=1)] if pattern.search(tag) else [f"{name}/{tag}", f"{name}_{tag}"]
-        )
+        guesses = [pattern.sub(name, tag, count=1)] if pattern.search(tag) else [f"{name}/{tag}", f"{name}_{tag}"]
         for guess in guesses:
             if guess in known:
                 return guess
@@ -139,9 +135,7 @@ def check_rule(runs: Sequence[Run], tag: str, rule: EpochRule) -> str | None:
         instead = f"add --response {twin}" if twin not in (None, tag) else "leave --at out"
         raise UserError(f"--at {rule}: {tag} has one point a run, so there is only its last; {instead}")
     if rule.kind == "best" and twin is None:
-        raise UserError(
-            f"--at best: no validation tag goes with {tag} to choose the epoch on; try --at tail:{TAIL}"
-        )
+        raise UserError(f"--at best: no validation tag goes with {tag} to choose the epoch on; try --at tail:{TAIL}")
     return twin if rule.kind == "best" else None
 
 

@@ -10,7 +10,7 @@ from attnae.analysis.effects import NARROW_LEVEL
 from attnae.analysis.factors import OFF_WORDS, Factor
 from attnae.analysis.result import StudyResult
 from attnae.analysis.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, WORSE
-from attnae.analysis.wording import clean, decimals_for, fixed, listed, number, p_statement, percent, title_of
+from attnae.analysis.wording import clean, decimals_for, fixed, listed, p_statement, percent, title_of
 
 POWER = "80% power"
 SWITCHES = (("false", "true"), ("0", "1"), ("off", "on"), ("no", "yes"))
@@ -88,7 +88,7 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
         span = unit.span(*((-high, -low) if size < 0 else (low, high)))
         return f"{subject} {verb} {response} by {unit.text(abs(size))} ({interval} {span}, {sure}): {verdict}"
     if verdict == NEGLIGIBLE:
-        bound = f"{percent(NARROW_LEVEL)} CI within ±{number(result.reading.negligible or math.nan)}"
+        bound = f"{percent(NARROW_LEVEL)} CI within ±{result.reading.negligible:g}"
         return f"{changed} ({interval} {unit.span(low, high)}; {bound}): {verdict}"
     found = f"an effect of {unit.text(unit.value(row['mde']))} or more would have been found ({POWER})"
     return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}; {found}"

@@ -50,9 +50,7 @@ class Structure:
     incomplete: tuple[str, ...]
 
 
-def find_structure(
-    settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] | None = None
-) -> Structure:
+def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] | None = None) -> Structure:
     """Sort the hyper-parameters of the runs, or check the user's choice of factors.
 
     Raises:
@@ -76,9 +74,7 @@ def find_structure(
     else:
         identifiers, derived = {}, {}
         kept = [name for name in dict.fromkeys(chosen) if name in varying]
-        ignored = [
-            name for name in open_names if name not in kept and not last_part_matches(name, BOOKKEEPING)
-        ]
+        ignored = [name for name in open_names if name not in kept and not last_part_matches(name, BOOKKEEPING)]
     structure = Structure(
         factors=tuple(kept),
         seed=seed,

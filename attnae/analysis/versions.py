@@ -12,9 +12,7 @@ import pandas as pd
 from attnae.analysis.runs import Run
 
 # What of metrics.json can change results without being a hyper-parameter.
-TELLING = re.compile(
-    r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I
-)
+TELLING = re.compile(r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I)
 LONG_HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 
 
@@ -32,9 +30,7 @@ def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame) -> list[str]:
         counts = Counter(values)
         if len(counts) < 2 or any(_follows(values, cells[factor]) for factor in cells):
             continue
-        parts = [
-            f"{_short(value)} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)
-        ]
+        parts = [f"{_short(value)} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)]
         more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
         found.append(f"runs mix different values of {name}: {', '.join(parts)}{more}")
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 # Controls end lines, ring bells and move cursors; bidirectional overrides turn text around; surrogates are no text.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
+WORDS = re.compile("[a-z][a-z0-9_]{3,}")
 MAX_DECIMALS = 9
 
 
@@ -18,9 +19,10 @@ def clean(text: object, limit: int | None = None) -> str:
 
 
 def title_of(factor: str) -> str:
-    """`Spatial attention` for spatial_attention; short and nested names stay as they are."""
-    words = clean(factor).replace("_", " ")
-    return words[:1].upper() + words[1:] if len(words) > 3 and "/" not in words and words.islower() else words
+    """`Spatial attention` for spatial_attention; short names, and those that are no lower-case words, stay."""
+    if not WORDS.fullmatch(factor):
+        return clean(factor, 80)
+    return factor.replace("_", " ").capitalize()
 
 
 def number(value: float, digits: int = 3) -> str:

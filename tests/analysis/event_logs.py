@@ -30,9 +30,7 @@ def masked_crc(data: bytes) -> int:
 def frame(payload: bytes) -> bytes:
     """One TFRecord: length, its checksum, payload, its checksum."""
     length = struct.pack("<Q", len(payload))
-    return b"".join(
-        [length, struct.pack("<I", masked_crc(length)), payload, struct.pack("<I", masked_crc(payload))]
-    )
+    return b"".join([length, struct.pack("<I", masked_crc(length)), payload, struct.pack("<I", masked_crc(payload))])
 
 
 class EventFile:

@@ -133,9 +133,7 @@ def test_cells_with_seeds_of_their_own() -> None:
 def test_of_two_runs_of_one_cell_and_seed_the_later_counts(tmp_path: Path) -> None:
     table = study()
     write_study(tmp_path, table, FACTORS)
-    again = EventFile(wall_time=1_800_000_000.0).hparams(
-        {"act": "elu", "bn": False, "attention": False, "seed": 0}
-    )
+    again = EventFile(wall_time=1_800_000_000.0).hparams({"act": "elu", "bn": False, "attention": False, "seed": 0})
     again.scalar("test/loss", 7.0).text("run/status", "finished").write(tmp_path / "again")
     found = audit_runs(read_logs(tmp_path))
     assert found.duplicates == (("run_0000", "again"),)
@@ -230,9 +228,7 @@ def test_epoch_rules_and_their_alternatives(tmp_path: Path) -> None:
     assert best.warnings[0].startswith("the best epoch is chosen on val/loss itself")
     best_acc = audit_runs(runs, response="val/acc", at="best")
     assert (best_acc.goal, best_acc.table["response"].tolist()) == ("max", [-1.0] * 6)
-    assert (
-        audit_runs(runs, response="val/acc", at="best", goal="min").table["response"].tolist() == [-4.0] * 6
-    )
+    assert audit_runs(runs, response="val/acc", at="best", goal="min").table["response"].tolist() == [-4.0] * 6
     with pytest.raises(UserError, match="test/loss has one point a run"):
         audit_runs(runs, at="best")
 
@@ -276,9 +272,7 @@ def test_versions_commits_and_data_that_differ() -> None:
 
 
 def test_what_the_reader_should_know_about_factors(tmp_path: Path) -> None:
-    table = study().assign(
-        lr=lambda t: np.where(t["bn"], 0.1, 0.2), size=lambda t: 10 * t["bn"] + t["attention"]
-    )
+    table = study().assign(lr=lambda t: np.where(t["bn"], 0.1, 0.2), size=lambda t: 10 * t["bn"] + t["attention"])
     write_study(tmp_path, table, [*FACTORS, "lr", "size"])
     runs = read_logs(tmp_path)
     found = audit_runs(runs)

@@ -86,9 +86,7 @@ def test_words_of_which_every_run_has_its_own_are_identifiers() -> None:
 def test_numbers_of_which_every_run_has_its_own_may_be_factors() -> None:
     """A random search: every learning rate is used once."""
     rng = np.random.default_rng(0)
-    settings = [
-        {"act": ["a", "b"][n % 2], "lr": float(rng.random()), "wd": float(rng.random())} for n in range(20)
-    ]
+    settings = [{"act": ["a", "b"][n % 2], "lr": float(rng.random()), "wd": float(rng.random())} for n in range(20)]
     assert find(settings).factors == ("act", "lr", "wd")
     assert find([{"latent_dim": n} for n in range(1, 9)]).factors == ("latent_dim",)
 
@@ -165,9 +163,7 @@ def test_a_setting_that_some_runs_do_not_record() -> None:
 
 
 def test_the_users_choice() -> None:
-    settings = add(
-        FACTORIAL, **{"name": lambda s, n: f"{n % 2}", "epochs": lambda s, n: 25, "model/size": params}
-    )
+    settings = add(FACTORIAL, **{"name": lambda s, n: f"{n % 2}", "epochs": lambda s, n: 25, "model/size": params})
     found = find(settings, ["act", "size", "act", "epochs"])
     assert found.factors == ("act", "model/size")
     assert found.ignored == ("batch_norm", "attention")

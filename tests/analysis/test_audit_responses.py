@@ -24,15 +24,11 @@ def run(metrics: tuple[str, ...] = (), **tags: list[float] | dict[int, float]) -
     scalars = {}
     for tag, values in tags.items():
         points = values if isinstance(values, dict) else dict(enumerate(values, start=1))
-        scalars[tag.replace("_", "/")] = Series(
-            np.array(list(points)), np.array(list(points.values()), float)
-        )
+        scalars[tag.replace("_", "/")] = Series(np.array(list(points)), np.array(list(points.values()), float))
     return Run("run", None, {"a": 1}, scalars, metrics=metrics)
 
 
-def read(
-    rule: str, run: Run, tag: str = "test/loss", goal: str = "min", on: str | None = None
-) -> float | None:
+def read(rule: str, run: Run, tag: str = "test/loss", goal: str = "min", on: str | None = None) -> float | None:
     return EpochRule.parse(rule).read(run, tag, goal, on)  # type: ignore[arg-type]
 
 
@@ -105,9 +101,7 @@ def test_what_runs_declare_and_most_have_comes_first() -> None:
 def test_a_tag_that_no_run_has() -> None:
     runs = [run(test_loss=[1], val_loss=[1])]
     assert choose_response(runs, "val/loss") == "val/loss"
-    with pytest.raises(
-        UserError, match=r"--response tset/loss: no run has this tag; did you mean test/loss\?"
-    ):
+    with pytest.raises(UserError, match=r"--response tset/loss: no run has this tag; did you mean test/loss\?"):
         choose_response(runs, "tset/loss")
     with pytest.raises(UserError, match="no run has this tag; there are test/loss, val/loss"):
         choose_response(runs, "qqq")
@@ -117,10 +111,7 @@ def test_a_tag_that_no_run_has() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "goal"),
-    [
-        (tag, "min")
-        for tag in ("test/loss", "val/bce", "elbo_loss", "mse", "accuracy/loss", "x", "error_reward_err")
-    ]
+    [(tag, "min") for tag in ("test/loss", "val/bce", "elbo_loss", "mse", "accuracy/loss", "x", "error_reward_err")]
     + [
         (tag, "max")
         for tag in (
@@ -161,9 +152,7 @@ def test_rules_that_cannot_be_applied() -> None:
     one_point = [run(test_loss=[1], val_loss=[1, 2])]
     assert check_rule(one_point, "test/loss", EpochRule("last")) is None
     for rule in (EpochRule("best"), EpochRule("tail", 5)):
-        with pytest.raises(
-            UserError, match="one point a run, so there is only its last; add --response val/loss"
-        ):
+        with pytest.raises(UserError, match="one point a run, so there is only its last; add --response val/loss"):
             check_rule(one_point, "test/loss", rule)
     with pytest.raises(UserError, match="leave --at out"):
         check_rule([run(test_loss=[1])], "test/loss", EpochRule("best"))

@@ -36,8 +36,7 @@ def reference(directory: Path) -> Points:
     accumulator = EventAccumulator(str(directory), size_guidance={"scalars": 0, "tensors": 0})
     accumulator.Reload()
     found = {
-        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
-        for tag in accumulator.Tags()["scalars"]
+        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)] for tag in accumulator.Tags()["scalars"]
     }
     for tag in accumulator.Tags()["tensors"]:
         tensors = accumulator.Tensors(tag)
