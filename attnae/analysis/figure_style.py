@@ -28,7 +28,7 @@ VERDICT_COLOURS = {
 ACCENT, GREY, FAINT = "#2b6cb0", "#6b7280", "#d1d5db"
 LINES = ("#2b6cb0", "#c05621", "#1a7f4b", "#805ad5", "#b83280", "#4a5568")
 WIDTH = 6.4  # inches
-MAX_LABEL = 32
+MAX_LABEL, MAX_LEVEL = 26, 15
 # More markers than this become one picture inside the SVG, which would grow without bound otherwise.
 MANY_POINTS = 1500
 
@@ -68,9 +68,11 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def label(text: object) -> str:
-    """A name in a figure."""
-    return clean(text, MAX_LABEL)
+def label(text: object, limit: int = MAX_LABEL) -> str:
+    """A name in a figure; of a long one start and end, for levels often differ at the end only."""
+    shown = clean(text)
+    half = (limit - 1) // 2
+    return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from attnae.analysis.figure_style import (
     FAINT,
     GREY,
+    MAX_LEVEL,
     VERDICT_COLOURS,
     WIDTH,
     figure_style,
@@ -79,7 +80,7 @@ def forest_figure(result: StudyResult) -> Figure | None:
     axes.tick_params(axis="y", length=0)
     better = "left" if result.reading.goal == "min" else "right"
     name = f"{'log ' if result.reading.log else ''}{label(result.response)}"
-    axes.set_xlabel(f"change of {name} ({percent(1 - result.reading.alpha)} intervals); better: {better}")
+    figure.supxlabel(f"change of {name} ({percent(1 - result.reading.alpha)} intervals); better: {better}", fontsize=9)
     axes.spines["left"].set_visible(False)
     return figure
 
@@ -88,5 +89,5 @@ def _row_name(result: StudyResult, factor: str, level: str) -> str:
     kind = next(item.kind for item in result.factors if item.name == factor)
     if kind == "two-level":
         low = next(item.labels[0] for item in result.factors if item.name == factor)
-        return f"{label(factor)}: {label(level)} - {label(low)}"
-    return f"{label(factor)}: {label(level)}"
+        return f"{label(factor)}: {label(level, MAX_LEVEL)} vs {label(low, MAX_LEVEL)}"
+    return f"{label(factor)}: {label(level, MAX_LEVEL)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from attnae.analysis.contrasts import point_estimates
 from attnae.analysis.factors import Factor, scaled
-from attnae.analysis.figure_style import ACCENT, FAINT, LINES, WIDTH, label
+from attnae.analysis.figure_style import ACCENT, FAINT, LINES, MAX_LEVEL, WIDTH, label
 from attnae.analysis.result import StudyResult
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def interactions_figure(result: StudyResult) -> Figure | None:
             rows = [result.design.mean_contrast({across.name: i, lines.name: j}) for i in range(len(across.levels))]
             means = point_estimates(result.design, np.array(rows), y)
             colour, marker = LINES[j % len(LINES)], MARKERS[j % len(MARKERS)]
-            axes.plot(range(len(means)), means, color=colour, marker=marker, markersize=4.5, label=label(level))
+            axes.plot(
+                range(len(means)), means, color=colour, marker=marker, markersize=4.5, label=label(level, MAX_LEVEL)
+            )
         _levels(axes, across)
         axes.set_xlabel(label(across.name))
         axes.legend(title=label(lines.name), fontsize=7, title_fontsize=7, handlelength=1.4)
@@ -105,7 +107,7 @@ def _curve(axes: Axes, factor: Factor, result: StudyResult) -> None:
 
 
 def _levels(axes: Axes, factor: Factor) -> None:
-    names = [label(level) for level in factor.labels]
+    names = [label(level, MAX_LEVEL) for level in factor.labels]
     axes.set_xticks(range(len(names)), names, fontsize=8)
     if sum(map(len, names)) > CROWDED:
         axes.tick_params(axis="x", labelrotation=35)
