@@ -32,6 +32,10 @@ _LEAST: dict[str, float] = {
 }
 
 
+# What PyTorch counts with; the cores of no machine come near the last.
+MOST, MOST_THREADS = 2**32 - 1, 1024
+
+
 def flag(option: str) -> str:
     """The option as it is typed: `batch_norm` -> `--batch-norm`."""
     return "--" + option.replace("_", "-")
@@ -55,20 +59,27 @@ def mistakes(config: RunConfig) -> Iterator[str]:
         value = getattr(config, option)
         if value is not None and not (least <= value < math.inf):
             yield f"{flag(option)} {value}: must be at least {least}"
+        if isinstance(value, int) and value > MOST:
+            yield f"{flag(option)} {value}: must be at most {MOST}"
     if not 0 < config.lr < math.inf:
         yield f"--lr {config.lr}: must be positive"
     if config.min_lr > config.lr:
         yield f"--min-lr {config.min_lr}: must be at most --lr, {config.lr}"
-    if config.seed >= 2**32:
-        yield f"--seed {config.seed}: must be below 2**32"
     if not re.fullmatch(r"auto|-1|\d+(,\d+)*", config.devices) or config.devices == "0":
         yield f"--devices {config.devices}: give auto, a number such as 2, or numbers such as 0,3"
+    if config.threads is not None and config.threads > MOST_THREADS:
+        yield f"--threads {config.threads}: must be at most {MOST_THREADS}"
+    if re.search("spawn|fork|notebook", config.strategy):
+        yield f"--strategy {config.strategy}: starts its processes from a notebook's memory; choose ddp"
+    for option in ("data_dir", "log_dir", "name"):
+        if not _is_text(str(getattr(config, option))):
+            yield f"{flag(option)} {str(getattr(config, option))!a}: must be plain text (UTF-8)"
     if config.dataset not in ("auto", "folder"):
         for option in ("image_size", "channels"):
             native = DATASETS[config.dataset].shape[option]
             if getattr(config, option) not in (None, native):
                 yield f"{flag(option)} {getattr(config, option)}: {config.dataset} has {native}; for --dataset folder"
-    if config.name is not None:
+    if config.name is not None and _is_text(config.name):
         yield from _name_mistakes(config.name)
 
 
@@ -77,3 +88,12 @@ def _name_mistakes(name: str) -> Iterator[str]:
         yield f"--name {name!r}: must be the name of one folder, without / or \\; --log-dir says where it is made"
     if len(name.encode()) > 200:
         yield f"--name {name[:40]!r}...: must be at most 200 bytes long"
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: bytes that are none reach Python as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

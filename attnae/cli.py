@@ -110,7 +110,8 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
     from attnae.training.run import is_main_process, train
     from attnae.training.summary import print_result
 
-    console = Console(quiet=not is_main_process())
+    # Names of files and folders are shown as they are, whatever brackets they hold.
+    console = Console(quiet=not is_main_process(), markup=False, highlight=False)
     if dry_run:
         describe(config, console)
         return 0

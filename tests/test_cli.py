@@ -83,6 +83,9 @@ MISTAKES = {
     ),
     "a run that is not there": (["--resume", "nowhere"], "no run to go on with"),
     "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot stand beside --resume"),
+    "a path too long": (["--dataset", "folder", "--data-dir", "x" * 5000], "File name too long"),
+    "a path too long for auto": (["--data-dir", "x" * 5000, "--units", "1", "1"], "give at least 3"),
+    "a model too large": (["--dataset", "digits", "--latent-dim", "4000000000"], "does not fit into memory"),
     "batches that cannot be shared": (
         ["--dataset", "digits", "--accelerator", "cpu", "--devices", "3", "--batch-size", "64"],
         "take 63",
@@ -152,6 +155,14 @@ def test_a_diverging_run_ends_with_3(tmp_path):
     assert done.returncode == 3
     assert "The run diverged" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_brackets_in_names_are_no_markup(tmp_path):
+    flags = [*tiny_flags(lr=1e30, epochs=3), "--log-dir", "a[/b]/[red]"]
+    assert run(*flags, "--dry-run", cwd=tmp_path).returncode == 0
+    done = run(*flags, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "a[/b]/[red]" in done.stdout
 
 
 def test_dry_run_shows_and_writes_nothing(tmp_path):

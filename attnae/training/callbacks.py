@@ -149,8 +149,7 @@ class EpochProgress(Callback):
         last = self.epoch_log.last()
         self.progress.console.print(
             f"epoch {trainer.current_epoch + 1:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
-            f"  train loss {last[scalar('train', 'loss')]:.4f}  val loss {last[scalar('val', 'loss')]:.4f}",
-            highlight=False,
+            f"  train loss {last[scalar('train', 'loss')]:.4f}  val loss {last[scalar('val', 'loss')]:.4f}"
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

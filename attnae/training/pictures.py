@@ -61,6 +61,8 @@ def draw_walk(axes: Axes, images: np.ndarray, moved: Sequence[int], latent_dim: 
 
 def scatter_coordinates(codes: np.ndarray) -> tuple[np.ndarray, str]:
     """Codes as points of a plane, (N, 2), and how: as they are, or their two principal components."""
+    if codes.shape[1] > 2 and len(codes) < 2:
+        return codes[:, :2], "the first two latent dimensions"
     if codes.shape[1] > 2:
         return PCA(2, random_state=0).fit_transform(codes), f"PCA of {codes.shape[1]} latent dimensions"
     if codes.shape[1] == 1:

@@ -13,7 +13,7 @@ from attnae.options import as_yaml
 from attnae.training.compilation import has_compiler, pays_back
 from attnae.training.data import ImageData
 from attnae.training.module import AttentionVAE
-from attnae.training.sources import AUTO_LAYOUTS, DATASETS, MNIST, resolve_auto
+from attnae.training.sources import AUTO_LAYOUTS, DATASETS, MNIST, DataSet, resolve_auto
 from attnae.training.summary import model_table
 
 
@@ -37,7 +37,7 @@ def prepare(config: RunConfig) -> Prepared:
         name, warning = resolve_auto(config.data_dir)
         config = config.replace(dataset=name)
         warnings += [warning] if warning else []
-    images = DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
+    images = load_images(config)
     _, channels, size, _ = images.train.images.shape
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -60,12 +60,11 @@ def describe(config: RunConfig, console: Console) -> None:
     """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
     config, note = offline(config)
     module = build(config.replace(compile="off"))
-    console.print(as_yaml(config).rstrip(), highlight=False)
+    console.print(as_yaml(config).rstrip())
     console.print(model_table(module))
     console.print(
         f"data set: {config.dataset}{f' ({note})' if note else ''}\n"
         f"would train: {config.log_dir / (config.name or config.default_name())}",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -81,14 +80,25 @@ def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
     shape = DATASETS[name].shape
     size, channels = shape["image_size"], shape["channels"]
     if size is None or channels is None:
-        images = DATASETS[name].load(config.data_dir, config.image_size, config.channels).train.images
+        images = load_images(config).train.images
         size, channels = images.shape[2], images.shape[1]
     return config.replace(dataset=name, image_size=size, channels=channels), note
 
 
+def load_images(config: RunConfig) -> DataSet:
+    """The images of the data set that `config` names; `UserError` says which file is missing or broken."""
+    try:
+        return DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
+    except OSError as error:
+        raise UserError(f"--data-dir {config.data_dir} cannot be read: {error.strerror}") from error
+
+
 def build(config: RunConfig) -> AttentionVAE:
-    """The module; `UserError` where the images are too small for the units."""
+    """The module; `UserError` where the images are too small for the units, or the model too large for the memory."""
+    units = f"--units {' '.join(map(str, config.units))}"
     try:
         return AttentionVAE(config)
     except ValueError as error:
-        raise UserError(f"--units {' '.join(map(str, config.units))}: {error}") from error
+        raise UserError(f"{units}: {error}") from error
+    except (RuntimeError, MemoryError) as error:
+        raise UserError(f"{units} --latent-dim {config.latent_dim}: this model does not fit into memory") from error

@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.panel import Panel
+from rich.text import Text
 
 from attnae.checks import flag
 from attnae.config import RunConfig
@@ -85,7 +86,7 @@ def train(
         if not is_main_process():
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
-            console.print(Panel(warning, title="Warning", style="bold yellow"))
+            console.print(Panel(Text(warning), title="Warning", style="bold yellow"))
         directory = resume or make_run_directory(config)
         with locked(directory):
             if resume is not None:
@@ -122,7 +123,7 @@ def _fit_and_test(
             logger.log_hyperparams(config.plain(), FINAL_METRICS)
             logger.experiment.add_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Resuming" if resuming else "Training"
-            console.print(f"{doing} {directory}: {record.title}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
@@ -165,7 +166,7 @@ def _trainer(config: RunConfig) -> pl.Trainer:
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         options = ("accelerator", "devices", "num_nodes", "strategy", "precision")
         asked = " ".join(f"{flag(option)} {getattr(config, option)}" for option in options)
         raise UserError(f"{asked} cannot be had here: {str(error).strip().splitlines()[0]}") from error

@@ -200,6 +200,6 @@ def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
     try:
         if MNIST.find(data_dir, AUTO_LAYOUTS) is None:
             MNIST.download(data_dir)
-    except UserError as error:
+    except (UserError, OSError) as error:
         return "digits", f"No MNIST: {error}.\nTraining on scikit-learn's 8x8 digits instead."
     return "mnist", None

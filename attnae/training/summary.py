@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities.model_summary import ModelSummary
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from attnae.tags import FINISHED, scalar
 
@@ -52,12 +53,10 @@ def print_result(result: RunResult, console: Console) -> int:
     """The test numbers and the commands that come next; the exit code: 0, or 3 for a run that diverged."""
     where = shlex.quote(str(result.directory))
     if result.status != FINISHED:
-        console.print(
-            f"[bold red]The run diverged:[/] a loss became NaN or infinite. Its last good checkpoint, if any, is in "
-            f"{where}; a smaller --lr may help.",
-            highlight=False,
-            soft_wrap=True,
+        line = (
+            f"a loss became NaN or infinite. Its last good checkpoint, if any, is in {where}; a smaller --lr may help."
         )
+        console.print(Text.assemble(("The run diverged: ", "bold red"), line), soft_wrap=True)
         return 3
     table = Table("test", "value", "unit")
     for metric, unit in UNITS.items():
@@ -69,5 +68,5 @@ def print_result(result: RunResult, console: Console) -> int:
         ("Watch", f"tensorboard --logdir {logs}"),
         ("Compare", f"python analyze.py {logs}"),
     ):
-        console.print(f"{label + ':':<9}{command}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"{label + ':':<9}{command}", soft_wrap=True)
     return 0

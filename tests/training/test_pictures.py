@@ -56,6 +56,12 @@ def test_scatter_of_many_dimensions_is_pca():
     np.testing.assert_array_equal(same, codes[:, :2])
 
 
+def test_scatter_of_one_code_of_many_dimensions():
+    points, how = pictures.scatter_coordinates(np.arange(4.0)[None])
+    assert points.tolist() == [[0, 1]]
+    assert "first two" in how
+
+
 def titles(figure):
     return [axes.get_title() for axes in figure.axes]
 
