@@ -107,11 +107,12 @@ class StudyView:
 
     def _table(self) -> RenderableType:
         table = Table(box=None, pad_edge=False)
-        for column, justify in (("running", "left"), ("epoch", "right"), ("val loss", "right")):
-            table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column("epoch", justify="right", no_wrap=True)
+        table.add_column("val loss", justify="right", no_wrap=True)
+        table.add_column("running", overflow="fold")
         for name, event in list(self.running.items()):
             loss = "" if math.isnan(event.loss) else f"{event.loss:.4f}"
-            table.add_row(escape(name), f"{event.epoch}/{self.runs[name].config.epochs}", loss)
+            table.add_row(f"{event.epoch}/{self.runs[name].config.epochs}", loss, escape(name))
         counts = self.counts
         done = Table.grid(padding=(0, 1))
         words = [f"[{style}]{counts[kind]} {kind}[/]" for kind, style in STYLES.items() if counts[kind]]
