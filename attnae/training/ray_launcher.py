@@ -6,6 +6,7 @@ the directory of the study.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import math
@@ -86,7 +87,9 @@ def connect(address: str | None) -> Any:
 def _train_and_tell(run: PlannedRun, mailbox: Any) -> str:
     import ray
 
-    ray.get(mailbox.post.remote(run.name, STARTED, math.nan))  # arrived before the run can end
+    # Waited for, so that it arrives before the run can end; but a run needs no mailbox.
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.get(mailbox.post.remote(run.name, STARTED, math.nan))
     return train_planned(run, lambda epoch, loss: mailbox.post.remote(run.name, epoch, loss))
 
 
@@ -134,7 +137,7 @@ def _letters(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
     """What was posted since; nothing while the mailbox is being restarted."""
     try:
         return ray.get(mailbox.take.remote())
-    except ray.exceptions.RayActorError:
+    except ray.exceptions.RayError:
         return []
 
 
