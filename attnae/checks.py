@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import typing
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from attnae.model.activations import ACTIVATIONS
 from attnae.training.sources import DATASETS
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def flag(option: str) -> str:
 
 def mistakes(config: RunConfig) -> Iterator[str]:
     """A line for each value out of range: the flag, the value, and what it must be."""
-    if config.act not in ACTIVATIONS:
-        yield f"--act {config.act}: choose one of {', '.join(ACTIVATIONS)}"
-    if config.dataset not in ("auto", *DATASETS):
-        yield f"--dataset {config.dataset}: choose one of auto, {', '.join(DATASETS)}"
+    for option, kind in typing.get_type_hints(type(config)).items():
+        choices = _choices(kind)
+        if choices and getattr(config, option) not in choices:
+            yield f"{flag(option)} {getattr(config, option)}: choose one of {', '.join(map(str, choices))}"
     if len(config.units) < 3:
         yield f"--units {' '.join(map(str, config.units))}: give at least 3, such as 35 25 5"
     if min(config.units) < 1:
@@ -74,7 +74,7 @@ def mistakes(config: RunConfig) -> Iterator[str]:
     for option in ("data_dir", "log_dir", "name"):
         if not _is_text(str(getattr(config, option))):
             yield f"{flag(option)} {str(getattr(config, option))!a}: must be plain text (UTF-8)"
-    if config.dataset not in ("auto", "folder"):
+    if config.dataset in DATASETS and config.dataset != "folder":
         for option in ("image_size", "channels"):
             native = DATASETS[config.dataset].shape[option]
             if getattr(config, option) not in (None, native):
@@ -97,3 +97,13 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, and None where it may be left unset; nothing for any other type."""
+    if typing.get_origin(kind) is Literal:
+        return typing.get_args(kind)
+    members = typing.get_args(kind)
+    if members and any(typing.get_origin(member) is Literal for member in members):
+        return tuple(value for member in members for value in (typing.get_args(member) or (None,)))
+    return ()

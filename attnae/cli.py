@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -150,6 +151,8 @@ def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Stopped as stop:
+        for signum in (signal.SIGINT, signal.SIGTERM):  # a second one finds nothing left to stop
+            signal.signal(signum, signal.SIG_IGN)
         going_on = (
             f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
         )

@@ -135,9 +135,10 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
     """Every option of one run. `UserError` says which value is out of range."""
 
     def __post_init__(self) -> None:
-        # Callers from Python may give texts for paths and a list of units.
-        for option, kind in (("data_dir", Path), ("log_dir", Path), ("units", tuple)):
-            object.__setattr__(self, option, kind(getattr(self, option)))
+        # Callers from Python may give texts for paths. The order of the units means nothing: the largest comes first.
+        for option in ("data_dir", "log_dir"):
+            object.__setattr__(self, option, Path(getattr(self, option)))
+        object.__setattr__(self, "units", tuple(sorted(self.units, reverse=True)))
         for message in mistakes(self):
             raise UserError(message)
 

@@ -65,6 +65,12 @@ def read_events(directory):
     return accumulator.Reload()
 
 
+def read_points(directory):
+    """{tag: [(step, value), ...]} as TensorBoard shows it, points that stand twice included."""
+    events = read_events(directory)
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
 def read_curves(directory):
     """{tag: {step: value}} as TensorBoard shows it."""
     events = read_events(directory)

@@ -37,7 +37,7 @@ def from_keras(array: np.ndarray) -> torch.Tensor:
     Convolutions: (height, width, in, out) -> (out, in, height, width); transposed ones: (height, width, out, in) ->
     (in, out, height, width); dense kernels: (in, out) -> (out, in); vectors stay.
     """
-    axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[array.ndim]
+    axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(array.ndim, range(array.ndim))
     return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
 
 

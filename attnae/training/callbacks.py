@@ -17,14 +17,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attnae.tags import DIVERGED, LEARNING_RATE, STATUS, scalar
+from attnae.training.directory import UNFINISHED
 from attnae.training.event_logger import EventLogger
 from attnae.training.module import AttentionVAE
 from attnae.training.pictures import to_array
+from attnae.training.record import Record
 from attnae.training.views import Views
 
 
 class Diverged(Exception):
-    """A loss became NaN or infinite; `tag` and `epoch` say which and when."""
+    """A loss became NaN or infinite; the message says which and when."""
 
     def __init__(self, tag: str, epoch: int) -> None:
         super().__init__(f"{tag} became NaN or infinite in epoch {epoch}")
@@ -66,7 +68,12 @@ class EpochLog(Callback):
         return {"curves": self.curves}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the curves up again; points that the logger drops, as the test has their step, are written anew."""
         self.curves = state_dict["curves"]
+        for tag, points in self.curves.items():
+            for step, value in points.items():
+                if step >= (self.logger.purge_step or math.inf):
+                    self.logger.log_metrics({tag: value}, step)
 
 
 class EpochPictures(Callback):
@@ -98,6 +105,18 @@ class EpochCheckpoint(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.logger.save()
         trainer.save_checkpoint(self.path, weights_only=False)
+
+
+class EpochRecord(Callback):
+    """Brings metrics.json up to date: the numbers so far and the time they took."""
+
+    def __init__(self, record: Record, log: EpochLog) -> None:
+        self.record = record
+        self.epoch_log = log
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.record.write(UNFINISHED, self.epoch_log.last())
 
 
 class EpochProgress(Callback):

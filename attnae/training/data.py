@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import pytorch_lightning as pl
@@ -60,9 +61,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         # The body runs at the first `next`, when the epoch that decides the order is known.
-        for part in self.order().split(self.batch_size)[: self._count]:
+        for part in self.order().to(self.images.device).split(self.batch_size)[: self._count]:
             even = len(part) - len(part) % self.world_size if self.training else len(part)
-            index = part[self.rank : even : self.world_size].to(self.images.device)
+            index = part[self.rank : even : self.world_size]
             yield Batch(self.images[index], index)
 
 
@@ -102,6 +103,7 @@ class ImageData(pl.LightningDataModule):
         """Images in each split."""
         return {split: len(images) for split, images in self.images.items()}
 
+    @cached_property
     def checksum(self) -> str:
         """SHA-256 of the images and labels used, split by split."""
         digest = hashlib.sha256()
@@ -130,7 +132,7 @@ class ImageData(pl.LightningDataModule):
         Raises `UserError` where the machines that train together do not have the same images.
         """
         assert self.trainer is not None
-        if self.trainer.world_size > 1 and self.trainer.strategy.broadcast(self.checksum()) != self.checksum():
+        if self.trainer.world_size > 1 and self.trainer.strategy.broadcast(self.checksum) != self.checksum:
             raise UserError(f"the images on rank {self.trainer.global_rank} are not those on rank 0: copy them over")
         device = self.trainer.strategy.root_device
         if device.type == "cuda":

@@ -23,7 +23,7 @@ class EventLogger(Logger):
     def __init__(self, directory: Path, purge_step: int | None = None) -> None:
         super().__init__()
         self.directory = directory
-        self._purge_step = purge_step
+        self.purge_step = purge_step
         self._writer: SummaryWriter | None = None
 
     @property
@@ -43,7 +43,7 @@ class EventLogger(Logger):
     def experiment(self) -> SummaryWriter:
         """The writer, opened at its first use."""
         if self._writer is None:
-            self._writer = SummaryWriter(self.log_dir, purge_step=self._purge_step)
+            self._writer = SummaryWriter(self.log_dir, purge_step=self.purge_step)
         return self._writer
 
     @rank_zero_only

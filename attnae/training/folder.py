@@ -19,7 +19,7 @@ _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L"}
 
 
 def load_folder(directory: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """The images below `directory` as a data set; the first folder below it is the label.
+    """The images below `directory`, or below its sub-folder `train`, as a data set; the first folder is the label.
 
     The test set is the sub-folder `test`, if there is one, else a fixed tenth by file name. Images are cropped
     to a central square and scaled to `image_size`; `channels` 1 turns them grey, 3 into colour.
@@ -29,9 +29,9 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
     """
     if not directory.is_dir():
         raise UserError(f"--data-dir {directory}: there is no such folder of images")
-    train_paths = list(_image_paths(directory, skip=directory / "test"))
-    test_paths = list(_image_paths(directory / "test"))
-    train_root, test_root = (directory / "train" if (directory / "train").is_dir() else directory), directory / "test"
+    test_root = directory / "test"
+    train_root = directory / "train" if (directory / "train").is_dir() else directory
+    train_paths, test_paths = list(_image_paths(train_root, skip=test_root)), list(_image_paths(test_root))
     if not test_paths:
         test_root = train_root
         chosen = set(
@@ -63,8 +63,8 @@ def _image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
 
 
 def _label(path: Path, root: Path) -> str:
-    relative = path.relative_to(root) if path.is_relative_to(root) else path
-    return relative.parts[0] if len(relative.parts) > 1 else ""
+    folders = path.relative_to(root).parts[:-1]
+    return folders[0] if folders else ""
 
 
 def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -> np.ndarray:
@@ -93,9 +93,11 @@ def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.
             with Image.open(path) as opened:
                 image = ImageOps.exif_transpose(opened)
                 if image.mode in _DEEP_MODES:
-                    image = _to_eight_bits(image)
+                    image = _to_eight_bits(image, path)
                 grey = channels == 1 or (channels is None and image.mode in _GREY_MODES)
                 image = image.convert("L" if grey else "RGB")
+    except UserError:
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
     except UnidentifiedImageError as error:
@@ -111,8 +113,10 @@ def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Grey values of 16 bits or reals to 8 bits: 65535, or 1.0 where nothing is above it, becomes 255."""
+def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Grey values of 16 bits (65535 is white) or reals from 0 to 1 to 8 bits."""
     values = np.asarray(image, dtype=np.float64)
-    white = 65535.0 if values.max() > 1 else 1.0
-    return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))
+    white = 1.0 if image.mode == "F" else 65535.0
+    if not (values.min() >= 0 and values.max() <= white):
+        raise UserError(f"{path} has grey values from {values.min():g} to {values.max():g}: scale them to 0..{white:g}")
+    return Image.fromarray(np.rint(values / white * 255).astype(np.uint8))

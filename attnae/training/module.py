@@ -48,10 +48,10 @@ class AttentionVAE(pl.LightningModule):
     def _step(self, batch: Batch, stage: str) -> Tensor:
         """The loss of a batch. Its sums over images stay on the device until the epoch ends: no step waits for one."""
         x = batch.images.to(next(self.parameters()).dtype) / 255
-        if stage == "train":
-            logits, mu, log_var, _ = self._train_forward(x)
-        else:
-            logits, mu, log_var, _ = self.vae(x, self._noise[batch.positions])
+        output = self._train_forward(x) if stage == "train" else self.vae(x, self._noise[batch.positions])
+        # The loss is computed in 32 bits or more, whatever the model is: half precision has three digits.
+        x, logits, mu = (_precise(tensor) for tensor in (x, output.logits, output.mu))
+        log_var = None if output.log_var is None else _precise(output.log_var)
         bce = reconstruction_bce(logits, x)
         kl = bce.new_zeros(()) if log_var is None else kl_divergence(mu, log_var)
         if len(x):  # a rank can be left without images in the last batch of an evaluation
@@ -76,6 +76,10 @@ class AttentionVAE(pl.LightningModule):
     def on_test_epoch_start(self) -> None:
         self._draw_noise("test")
 
+    def setup(self, stage: str) -> None:
+        if self.config.threads is not None:  # what starts the processes of one machine may have set another number
+            torch.set_num_threads(self.config.threads)
+
     def _draw_noise(self, split: str) -> None:
         """One standard normal row for each image of the split: (N, latent)."""
         size = self.trainer.datamodule.sizes[split]  # type: ignore[attr-defined]
@@ -85,9 +89,10 @@ class AttentionVAE(pl.LightningModule):
     def epoch_metrics(self, stage: str) -> dict[str, float]:
         """{tag: mean over the images that the stage has seen since the last call}, over all ranks.
 
-        bce is in nats per pixel and channel, kl and elbo in nats per image; loss = bce + kl_weight * kl.
+        bce is in nats per pixel and channel, kl and elbo in nats per image; loss = bce + kl_weight * kl. A plain
+        autoencoder has kl 0.
         """
-        sums = torch.stack(self._sums[stage]).cpu().double().sum(dim=0)
+        sums = torch.stack(self._sums[stage] or [torch.zeros(3)]).cpu().double().sum(dim=0)
         self._sums[stage].clear()
         if self.trainer.world_size > 1:
             sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
@@ -110,3 +115,8 @@ class AttentionVAE(pl.LightningModule):
             partial(learning_rate_factor, lr=config.lr, min_lr=config.min_lr, epochs=config.epochs),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    """The tensor in 32 bits, or in 64 if it has them."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -41,11 +41,8 @@ def tile(images: np.ndarray, columns: int) -> np.ndarray:
     padded = np.ones((rows * columns, channels, height, width), dtype=images.dtype)
     padded[:count] = images
     picture = padded.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    return (
-        picture.reshape(rows * height, columns * width, channels).squeeze(-1)
-        if channels == 1
-        else (picture.reshape(rows * height, columns * width, channels))
-    )
+    picture = picture.reshape(rows * height, columns * width, channels)
+    return picture[..., 0] if channels == 1 else picture
 
 
 def draw_walk(axes: Axes, images: np.ndarray, moved: Sequence[int], latent_dim: int) -> None:

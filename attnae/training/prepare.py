@@ -51,7 +51,9 @@ def prepare(config: RunConfig) -> Prepared:
     )
     config = config.replace(image_size=size, channels=channels, threads=torch.get_num_threads())
     if config.compile == "on" and not has_compiler():
-        warnings.append("--compile on: no C++ compiler is installed (such as g++), so nothing is compiled.")
+        warnings.append(
+            "--compile on: there is no C++ compiler (such as g++) with Python's headers: nothing is compiled."
+        )
     config = config.replace(compile="on" if pays_back(config, data.sizes["train"]) and has_compiler() else "off")
     return Prepared(config, data, build(config), tuple(warnings))
 

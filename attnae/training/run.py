@@ -30,6 +30,7 @@ from attnae.training.callbacks import (
     EpochLog,
     EpochPictures,
     EpochProgress,
+    EpochRecord,
     log_pictures,
 )
 from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, read_checkpoint
@@ -77,12 +78,12 @@ def train(
     that can be known, and `Stopped` on SIGINT and SIGTERM; the directory can then be resumed.
     """
     _silence_lightning()
-    prepared = prepare(config)
-    config = prepared.config
     console = console or Console(quiet=True)
-    trainer = _trainer(config)
-    prepared.data.check_ranks(trainer.world_size)
     with stop_on_signals():
+        prepared = prepare(config)
+        config = prepared.config
+        trainer = _trainer(config)
+        prepared.data.check_ranks(trainer.world_size)
         if not is_main_process():
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
@@ -105,21 +106,25 @@ def _fit_and_test(
     config, data, module = prepared.config, prepared.data, prepared.module
     checkpoint = directory / CHECKPOINT if resuming and (directory / CHECKPOINT).exists() else None
     done = 0 if checkpoint is None else int(read_checkpoint(checkpoint)["epoch"]) + 1
-    logger = EventLogger(directory, purge_step=done + 1 if resuming else None)
+    # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
+    logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
     log = EpochLog(logger)
+    record = Record(directory, prepared, trainer.strategy.root_device)
     trainer.loggers = [logger]
     trainer.callbacks += [  # type: ignore[attr-defined]
         log,
         EpochPictures(logger, config.picture_every),
         EpochCheckpoint(logger, directory / CHECKPOINT),
+        EpochRecord(record, log),
         *callbacks,
         EpochProgress(log, console),
     ]
-    record = Record(directory, prepared)
+    if resuming:
+        record.check_images()
     try:
         if is_main_process():
             write_config(directory / CONFIG, config)
-            record.write(UNFINISHED, {})
+            record.write(UNFINISHED, record.before.get("metrics", {}))
             logger.log_hyperparams(config.plain(), FINAL_METRICS)
             logger.experiment.add_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Resuming" if resuming else "Training"
@@ -141,6 +146,8 @@ def _fit_and_test(
         return RunResult(DIVERGED, directory, log.last())
     except Stopped as stop:
         stop.resumable = directory
+        if trainer.is_global_zero:
+            record.write(UNFINISHED, log.last())
         if (kill := getattr(trainer.strategy.launcher, "kill", None)) is not None:
             kill(stop.signum)
         raise

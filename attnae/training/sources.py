@@ -117,19 +117,23 @@ class IdxSource:
                 f"{data_dir} holds no {self.torchvision_name} and {dataset.mirrors[0]} does not answer: put the four "
                 f"IDX files there, say with --data-dir where they are, or take --dataset digits, which needs none"
             )
-        target = data_dir / self.torchvision_name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as beside:
-            try:
+        raw = Path(self.torchvision_name) / "raw"
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as beside:
                 dataset(beside, download=True)
-            except (RuntimeError, OSError) as error:
-                raise UserError(f"the download of {self.torchvision_name} failed: {error}") from error
-            (Path(beside) / self.torchvision_name).rename(target)
+                (data_dir / raw).parent.mkdir(exist_ok=True)
+                (Path(beside) / raw).rename(data_dir / raw)
+        except (RuntimeError, OSError) as error:
+            if self.find(data_dir) is None:  # else another process was faster
+                raise UserError(f"the download of {self.torchvision_name} to {data_dir} failed: {error}") from error
 
     def _read(self, images_path: Path, labels_path: Path) -> Images:
         import numpy as np
 
         images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+        if images.shape[1:] != (28, 28):
+            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]}, not of 28x28")
         if len(images) != len(labels):
             raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels")
         return Images(images[:, None], labels.astype(np.int64))
@@ -160,6 +164,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 def reachable(url: str, seconds: float = 5) -> bool:
     """Whether the server answers in time. A thread, since looking up a host name has no time-out of its own."""
+    import http.client
     import threading
     import urllib.error
     import urllib.request
@@ -172,7 +177,7 @@ def reachable(url: str, seconds: float = 5) -> bool:
             answers.append(True)
         except urllib.error.HTTPError:  # the server is there, even if it lists no folders
             answers.append(True)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,9 +27,7 @@ class Views:
     """
 
     def __init__(self, vae: VAE, data: ImageData) -> None:
-        training = vae.training
-        vae.eval()
-        with torch.no_grad():
+        with _evaluation(vae), torch.no_grad():
             shown = {split: _spread(len(data.images[split]), pictures.SCATTER_POINTS) for split in ("train", "test")}
             self.labels = {split: data.labels[split][index.numpy()] for split, index in shown.items()}
             self.codes = {split: _codes(vae, data.images[split], index) for split, index in shown.items()}
@@ -41,7 +40,6 @@ class Views:
             self.attention = {
                 block: _array(attention) for block, attention in vae.attention_maps(images[:SHOWN_ATTENTION]).items()
             }
-        vae.train(training)
 
     def figures(self) -> dict[str, Figure]:
         """{tag: figure}; attention maps only where the model has attention."""
@@ -63,6 +61,17 @@ class Views:
     @property
     def latent_dim(self) -> int:
         return self.codes["train"].shape[1]
+
+
+@contextmanager
+def _evaluation(vae: VAE) -> Iterator[None]:
+    """The model in evaluation mode, and then in the mode it was in."""
+    training = vae.training
+    vae.eval()
+    try:
+        yield
+    finally:
+        vae.train(training)
 
 
 def _codes(vae: VAE, images: Tensor, index: Tensor) -> np.ndarray:

@@ -89,7 +89,9 @@ def test_training(path):
         if step == 0:
             np.testing.assert_allclose(out.mu.detach().numpy(), reference["train/mu"], rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(out.log_var.detach().numpy(), reference["train/log_var"], rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(as_keras(torch.sigmoid(out.logits)), reference["train/recon"], atol=1e-5)
+            np.testing.assert_allclose(
+                as_keras(torch.sigmoid(out.logits)), reference["train/recon"], rtol=1e-3, atol=1e-5
+            )
             np.testing.assert_allclose(bce.item(), reference["train/bce"], rtol=1e-5)
             np.testing.assert_allclose(kl.item(), reference["train/kl"], rtol=1e-5)
             for name, weight in vae.named_parameters():

@@ -55,8 +55,8 @@ def test_seed_moves_the_validation_split_and_nothing_else():
     one, other = data(seed=1), data(seed=2)
     assert numbers(one.images["val"]) != numbers(other.images["val"])
     assert numbers(one.images["test"]) == numbers(other.images["test"]) == list(range(200, 230))
-    assert one.checksum() != other.checksum()
-    assert one.checksum() == data(seed=1).checksum()
+    assert one.checksum != other.checksum
+    assert one.checksum == data(seed=1).checksum
 
 
 def test_limits_take_a_fixed_choice():

@@ -31,14 +31,9 @@ def epochs_logged(config):
     return len(read_events(train(config).directory).Scalars("train/loss"))
 
 
-def step_sizes(config):
-    loader = prepare(config).data
-    return loader.batch_size
-
-
 def images(config):
     data = prepare(config).data
-    return data.sizes, data.checksum()
+    return data.sizes, data.checksum
 
 
 def devices(config):
@@ -143,6 +138,8 @@ def test_both_values_of_an_option(option, tiny, folders, monkeypatch):
         try:
             return effect(tiny(**{**base, option: value}))
         except UserError as error:
+            if (option, value) != ("accelerator", "cuda"):  # there may be none
+                raise
             return str(error)
 
     first, second, again = seen(one), seen(other), seen(one)
@@ -172,7 +169,9 @@ def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, comp
     monkeypatch.setattr(prepare_module, "has_compiler", lambda: compiler)
     prepared = prepare(tiny(compile=asked))
     assert prepared.config.compile == expected
-    assert any("no C++ compiler" in warning for warning in prepared.warnings) == (asked == "on" and not compiler)
+    assert any("are missing, so nothing is compiled" in warning for warning in prepared.warnings) == (
+        asked == "on" and not compiler
+    )
 
 
 @pytest.mark.slow

@@ -57,6 +57,23 @@ def test_labels_without_a_train_folder(tmp_path):
     assert (len(loaded.train.labels), len(loaded.test.labels)) == (10, 2)
 
 
+def test_only_train_and_test_count_where_there_is_train(tmp_path):
+    for split in ("train", "val"):
+        for index in range(10):
+            save(tmp_path / split / "cat" / f"{index}.png", grey(100 * (split == "val") + index))
+    save(tmp_path / "stray.png", grey(250))
+    loaded = load_folder(tmp_path, None, None)
+    assert sorted([*loaded.train.images[:, 0, 0, 0], *loaded.test.images[:, 0, 0, 0]]) == list(range(10))
+    assert set(loaded.train.labels) == {0}
+
+
+def test_grey_values_out_of_range_are_named(tmp_path):
+    for index in range(3):
+        Image.fromarray(np.full((4, 4), 100.0 * index, np.float32)).save(tmp_path / f"{index}.tiff")
+    with pytest.raises(UserError, match=r"\.tiff has grey values from \d00 to \d00: scale them to 0\.\.1"):
+        load_folder(tmp_path, None, None)
+
+
 def test_colour_and_grey(tmp_path):
     for index in range(3):
         save(tmp_path / f"{index}.png", np.dstack([grey(200), grey(100), grey(0)]))
@@ -85,8 +102,9 @@ def test_image_size_scales_the_central_square(tmp_path):
 
 def test_sixteen_bits(tmp_path):
     for index in range(3):
-        save(tmp_path / f"{index}.png", np.full((4, 4), 65535 // 3, np.uint16))
-    assert set(load_folder(tmp_path, None, None).train.images.ravel()) == {85}
+        save(tmp_path / f"{index}.png", np.full((4, 4), 65535 // 3 * (index > 0) + 1, np.uint16))
+    loaded = load_folder(tmp_path, None, None)
+    assert {*loaded.train.images.ravel(), *loaded.test.images.ravel()} == {0, 85}
 
 
 def test_mixed_channels_name_both_files(tmp_path):

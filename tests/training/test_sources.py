@@ -102,6 +102,13 @@ def test_images_and_labels_must_match(tmp_path):
         DATASETS["mnist"].load(tmp_path, None, None)
 
 
+def test_images_of_another_size_are_named(tmp_path):
+    write_idx_set(tmp_path)
+    (tmp_path / MNIST.FILES[0]).write_bytes(idx(np.zeros((6, 28, 20), np.uint8)))
+    with pytest.raises(UserError, match="train-images-idx3-ubyte holds images of 20x28"):
+        DATASETS["mnist"].load(tmp_path, None, None)
+
+
 def test_mnist_by_name_never_falls_back(tmp_path, offline):
     with pytest.raises(UserError, match="--dataset digits"):
         DATASETS["mnist"].load(tmp_path, None, None)
@@ -141,6 +148,9 @@ def test_a_failing_download_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="connection lost"):
         MNIST.download(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["seen"]
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="failed"):
+        MNIST.download(tmp_path / "file")
 
 
 def test_a_download_arrives_whole(tmp_path, monkeypatch):
