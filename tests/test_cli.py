@@ -1,6 +1,7 @@
 """The command line as a person meets it: in a process of its own, from another directory."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -106,9 +107,10 @@ def mistakes_dir(tmp_path_factory):
         Image.fromarray(np.dstack([grey] * 3) if index else grey).save(folder / "mixed" / f"{index}.png")
     (folder / "broken" / "1.png").write_text("hello")
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        rank = int(name[-1])
-        header = bytes([0, 0, 8, rank, 0, 0, 0, 1]) + bytes([0, 0, 0, 1]) * (rank - 1)
-        (folder / "corrupt" / f"{name}-ubyte").write_bytes(header + b"x" if "t10k-images" not in name else b"junk")
+        sizes = [1, 28, 28][: int(name[-1])]
+        header = bytes([0, 0, 8, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes)
+        content = header + bytes(math.prod(sizes))
+        (folder / "corrupt" / f"{name}-ubyte").write_bytes(content if "t10k-images" not in name else b"junk")
     return folder
 
 
