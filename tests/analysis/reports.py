@@ -1,0 +1,50 @@
+"""Studies on disk, and what the command makes of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from event_logs import write_study
+from rich.console import Console
+
+from attnae.analysis.audit import audit_runs
+from attnae.analysis.events import read_logs
+from attnae.analysis.report import Report
+from attnae.analysis.stats import fit_study
+from attnae.cli import analyze_command
+
+
+def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **options: object) -> Report:
+    """The report of a table that went through event files; options are those of `fit_study`."""
+    write_study(directory, table, factors, status="status" if "status" in table else None)
+    runs = read_logs(directory)
+    audit = audit_runs(runs, goal=options.pop("goal", None))
+    result = fit_study(
+        audit.ended.rename(columns={"response": audit.response}),
+        audit.factors,
+        response=audit.response,
+        seed=audit.seed,
+        goal=audit.goal,
+        alternatives=audit.alternatives,
+        **{"permutations": 99, **options},
+    )
+    return Report.of(runs, audit, result)
+
+
+def analyze(directory: Path, *flags: str) -> int:
+    """`analyze.py directory ...`, few permutations unless told otherwise."""
+    draws = () if "--permutations" in flags else ("--permutations", "99")
+    return analyze_command([str(directory), *flags, *draws])
+
+
+def read_back(path: Path) -> pd.DataFrame:
+    """A CSV file as other programs read it: only an empty cell is missing."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def console(width: int = 80) -> Console:
+    """A terminal that writes into memory."""
+    return Console(file=io.StringIO(), width=width, highlight=False)

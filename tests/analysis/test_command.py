@@ -1,0 +1,274 @@
+"""analyze.py as people call it: each option with an effect, each mistake one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tyro
+from event_logs import EventFile, write_study
+from reports import analyze, read_back
+from rich.console import Console
+from studies import ARTICLE_FACTORS, article_study, factorial
+
+from attnae.analysis.command import AnalyzeCommand, parse_baseline, permutation_draws
+from attnae.analysis.command import analyze as make_report
+from attnae.analysis.report_json import json_text
+from attnae.cli import analyze_command
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("study") / "logs"
+    write_study(directory, article_study(), ARTICLE_FACTORS)
+    return directory
+
+
+def values(logs: Path, *flags: str) -> dict:
+    """report.json of a command line; no file is written."""
+    draws = () if "--permutations" in flags else ("--permutations", "9")
+    command = tyro.cli(AnalyzeCommand, args=[str(logs), *flags, *draws])
+    return json.loads(json_text(make_report(command, parse_baseline(command.baseline), Console(quiet=True))))
+
+
+def rows(report: dict, name: str = "effects") -> dict:
+    return {(row["factor"], row["level"]): row for row in report["tables"][name]}
+
+
+def test_no_flag_is_needed(logs, capsys) -> None:
+    before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in logs.rglob("*tfevents*")}
+    assert analyze_command([str(logs)]) == 0
+    out = capsys.readouterr().out
+    titles = re.findall(r"^(\d+)\. (.+)$", out, re.MULTILINE)
+    assert [int(number) for number, _ in titles] == list(range(1, 13))
+    assert out.index("Batch norm lowers test/loss by ") < out.index("1. Audit")
+    assert (logs / "analysis" / "report.html").exists()
+    after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in logs.rglob("*tfevents*")}
+    assert after == before
+    assert {path.name for path in logs.iterdir() if not path.name.startswith("run_")} == {"analysis"}
+
+
+def test_a_second_analysis_does_not_read_the_first(logs) -> None:
+    first = values(logs)
+    assert analyze(logs) == 0
+    second = values(logs)
+    assert first["audit"]["runs"] == second["audit"]["runs"] == 96
+    assert first["tables"] == second["tables"]
+
+
+def test_out(logs, tmp_path, capsys) -> None:
+    assert analyze(logs, "--out", str(tmp_path / "here")) == 0
+    written = (tmp_path / "here" / "report.json").read_text()
+    capsys.readouterr()
+    assert analyze(logs, "--json") == 0
+    printed = capsys.readouterr().out
+    assert printed == (logs / "analysis" / "report.json").read_text()
+    here, there = json.loads(written), json.loads(printed)
+    # statsmodels writes the time of day into its summary.
+    assert here.pop("article_summary")[:70] == there.pop("article_summary")[:70]
+    assert here == there
+
+
+def test_response_and_goal(tmp_path) -> None:
+    for i, a in enumerate([0, 1] * 4):
+        file = EventFile().hparams({"a": a, "seed": i // 2})
+        file.scalar("test/loss", 1.0 + 0.3 * a + 0.01 * i, 1).scalar("test/acc", 0.9 - 0.2 * a + 0.01 * i, 1)
+        file.write(tmp_path / f"run{i}")
+    loss = values(tmp_path)
+    assert (loss["response"]["tag"], loss["response"]["goal"]) == ("test/loss", "min")
+    acc = values(tmp_path, "--response", "test/acc")
+    assert (acc["response"]["tag"], acc["response"]["goal"]) == ("test/acc", "max")
+    assert rows(loss)["a", "1"]["estimate"] == pytest.approx(0.3 + 0.01, rel=1e-5)
+    assert rows(acc)["a", "1"]["estimate"] == pytest.approx(-0.2 + 0.01, rel=1e-5)
+    assert acc["verdicts"]["a"] == {"1": "hurts"}
+    assert values(tmp_path, "--response", "test/acc", "--goal", "min")["verdicts"]["a"] == {"1": "helps"}
+
+
+def test_at(tmp_path) -> None:
+    for i, a in enumerate([0, 1] * 3):
+        file = EventFile().hparams({"a": a, "seed": i // 2})
+        for step in range(1, 8):
+            file.scalar("val/loss", (step - 3) ** 2 + 1 + i / 10, step)
+            file.scalar("test/loss", step + 10 * a + i / 10, step)
+        file.write(tmp_path / f"run{i}")
+    means = {}
+    for at in ("last", "best", "tail:5"):
+        report = values(tmp_path, "--at", at)
+        assert report["response"]["rule"] == at
+        means[at] = np.mean([row["response"] for row in report["tables"]["runs"]])
+    assert means == pytest.approx({"last": 12.25, "best": 8.25, "tail:5": 10.25}, rel=1e-6)
+
+
+def test_factors(logs) -> None:
+    report = values(logs, "--factors", "act", "dropout")
+    assert [factor["name"] for factor in report["factors"]] == ["act", "dropout"]
+    assert report["audit"]["ignored"] == ["batch_norm", "spatial_attention"]
+    assert {factor["name"] for factor in values(logs)["factors"]} == set(ARTICLE_FACTORS)
+
+
+def test_log_response(logs) -> None:
+    raw, log = values(logs), values(logs, "--log-response")
+    assert (raw["response"]["transform"], log["response"]["transform"]) == ("none", "log")
+    row = rows(log)["dropout", "True"]
+    assert row["percent_change"] == pytest.approx(100 * np.expm1(row["estimate"]))
+    assert rows(raw)["dropout", "True"]["estimate"] != row["estimate"]
+
+
+def test_alpha(logs) -> None:
+    wide, narrow = (rows(values(logs, "--alpha", alpha))["dropout", "True"] for alpha in ("0.01", "0.2"))
+    assert wide["ci_high"] - wide["ci_low"] > 1.5 * (narrow["ci_high"] - narrow["ci_low"])
+
+
+def test_baseline(logs) -> None:
+    assert values(logs)["tables"]["baseline"] is None
+    table = values(logs, "--baseline", "act=relu", "batch_norm=True")["tables"]["baseline"]
+    assert len(table) == 7
+    assert all((row["act"], row["batch_norm"]) != ("relu", "True") for row in table)
+
+
+def test_interactions(logs) -> None:
+    assert values(logs, "--interactions", "none")["tables"]["interactions"] is None
+    for choice in ("auto", "two-way"):
+        assert len(values(logs, "--interactions", choice)["tables"]["interactions"]) == 15
+
+
+def test_negligible_and_target(logs) -> None:
+    assert values(logs)["verdicts"]["spatial_attention"] == {"True": "undetermined"}
+    report = values(logs, "--negligible", "0.01", "--target", "0.003")
+    assert report["verdicts"]["spatial_attention"] == {"True": "negligible"}
+    assert {row["effect"] for row in report["tables"]["next_steps"]} == {0.003}
+
+
+def test_permutations(logs) -> None:
+    assert values(logs, "--permutations", "0")["tables"]["permutation"] is None
+    table = values(logs, "--permutations", "49")["tables"]["permutation"]
+    assert {row["draws"] for row in table} == {49}
+
+
+def test_large_studies_get_fewer_draws_and_it_is_said() -> None:
+    assert permutation_draws(None, 1000) == (9999, ())
+    draws, remarks = permutation_draws(None, 1001)
+    assert draws == 999
+    assert remarks[0].startswith("999 draws a permutation test, for there are more than 1,000 runs")
+    assert permutation_draws(5, 5000) == (5, ())
+
+
+def test_name_pattern(tmp_path) -> None:
+    for act in ("relu", "elu"):
+        for seed in range(3):
+            file = EventFile().scalar(
+                "test/loss", 1 + (act == "elu") + seed / 100 + (seed == 2) / 50 * (act == "elu"), 1
+            )
+            file.write(tmp_path / f"{act}-{seed}")
+    assert analyze(tmp_path) == 2
+    report = values(tmp_path, "--name-pattern", "{act}-{seed}")
+    assert [factor["name"] for factor in report["factors"]] == ["act"]
+
+
+def test_several_directories_and_a_csv(logs, tmp_path, capsys) -> None:
+    write_study(tmp_path / "more", article_study(rng_seed=2).assign(seed=lambda t: t.seed + 3), ARTICLE_FACTORS)
+    capsys.readouterr()
+    assert analyze_command([str(logs), str(tmp_path / "more"), "--json", "--permutations", "0"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["runs"] == 192
+    read_back(logs / "analysis" / "runs.csv").to_csv(tmp_path / "table.csv", index=False)
+    assert analyze(tmp_path / "table.csv") == 0
+    assert json.loads((tmp_path / "analysis" / "report.json").read_text())["model"]["runs"] == 192
+    assert (tmp_path / "analysis" / "effects.csv").exists()
+
+
+def test_diverged_runs_at_one_level_are_the_headline(tmp_path, capsys) -> None:
+    table = article_study(1)
+    table["status"] = np.where((table.act == "sigmoid") & (np.arange(32) % 4 != 0), "diverged", "finished")
+    write_study(tmp_path, table, ARTICLE_FACTORS, status="status")
+    assert analyze(tmp_path) == 0
+    assert capsys.readouterr().out.split()[:3] == ["!", "act=sigmoid", "diverged"]
+
+
+def test_nan_responses_are_reported(tmp_path, capsys) -> None:
+    table = article_study(3)
+    table.loc[:1, "response"] = np.nan
+    write_study(tmp_path, table, ARTICLE_FACTORS)
+    assert analyze(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "96 runs found, 96 expected for the complete design, 94 used" in " ".join(out.split())
+    assert "test/loss is nan" in out
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        (factorial(a=[0, 1], b=[0, 1]), "in all 4 finished runs"),
+        (factorial(a=[0]), "only one run"),
+        (factorial(a=[0, 1], b=[0, 1], c=[0, 1]).iloc[[0, 3, 5]].assign(response=[1.0, 2, 4]), "cannot estimate"),
+    ],
+)
+def test_what_cannot_be_analysed_is_one_line(table, line, tmp_path, capsys) -> None:
+    write_study(tmp_path, table, [name for name in "abc" if name in table])
+    assert analyze(tmp_path) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("error: ")
+    assert line in captured.err
+    assert not (tmp_path / "analysis").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--baseline", "act"], "--baseline act: type factor=level"),
+        (["--baseline", "act=tanh"], "choose from elu, relu, selu, sigmoid"),
+        (["--response", "test/los"], "did you mean test/loss?"),
+        (["--factors", "actt"], "did you mean act?"),
+        (["--at", "first"], "last, best, or tail:5"),
+        (["--alpha", "2"], "between 0 and 1"),
+        (["--negligible", "-1"], "positive number"),
+        (["--permutations", "-1"], "0 (none) or more"),
+    ],
+)
+def test_mistakes_are_one_line(logs, flags, line, capsys) -> None:
+    capsys.readouterr()
+    assert analyze(logs, *flags) == 2
+    err = capsys.readouterr().err
+    assert line in err
+    assert "Traceback" not in err
+
+
+def test_nothing_there(tmp_path, capsys) -> None:
+    assert analyze_command([]) == 2
+    assert "which logs?" in capsys.readouterr().err
+    assert analyze_command([str(tmp_path)]) == 2
+    assert "no event files" in capsys.readouterr().err
+    assert analyze_command([str(tmp_path / "nowhere")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_needs_no_heavy_package() -> None:
+    code = (
+        "import sys\nfrom attnae.cli import analyze_command\n"
+        "try:\n    analyze_command(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'pandas', 'scipy', 'statsmodels', 'matplotlib', 'tensorboard', 'torch', 'jinja2'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("HEAVY []")
+    for flag in ("--response", "--factors", "--at", "--log-response", "--goal", "--alpha", "--baseline", "--out"):
+        assert flag in done.stdout
+
+
+def test_no_torch_is_imported_by_an_analysis(logs, tmp_path) -> None:
+    code = (
+        "import sys\nfrom attnae.cli import analyze_command\n"
+        f"analyze_command([{str(logs)!r}, '--out', {str(tmp_path)!r}, '--permutations', '0'])\n"
+        "print('TORCH', 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("TORCH False")

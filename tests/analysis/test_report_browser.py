@@ -1,0 +1,68 @@
+"""The page in a real browser: no error, no sideways scrolling, every figure visible, wide and narrow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from published import FILTRATION
+from reports import make_report
+from test_report_pages import evil_study
+
+from attnae.analysis.output import report_files, write_report
+
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no chromium and chromedriver installed")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    """A report with Lenth's method, and one whose names attack."""
+    found = {}
+    for name, (table, factors) in {"lenth": (FILTRATION, list("ABCD")), "evil": evil_study()}.items():
+        directory = tmp_path_factory.mktemp(name)
+        write_report(report_files(make_report(directory / "logs", table, factors)), directory)
+        found[name] = directory / "report.html"
+    return found
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["lenth", "evil"])
+def test_page_in_chromium(name, width, browser, pages) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("performance")
+    browser.get(pages[name].as_uri())
+    assert browser.get_log("browser") == []
+    sent = [entry for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]]
+    assert all("report.html" in entry["message"] or '"url":"data:' in entry["message"] for entry in sent)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('figure svg')].map(svg => {"
+        "const box = svg.getBoundingClientRect(); return [box.width, box.height, svg.querySelectorAll('path').length]})"
+    )
+    assert len(boxes) == (6 if name == "lenth" else 5)
+    assert all(width > 100 and height > 100 and paths > 5 for width, height, paths in boxes)
+    assert browser.execute_script("return document.querySelectorAll('script, img, [onerror]').length") == 0
+    assert "alert" not in browser.title
