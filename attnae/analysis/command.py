@@ -32,6 +32,7 @@ class AnalyzeCommand:
     """Say which choices helped, by how much, and how sure that is, from TensorBoard logs.
 
     python analyze.py logs/
+
     python analyze.py logs/ --response val/acc --at best --baseline act=relu
     """
 
@@ -58,7 +59,7 @@ class AnalyzeCommand:
     target: float | None = None
     """The effect that more seeds should find, in units of the response. Default: as large as estimated."""
     permutations: int | None = None
-    """Draws of the permutation tests, 0 for none. Default: 9,999; 999 for studies of more than 1,000 runs."""
+    """Draws of the permutation tests, 0 for none. Default: 9999, or 999 for more than 1000 runs."""
     name_pattern: str | None = None
     """How the names of runs spell hyper-parameters, such as "{act}-{bn}"; for logs that record none."""
     out: Path | None = None
