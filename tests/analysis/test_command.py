@@ -229,6 +229,7 @@ def test_what_cannot_be_analysed_is_one_line(table, line, tmp_path, capsys) -> N
         (["--factors", "actt"], "did you mean act?"),
         (["--at", "first"], "last, best, or tail:5"),
         (["--alpha", "2"], "between 0 and 1"),
+        (["--name-pattern", "act-bn"], "has to name settings in braces"),
         (["--negligible", "-1"], "positive number"),
         (["--permutations", "-1"], "0 (none) or more"),
     ],
