@@ -21,7 +21,7 @@ from attnae.study_options import StudyOptions
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
 # What may stand beside --resume: where and how the run goes on, not what it computes.
-BESIDE_RESUME = {*option_names("hardware"), "resume"}
+BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class TrainCommand(OptionGroups):
     config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
     """YAML file of options, such as configs/article.yaml; a later file wins over an earlier one, a flag over both."""
     resume: Path | None = None
-    """Go on with the run in this directory; its options come from there, only hardware flags may stand beside it."""
+    """Go on with the run in this directory, by its own options; only hardware flags, --data-dir and --picture-every may
+    stand beside it."""
     dry_run: FlagCreatePairsOff[bool] = False
     """Show what would be trained, and write and download nothing."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)

@@ -141,12 +141,15 @@ class VAE(nn.Module):
         return VAEOutput(self.decode_logits(z), mu, log_var, z)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the images decoded from the means of their codes, in [0, 1], (B, C, H, W)."""
+        """(B, C, H, W) -> the images decoded from the means of their codes, in [0, 1], (B, C, H, W).
+
+        Call `eval()` first: in training mode batch norm and dropout act, here as in the methods below.
+        """
         mu, _ = self.encode(x)
         return self.decode(mu)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n images decoded from standard normal codes, in [0, 1]: (n, C, H, W)."""
+        """n images decoded from standard normal codes, in [0, 1]: (n, C, H, W). `generator` is one on the CPU."""
         z = torch.randn(n, self.latent_dim, generator=generator)
         return self.decode(z.to(next(self.parameters())))
 

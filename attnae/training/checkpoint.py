@@ -48,6 +48,14 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise UserError(f"{path} is not a whole checkpoint: {error}") from error
 
 
+def epochs_done(path: Path) -> int:
+    """How many epochs the run had finished at the checkpoint; `UserError` where it is not one of a run."""
+    epoch = read_checkpoint(path).get("epoch")
+    if not isinstance(epoch, int):
+        raise UserError(f"{path} is not the checkpoint of a run: take it away to start the run from its beginning")
+    return epoch + 1
+
+
 def load(run_directory: str | os.PathLike) -> VAE:
     """The trained model of a run, on the CPU and in evaluation mode.
 

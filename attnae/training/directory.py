@@ -87,6 +87,8 @@ def locked(directory: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{directory} is being trained by another process") from error
+    except OSError as error:
+        raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
     try:
         yield
     finally:

@@ -33,7 +33,7 @@ from attnae.training.callbacks import (
     EpochRecord,
     log_pictures,
 )
-from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, read_checkpoint
+from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, epochs_done
 from attnae.training.directory import (
     CONFIG,
     FIGURE,
@@ -105,7 +105,7 @@ def _fit_and_test(
 ) -> RunResult:
     config, data, module = prepared.config, prepared.data, prepared.module
     checkpoint = directory / CHECKPOINT if resuming and (directory / CHECKPOINT).exists() else None
-    done = 0 if checkpoint is None else int(read_checkpoint(checkpoint)["epoch"]) + 1
+    done = 0 if checkpoint is None else epochs_done(checkpoint)
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
     logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
     log = EpochLog(logger)
@@ -145,8 +145,8 @@ def _fit_and_test(
             record.write(DIVERGED, log.last(), reason=str(error))
         return RunResult(DIVERGED, directory, log.last())
     except Stopped as stop:
-        stop.resumable = directory
-        if trainer.is_global_zero:
+        if is_main_process():
+            stop.resumable = directory
             record.write(UNFINISHED, log.last())
         if (kill := getattr(trainer.strategy.launcher, "kill", None)) is not None:
             kill(stop.signum)
