@@ -169,9 +169,7 @@ def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, comp
     monkeypatch.setattr(prepare_module, "has_compiler", lambda: compiler)
     prepared = prepare(tiny(compile=asked))
     assert prepared.config.compile == expected
-    assert any("nothing is compiled" in warning for warning in prepared.warnings) == (
-        asked == "on" and not compiler
-    )
+    assert any("nothing is compiled" in warning for warning in prepared.warnings) == (asked == "on" and not compiler)
 
 
 @pytest.mark.slow
