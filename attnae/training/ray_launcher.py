@@ -126,9 +126,9 @@ def _ending(ray: Any, reference: Any, name: str) -> Event:
 
 
 def _mailbox(ray: Any) -> Any:
-    """An actor beside the driver, so that it does not die with another machine."""
+    """An actor beside the driver, so that it does not die with another machine (`soft` would not hold it there)."""
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=True
+        ray.get_runtime_context().get_node_id(), soft=False
     )
     return ray.remote(Mailbox).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
 

@@ -47,7 +47,7 @@ def test_a_machine_dies_during_the_study(cluster, tmp_path):
         assert workers == 2
         for event in events:
             events_seen.append(event)
-            amid = amid | {event.run} if event.kind == "epoch" and event.epoch < EPOCHS else amid - {event.run}
+            amid = amid | {event.run} if event.kind == "epoch" and 1 <= event.epoch < EPOCHS else amid - {event.run}
             if len(amid) == 2 and not killed:
                 cluster.remove_node(second, allow_graceful=False)
                 killed = True
