@@ -63,7 +63,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line} is not plain YAML: {getattr(error, 'problem', None) or error}") from error
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
         raise UserError(f"{path} is not plain YAML: {error}") from error
     if content is None:
         return {}

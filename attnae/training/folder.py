@@ -58,8 +58,13 @@ def _image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
     found = []
     for folder, subfolders, files in os.walk(directory):
         subfolders[:] = [name for name in subfolders if Path(folder) / name != skip and not name.startswith(".")]
-        found += [Path(folder) / name for name in files if Path(name).suffix.lower() in SUFFIXES]
+        found += [Path(folder) / name for name in files if _is_image(Path(folder) / name)]
     return iter(sorted(found))
+
+
+def _is_image(path: Path) -> bool:
+    """Whether its name says so, and it is a file: a pipe of that name would be waited for."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _label(path: Path, root: Path) -> str:

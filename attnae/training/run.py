@@ -144,6 +144,9 @@ def _fit_and_test(
         if trainer.is_global_zero:
             record.write(DIVERGED, log.last(), reason=str(error))
         return RunResult(DIVERGED, directory, log.last())
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{directory} cannot be written to: {reason}; then go on with --resume {directory}") from error
     except Stopped as stop:
         if is_main_process():
             stop.resumable = directory
