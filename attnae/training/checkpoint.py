@@ -37,15 +37,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """The checkpoint's tensors and plain values. `UserError` where it is missing, corrupt, or holds anything else."""
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: the run was stopped before its first epoch ended") from error
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is corrupt, or holds more than weights; it was not loaded, since that could run code"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise UserError(f"{path} is not a whole checkpoint: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
+    return content
 
 
 def epochs_done(path: Path) -> int:

@@ -52,7 +52,8 @@ class Record:
             )
 
     def write(self, status: str, metrics: dict[str, float], reason: str | None = None) -> None:
-        wall_time = float(self.before.get("wall_time_s", 0)) + time.monotonic() - self.started
+        before = self.before.get("wall_time_s")
+        wall_time = (before if isinstance(before, (int, float)) else 0) + time.monotonic() - self.started
         content = {
             "status": status,
             **({"reason": reason} if reason else {}),
