@@ -80,7 +80,7 @@ def _load(text: str) -> dict[str, HParam]:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        tree = yaml.load(text, Loader=PlainLoader)
+        tree = PlainLoader(text).get_single_data()
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     if not isinstance(tree, dict):
