@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class EventLogger(Logger):
     def experiment(self) -> SummaryWriter:
         """The writer, opened at its first use."""
         if self._writer is None:
+            # Readers take event files in the order of their names, which start with the second they were opened in:
+            # a run that is resumed within a second would come before what it goes on with.
+            while any(self.directory.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+                time.sleep(0.05)
             self._writer = SummaryWriter(self.log_dir, purge_step=self.purge_step)
         return self._writer
 
