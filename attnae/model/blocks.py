@@ -5,6 +5,7 @@ All maps are (batch, channels, height, width). Kernels start Glorot-uniform and 
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +15,9 @@ from torch.nn import functional as F
 from attnae.model.activations import ACTIVATIONS
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+# Makes a block of (in_channels, out_channels); `partial(ConvBlock, act="elu")` is one.
+Block = Callable[[int, int], nn.Module]
 
 BATCH_NORM: dict[str, Any] = {"eps": 1e-3, "momentum": 0.01}
 
@@ -93,36 +97,16 @@ class ConvBlock(nn.Sequential):
 
 
 class DenseBlock(nn.Module):
-    """`depth` convolution blocks, each reading everything so far (Huang et al. 2017, DenseNet, eq. 2).
+    """`depth` blocks, each reading everything so far (Huang et al. 2017, DenseNet, eq. 2).
 
     Shapes: (B, in_channels, H, W) -> (B, in_channels + depth * growth, H, W).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        growth: int,
-        depth: int,
-        *,
-        batch_norm: bool = True,
-        dropout: float = 0.2,
-        spatial_attention: bool = False,
-        attention_kernel_size: int = 5,
-        act: str = "relu",
-    ) -> None:
+    def __init__(self, in_channels: int, growth: int, depth: int, block: Block = ConvBlock) -> None:
         super().__init__()
         self.out_channels = in_channels + depth * growth
         for index in range(depth):
-            block = ConvBlock(
-                in_channels + index * growth,
-                growth,
-                batch_norm=batch_norm,
-                dropout=dropout,
-                spatial_attention=spatial_attention,
-                attention_kernel_size=attention_kernel_size,
-                act=act,
-            )
-            self.add_module(f"block{index}", block)
+            self.add_module(f"block{index}", block(in_channels + index * growth, growth))
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.children():

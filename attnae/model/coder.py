@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from attnae.model.blocks import BATCH_NORM, DenseBlock, DownConv, UpConv, conv3x3
+from attnae.model.blocks import BATCH_NORM, Block, ConvBlock, DenseBlock, DownConv, UpConv, conv3x3
 
 
 def check_units(units: Sequence[int]) -> tuple[int, ...]:
@@ -44,28 +44,15 @@ class Encoder(nn.Sequential):
         self,
         units: Sequence[int],
         block_depth: int,
+        block: Block = ConvBlock,
         *,
         in_channels: int = 1,
-        batch_norm: bool = True,
-        dropout: float = 0.2,
-        spatial_attention: bool = False,
-        attention_kernel_size: int = 5,
-        act: str = "relu",
     ) -> None:
         first, *inner, last = check_units(units)
         layers: OrderedDict[str, nn.Module] = OrderedDict(stem=conv3x3(in_channels, first), stem_act=nn.ReLU())
         channels = first
         for index, unit in enumerate(inner):
-            dense = DenseBlock(
-                channels,
-                unit,
-                block_depth,
-                batch_norm=batch_norm,
-                dropout=dropout,
-                spatial_attention=spatial_attention,
-                attention_kernel_size=attention_kernel_size,
-                act=act,
-            )
+            dense = DenseBlock(channels, unit, block_depth, block)
             layers[f"stage{index}"] = dense
             layers[f"down{index}"] = DownConv(dense.out_channels, unit)
             channels = unit
@@ -87,30 +74,17 @@ class Decoder(nn.Sequential):
         self,
         units: Sequence[int],
         block_depth: int,
+        block: Block = ConvBlock,
         *,
         out_channels: int = 1,
         image_size: int = 28,
-        batch_norm: bool = True,
-        dropout: float = 0.2,
-        spatial_attention: bool = False,
-        attention_kernel_size: int = 5,
-        act: str = "relu",
     ) -> None:
         _, *inner, last = check_units(units)
         sizes = stage_sizes(units, image_size)[-2::-1]
         layers: OrderedDict[str, nn.Module] = OrderedDict(stem=conv3x3(last, last), stem_act=nn.ReLU())
         channels = last
         for index, (unit, size) in enumerate(zip(reversed(inner), sizes, strict=True)):
-            dense = DenseBlock(
-                channels,
-                unit,
-                block_depth,
-                batch_norm=batch_norm,
-                dropout=dropout,
-                spatial_attention=spatial_attention,
-                attention_kernel_size=attention_kernel_size,
-                act=act,
-            )
+            dense = DenseBlock(channels, unit, block_depth, block)
             layers[f"stage{index}"] = dense
             layers[f"up{index}"] = UpConv(dense.out_channels, unit, size)
             channels = unit

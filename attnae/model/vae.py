@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnae.model.blocks import BATCH_NORM, SpatialAttention, glorot
+from attnae.model.blocks import BATCH_NORM, ConvBlock, SpatialAttention, glorot
 from attnae.model.coder import Decoder, Encoder, check_units, stage_sizes
 
 
@@ -83,33 +84,22 @@ class VAE(nn.Module):
         features = side * side * units[-1]
 
         self.latent_dim = latent_dim
-        self.encoder = Encoder(
-            units,
-            block_depth,
-            in_channels=in_channels,
+        block = partial(
+            ConvBlock,
             batch_norm=batch_norm,
             dropout=dropout,
             spatial_attention=spatial_attention,
             attention_kernel_size=attention_kernel_size,
             act=act,
         )
+        self.encoder = Encoder(units, block_depth, block, in_channels=in_channels)
         self.to_latent = _dense_stack(features, features, latent_dim)
         if variational:
             self.mu = glorot(nn.Linear(latent_dim, latent_dim))
             self.log_var = glorot(nn.Linear(latent_dim, latent_dim))
         self.variational = variational
         self.from_latent = _dense_stack(latent_dim, latent_dim, features)
-        self.decoder = Decoder(
-            units,
-            block_depth,
-            out_channels=in_channels,
-            image_size=image_size,
-            batch_norm=batch_norm,
-            dropout=dropout,
-            spatial_attention=spatial_attention,
-            attention_kernel_size=attention_kernel_size,
-            act=act,
-        )
+        self.decoder = Decoder(units, block_depth, block, out_channels=in_channels, image_size=image_size)
         self._map_shape = (side, side, units[-1])
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -1,6 +1,7 @@
 """Layers against closed forms and slow references."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -149,7 +150,7 @@ def test_batch_norm_is_that_of_the_original():
 
 def test_dense_block_concatenates_behind():
     torch.manual_seed(3)
-    block = DenseBlock(3, 2, 3, dropout=0.0).eval()
+    block = DenseBlock(3, 2, 3, partial(ConvBlock, dropout=0.0)).eval()
     x = torch.randn(2, 3, 5, 5)
     y = block(x)
     assert y.shape == (2, 3 + 3 * 2, 5, 5)

@@ -1,8 +1,11 @@
 """Shapes and structure of the coders."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from attnae.model.blocks import ConvBlock
 from attnae.model.coder import Decoder, Encoder, check_units, stage_sizes
 
 
@@ -53,6 +56,6 @@ def test_image_too_small():
 
 
 def test_block_options_reach_dense_blocks_only():
-    encoder = Encoder((6, 5, 4, 3), 2, batch_norm=False, dropout=0.0)
+    encoder = Encoder((6, 5, 4, 3), 2, partial(ConvBlock, batch_norm=False, dropout=0.0))
     norms = [name for name, layer in encoder.named_modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     assert norms == ["head_norm"]
