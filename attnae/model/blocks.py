@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnae.model.activations import ACTIVATIONS
+from attnae.model.dropout import Dropout
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
@@ -91,7 +92,7 @@ class ConvBlock(nn.Sequential):
         if batch_norm:
             layers["norm"] = nn.BatchNorm2d(out_channels, **BATCH_NORM)
         if dropout:
-            layers["dropout"] = nn.Dropout(dropout)
+            layers["dropout"] = Dropout(dropout)
         layers["act"] = activation(act)
         super().__init__(layers)
 
