@@ -1,16 +1,21 @@
-"""Whether compiling the training step pays back."""
+"""Compiling the training step, and whether it pays back."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from attnae.config import RunConfig
 
-# Compiling takes about a minute on two cores, and then saves a small part of each step: a run of hours gains.
-PAYS_BACK_VALUES = 1_000_000_000
+# Compiling takes a minute on two cores, and saves an eighth of each step then: after about 60 million values the minute
+# is back (docs/performance.md), and three times as many make it worth the wait.
+PAYS_BACK_VALUES = 200_000_000
 
 
 def pays_back(config: RunConfig, training_images: int) -> bool:
@@ -25,3 +30,12 @@ def has_compiler() -> bool:
     compilers = (os.environ.get("CXX", "c++"), "g++", "clang++")
     headers = Path(sysconfig.get_path("include")) / "Python.h"
     return any(shutil.which(name) for name in compilers) and headers.is_file()
+
+
+def compiled(forward: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """The same computation, compiled at its first call; on a GPU it is replayed as CUDA graphs.
+
+    On the CPU it draws the random numbers that it would draw uncompiled.
+    """
+    options: dict[str, Any] = {"triton.cudagraphs": True} if device.type == "cuda" else {"fallback_random": True}
+    return torch.compile(forward, dynamic=False, options=options)

@@ -24,6 +24,7 @@ from attnae.files import write_atomically
 from attnae.options import write_config
 from attnae.signals import Stopped, stop_on_signals
 from attnae.tags import DIVERGED, FINAL_METRICS, FINISHED, MODEL_SUMMARY, STATUS
+from attnae.training.allocator import keep_freed_memory
 from attnae.training.callbacks import (
     Diverged,
     EpochCheckpoint,
@@ -78,6 +79,7 @@ def train(
     that can be known, and `Stopped` on SIGINT and SIGTERM; the directory can then be resumed.
     """
     _silence_lightning()
+    keep_freed_memory()
     console = console or Console(quiet=True)
     with stop_on_signals():
         prepared = prepare(config)

@@ -11,6 +11,7 @@ from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.training import compilation
 from attnae.training import prepare as prepare_module
+from attnae.training.checkpoint import CHECKPOINT
 from attnae.training.directory import make_run_directory
 from attnae.training.prepare import prepare
 from attnae.training.run import _trainer, train
@@ -174,11 +175,10 @@ def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, comp
 
 @pytest.mark.slow
 def test_compiled_training_is_the_same_computation(tiny):
-    """Without dropout and with one batch an epoch: equal to rounding; and its checkpoint has the same names."""
-    options = {"dropout": False, "spatial_attention": True, "batch_size": 92, "epochs": 2, "variational": False}
+    """With dropout, sampling and a smaller last batch: equal to rounding; and the weights have the same names."""
+    options = {"spatial_attention": True, "batch_size": 40, "epochs": 2}
     eager = train(tiny(name="eager", **options))
     fused = train(tiny(name="fused", compile="on", **options))
-    assert fused.metrics["train/loss"] == pytest.approx(eager.metrics["train/loss"], rel=1e-4)
-    names = [torch.load(run.directory / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"].keys()
-             for run in (eager, fused)]  # fmt: skip
-    assert names[0] == names[1]
+    assert fused.metrics == pytest.approx(eager.metrics, rel=1e-4)
+    weights = [torch.load(run.directory / CHECKPOINT, weights_only=True)["state_dict"] for run in (eager, fused)]
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=1e-4)

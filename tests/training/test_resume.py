@@ -221,6 +221,16 @@ def test_a_signal_ends_it_resumable(undisturbed, tmp_path, signum, code):
     assert_same_end(directory, expected.directory)
 
 
+@pytest.mark.slow
+def test_a_compiled_run_resumes_to_the_same_bits(undisturbed, tmp_path):
+    config = undisturbed[0].replace(compile="on", log_dir=tmp_path / "logs")
+    whole = train(config.replace(name="whole"))
+    train_and_die(config, "mid-epoch", tmp_path)
+    directory = tmp_path / "logs" / "run"
+    train(read_unfinished(directory), resume=directory)
+    assert_same_end(directory, whole.directory)
+
+
 def test_threads_and_compile_are_kept_on_resume(undisturbed, tmp_path):
     config, _ = undisturbed
     before = torch.get_num_threads()

@@ -1,0 +1,339 @@
+"""How fast a model trains: against a plain PyTorch port of the same model, and against its own convolutions alone.
+
+    python benchmarks/train_speed.py --data-dir DIR       # MNIST in DIR (digits sized up where there is none)
+
+Four contestants take turns in one process, so that what else the machine does meets all of them:
+
+    a  the plain port: the same model, eager, default memory format, nn.Dropout, torch.optim.Adam, C library's
+       allocator as it comes; images through torchvision's data set, ToTensor and a DataLoader; a bare loop
+    b  the model and the data path of this project, in a bare loop
+    c  what `train.py` runs: Lightning's Trainer with all callbacks, logs and progress bar
+    d  the ceiling: forward and backward passes of the model's own convolutions, and nothing else
+
+Ratios are of one turn, and what counts is their median; images per second drift with the machine. Then, in processes
+of their own: how long --help and the first step take, the peak of memory, and what pictures cost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import tyro
+from PIL import Image
+from pytorch_lightning.callbacks import Callback
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets import MNIST
+from torchvision.transforms import ToTensor
+
+from attnae.config import RunConfig
+from attnae.model.dropout import Dropout
+from attnae.model.vae import VAE, kl_divergence, reconstruction_bce
+from attnae.training.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+from attnae.training.callbacks import log_pictures
+from attnae.training.compilation import compiled
+from attnae.training.data import Batch
+from attnae.training.event_logger import EventLogger
+from attnae.training.module import AttentionVAE
+from attnae.training.prepare import load_images, prepare
+from attnae.training.run import train
+from attnae.training.sources import AUTO_LAYOUTS, load_digits
+from attnae.training.sources import MNIST as MNIST_FILES
+from attnae.training.views import Views
+
+TRAIN = str(Path(__file__).parents[1] / "train.py")
+M_MMAP_THRESHOLD = -3
+MNIST_IMAGES = 55_000  # that an epoch trains on
+ALL_LAYERS: dict[str, Any] = {"spatial_attention": True, "batch_norm": True, "dropout": True, "act": "elu"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Compare training speeds."""
+
+    data_dir: Path = Path("data")
+    """Where MNIST is; without it, the digits are sized up to 28x28."""
+    turns: int = 15
+    """Turns of all contestants."""
+    steps: int = 6
+    """Steps of 64 images that a contestant makes in a turn, after one that does not count."""
+    threads: int = 2
+    """Threads of the CPU."""
+    compile: bool = True
+    """Compile b and c, as `--compile auto` does in a full run on MNIST."""
+    once: bool = True
+    """Also time --help, the first step, memory and pictures."""
+    out: Path = Path("train_speed.json")
+    """Where the numbers are written."""
+
+
+def images_of(options: Options) -> dict[str, Any]:
+    """The options that name the images: MNIST, or a folder of the digits at its size."""
+    if MNIST_FILES.find(options.data_dir, AUTO_LAYOUTS):
+        return {"dataset": "mnist", "data_dir": options.data_dir}
+    folder = Path(tempfile.mkdtemp())
+    for index, digit in enumerate(load_digits(folder, None, None).train.images):
+        Image.fromarray(digit[0]).resize((28, 28)).save(folder / f"{index}.png")
+    return {"dataset": "folder", "data_dir": folder, "image_size": 28, "channels": 1}
+
+
+def plain_port(config: RunConfig) -> Iterator[None]:
+    """Contestant a, a step at each `next`."""
+    torch.manual_seed(config.seed)
+    vae = VAE(**config.model_arguments())
+    for module in list(vae.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Dropout):
+                setattr(module, name, nn.Dropout(child.p))
+    optimizer = torch.optim.Adam(vae.parameters(), lr=config.lr, eps=1e-7)
+    loader = DataLoader(plain_images(config), batch_size=config.batch_size, shuffle=True, drop_last=True)
+    while True:
+        for x, _ in loader:
+            out = vae(x)
+            loss = reconstruction_bce(out.logits, x) + config.kl_weight * kl_divergence(out.mu, out.log_var)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield
+
+
+def plain_images(config: RunConfig) -> Dataset:
+    """torchvision's MNIST, or the digits likewise: an image is opened and converted at each access."""
+    if config.dataset == "mnist":
+        root = Path(tempfile.mkdtemp())
+        (root / "MNIST" / "raw").mkdir(parents=True)
+        for file in MNIST_FILES.find(config.data_dir, AUTO_LAYOUTS) or []:
+            (root / "MNIST" / "raw" / file.name).symlink_to(file.resolve())
+        return MNIST(root, transform=ToTensor())
+    images = load_images(config).train
+    return _Pictures([Image.fromarray(image[0]) for image in images.images], images.labels)
+
+
+class _Pictures(Dataset):
+    def __init__(self, images: list[Image.Image], labels: np.ndarray) -> None:
+        self.images, self.labels, self.transform = images, labels, ToTensor()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def bare_loop(config: RunConfig) -> Iterator[None]:
+    """Contestant b, a step at each `next`: the module's own step on the data module's own batches."""
+    prepared = prepare(config)
+    module, images = prepared.module, prepared.data.images["train"]
+    module._trainer = OneDevice()  # type: ignore[assignment]
+    if prepared.config.compile == "on":
+        module._compiled_forward = compiled(module.vae.forward, torch.device("cpu"))
+    optimizer = module.configure_optimizers()["optimizer"]
+    while True:
+        for index in torch.randperm(len(images))[: len(images) // 64 * 64].split(64):
+            loss = module.training_step(Batch(images[index], index), 0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield
+        module._sums["train"].clear()
+
+
+def convolutions(config: RunConfig) -> Iterator[None]:
+    """Contestant d: every convolution that one step makes, forwards and backwards, at each `next`."""
+    with Convolutions() as recorded:
+        VAE(**config.model_arguments())(torch.rand(config.batch_size, 1, 28, 28))
+    passes = []
+    for x, weight, bias, *how in recorded.calls:
+        x, weight = (tensor.detach().contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
+        # Nobody trains the images: the first convolution passes no gradient on.
+        wanted = [tensor.requires_grad_() for tensor in ([x, weight] if passes else [weight])]
+        y = torch.convolution(x, weight, bias, *how)
+        passes.append((wanted, (x, weight, bias, *how), torch.randn_like(y)))
+    while True:
+        for wanted, arguments, gradient in passes:
+            torch.autograd.grad(torch.convolution(*arguments), wanted, gradient)
+        yield
+
+
+class OneDevice:
+    """As much of a Trainer as a training step asks for."""
+
+    world_size = 1
+
+
+class Convolutions(TorchDispatchMode):
+    """Records the arguments of all convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self.calls.append(args)
+        return func(*args, **(kwargs or {}))
+
+
+class Judge(Callback):
+    """Rides in contestant c: times its turns, and lets the others have theirs in between."""
+
+    def __init__(self, others: dict[str, Iterator[None]], options: Options) -> None:
+        self.others = others
+        self.options = options
+        self.seconds: dict[str, list[float]] = {name: [] for name in ["c", *others]}
+        self.pictures_s = 0.0
+        self._step = -2  # the first step compiles, the second warms up
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        self._step += 1
+        if self._step == 0:
+            self._start = time.perf_counter()
+        elif self._step == self.options.steps:
+            self._step = -1
+            self.seconds["c"].append(time.perf_counter() - self._start)
+            self._others_turns()
+            if len(self.seconds["c"]) == self.options.turns:
+                self._draw(trainer, pl_module)
+                raise Enough
+
+    def _others_turns(self) -> None:
+        forwards = len(self.seconds["c"]) % 2
+        for name, steps in list(self.others.items())[:: 1 if forwards else -1]:
+            if name == "a":
+                allocator_as_it_comes()
+            next(steps)
+            start = time.perf_counter()
+            for _ in range(self.options.steps):
+                next(steps)
+            self.seconds[name].append(time.perf_counter() - start)
+            keep_freed_memory()
+
+    def _draw(self, trainer: pl.Trainer, module: AttentionVAE) -> None:
+        start = time.perf_counter()
+        log_pictures(EventLogger(Path(tempfile.mkdtemp())), Views(module.vae, trainer.datamodule), 1)  # type: ignore
+        self.pictures_s = time.perf_counter() - start
+
+
+class Enough(Exception):
+    """The last turn is over."""
+
+
+def allocator_as_it_comes() -> None:
+    """glibc as it is after its own adjustments have met blocks of 22 MB, the largest of a step (mallopt(3))."""
+    if (libc := ctypes.CDLL(None)) and hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 65_536)
+        libc.mallopt(M_MMAP_THRESHOLD, 22 * 2**20)
+        libc.mallopt(M_TRIM_THRESHOLD, 44 * 2**20)
+        libc.malloc_trim(0)
+
+
+def contest(options: Options) -> tuple[dict[str, list[float]], float]:
+    """Images per second of each turn by contestant, and the seconds that the pictures of one epoch take."""
+    config = RunConfig(
+        **ALL_LAYERS,
+        **images_of(options),
+        threads=options.threads,
+        compile="on" if options.compile else "off",
+        log_dir=Path(tempfile.mkdtemp()),
+    )
+    resolved = prepare(config).config
+    others = {"a": plain_port(resolved), "b": bare_loop(resolved), "d": convolutions(resolved)}
+    judge = Judge(others, options)
+    with contextlib.suppress(Enough):
+        train(config, console=Console(), callbacks=[judge])
+    images = options.steps * resolved.batch_size
+    return {name: [images / taken for taken in judge.seconds[name]] for name in "abcd"}, judge.pictures_s
+
+
+def first_step(options: Options, how: str) -> dict[str, float]:
+    """A training of one short epoch by `train.py`, in a process of its own: seconds to the first step, peak memory."""
+    images = images_of(options)
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in images.items()]
+    flags += ["--spatial-attention", "--act=elu", f"--threads={options.threads}", "--epochs=1", "--limit-train=640"]
+    flags += [f"--compile={how}", f"--log-dir={tempfile.mkdtemp()}"]
+    script = f"""
+import resource, sys, time
+started = time.time()
+from pytorch_lightning.callbacks import Callback
+from attnae.training import module
+real = module.AttentionVAE.optimizer_step
+def step(self, *args, **kwargs):
+    real(self, *args, **kwargs)
+    if self.global_step == 1: print("first step", time.time() - started, flush=True)
+module.AttentionVAE.optimizer_step = step
+from attnae.cli import train_command
+code = train_command({flags!r})
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+sys.exit(code)
+"""
+    cache = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": tempfile.mkdtemp()}
+    done = subprocess.run([sys.executable, "-c", script], env=cache, stdout=subprocess.PIPE, text=True, check=True)
+    numbers = dict(re.findall(r"^(first step|peak) ([\d.]+)", done.stdout, re.MULTILINE))
+    return {"first_step_s": float(numbers["first step"]), "peak_memory_mb": float(numbers["peak"])}
+
+
+def seconds_of(*arguments: str) -> float:
+    """The median of five runs of train.py."""
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, TRAIN, *arguments], stdout=subprocess.DEVNULL, check=True)
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main(options: Options) -> None:
+    speeds, pictures_s = contest(options)
+    report: dict[str, Any] = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "compiled": options.compile,
+        "images_per_s": speeds,
+    }
+    print(f"{report['machine']}; Python {platform.python_version()}, torch {torch.__version__}")
+    for name, speed in speeds.items():
+        print(f"{name}: {statistics.median(speed):6.1f} images/s (turns: {min(speed):.1f} to {max(speed):.1f})")
+    for one, other in ("ba", "ca", "cb", "cd"):
+        ratios = [x / y for x, y in zip(speeds[one], speeds[other], strict=True)]
+        report[f"{one}/{other}"] = statistics.median(ratios)
+        print(f"{one}/{other}: {statistics.median(ratios):.3f} (turns: {min(ratios):.3f} to {max(ratios):.3f})")
+    # One set of pictures in five epochs, as --picture-every has it.
+    report["pictures_s"] = pictures_s
+    report["pictures_share_of_epoch"] = pictures_s / 5 / (MNIST_IMAGES / statistics.median(speeds["c"]))
+    print(
+        f"pictures: {pictures_s:.1f} s, {report['pictures_share_of_epoch']:.1%} of an epoch of MNIST at one set in five"
+    )
+    if options.once:
+        report["help_s"] = seconds_of("--help")
+        report["dry_run_s"] = seconds_of("--dry-run", "--dataset", "digits")
+        print(f"--help: {report['help_s']:.2f} s; --dry-run, which imports all: {report['dry_run_s']:.1f} s")
+        for how in ("off", "on"):
+            report[f"compile_{how}"] = once = first_step(options, how)
+            print(
+                f"--compile {how}: {once['first_step_s']:.1f} s from the start to the first step, "
+                f"peak of memory {once['peak_memory_mb']:.0f} MB"
+            )
+    options.out.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
