@@ -65,6 +65,7 @@ def threads(config):
 # Option -> (what shows its effect, two values of it).
 EFFECTS = {
     "spatial_attention": (structure, False, True),
+    "channel_attention": (structure, False, True),
     "batch_norm": (structure, False, True),
     "dropout": (structure, False, True),
     "dropout_rate": (structure, 0.2, 0.3),
@@ -73,6 +74,8 @@ EFFECTS = {
     "block_depth": (structure, 1, 2),
     "latent_dim": (structure, 2, 3),
     "attention_kernel_size": (structure, 5, 3),
+    "attention_norm": (structure, False, True),
+    "channel_reduction": (structure, 4, 2),
     "variational": (structure, True, False),
     "kl_weight": (result, 0.001, 1.0),
     "epochs": (epochs_logged, 1, 2),
@@ -101,6 +104,8 @@ EFFECTS = {
 # What an option needs beside it to matter.
 BESIDE = {
     "attention_kernel_size": {"spatial_attention": True},
+    "attention_norm": {"spatial_attention": True},
+    "channel_reduction": {"channel_attention": True},
     "data_dir": {"dataset": "folder"},
     "image_size": {"dataset": "folder", "data_dir": "folders/a"},
     "channels": {"dataset": "folder", "data_dir": "folders/a"},
