@@ -30,6 +30,7 @@ _LEAST: dict[str, float] = {
     "num_nodes": 1,
     "threads": 1,
     "picture_every": 0,
+    "iw_samples": 0,
 }
 
 

@@ -125,6 +125,8 @@ class OutputOptions:
     """The run's directory; unset: made of the options that differ from the defaults, and the seed."""
     picture_every: int = 5
     """Pictures to TensorBoard every so many epochs, besides those at the end; 0: only at the end."""
+    iw_samples: int = 0
+    """Samples an image of test/nll, the importance-weighted bound; each decodes the whole test set. 0: none."""
 
 
 GROUPS: dict[str, type] = {

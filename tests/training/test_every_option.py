@@ -27,6 +27,10 @@ def result(config):
     return train(config).metrics["test/loss"]
 
 
+def bound(config):
+    return train(config).metrics["test/nll"]
+
+
 def epochs_logged(config):
     return len(read_events(train(config).directory).Scalars("train/loss"))
 
@@ -100,6 +104,7 @@ EFFECTS = {
     "log_dir": (directory, "one", "other"),
     "name": (directory, "one", "other"),
     "picture_every": (picture_steps, 0, 1),
+    "iw_samples": (bound, 1, 2),
 }
 # What an option needs beside it to matter.
 BESIDE = {
