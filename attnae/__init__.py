@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnae.analysis import fit_study, read_runs
     from attnae.config import RunConfig
-    from attnae.model.blocks import ConvBlock, DenseBlock, SpatialAttention
+    from attnae.model.blocks import ChannelAttention, ConvBlock, DenseBlock, SpatialAttention
     from attnae.model.keras_weights import load_keras_weights
     from attnae.model.vae import VAE
     from attnae.training.checkpoint import load
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "VAE": "attnae.model.vae",
     "SpatialAttention": "attnae.model.blocks",
+    "ChannelAttention": "attnae.model.blocks",
     "ConvBlock": "attnae.model.blocks",
     "DenseBlock": "attnae.model.blocks",
     "load_keras_weights": "attnae.model.keras_weights",
@@ -33,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "VAE",
+    "ChannelAttention",
     "ConvBlock",
     "DenseBlock",
     "RunConfig",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LEAST: dict[str, float] = {
     "block_depth": 1,
     "latent_dim": 1,
+    "channel_reduction": 1,
     "kl_weight": 0,
     "epochs": 1,
     "batch_size": 2,
@@ -29,6 +30,7 @@ _LEAST: dict[str, float] = {
     "num_nodes": 1,
     "threads": 1,
     "picture_every": 0,
+    "iw_samples": 0,
 }
 
 

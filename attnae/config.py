@@ -31,6 +31,8 @@ class ModelOptions:
 
     spatial_attention: bool = False
     """Scale each position of a map by its spatial attention, in every convolution block."""
+    channel_attention: bool = False
+    """Scale each channel of a map by its channel attention, before the spatial one: the other half of CBAM."""
     batch_norm: bool = True
     """Batch norm in every convolution block."""
     dropout: bool = True
@@ -47,6 +49,10 @@ class ModelOptions:
     """Dimensions of the latent code."""
     attention_kernel_size: int = 5
     """Side of the kernel of the spatial attention: odd."""
+    attention_norm: bool = False
+    """Batch norm inside the spatial attention, before its sigmoid, as in CBAM."""
+    channel_reduction: int = 4
+    """Hidden units of the channel attention: channels divided by this, at least 1. CBAM: 16, of more channels."""
     variational: bool = True
     """A variational autoencoder; off: the plain autoencoder of the same parts."""
 
@@ -119,6 +125,8 @@ class OutputOptions:
     """The run's directory; unset: made of the options that differ from the defaults, and the seed."""
     picture_every: int = 5
     """Pictures to TensorBoard every so many epochs, besides those at the end; 0: only at the end."""
+    iw_samples: int = 0
+    """Samples an image of test/nll, the importance-weighted bound; each decodes the whole test set. 0: none."""
 
 
 GROUPS: dict[str, type] = {
@@ -156,6 +164,9 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             "dropout": self.dropout_rate if self.dropout else 0.0,
             "spatial_attention": self.spatial_attention,
             "attention_kernel_size": self.attention_kernel_size,
+            "attention_norm": self.attention_norm,
+            "channel_attention": self.channel_attention,
+            "channel_reduction": self.channel_reduction,
             "act": self.act,
             "variational": self.variational,
             "in_channels": self.channels,

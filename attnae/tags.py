@@ -19,6 +19,11 @@ def scalar(stage: str, metric: str) -> str:
 
 FINAL_METRICS = tuple(scalar("test", metric) for metric in METRICS)
 
+# Scored once as well, with the test, in the runs whose options and images allow it.
+ACTIVE_UNITS = scalar("test", "active_units")
+NLL = scalar("test", "nll")
+KNN_ACCURACY = scalar("test", "knn_accuracy")
+
 # Pictures.
 RECONSTRUCTIONS = "pictures/reconstructions"
 LATENT_WALK = "pictures/latent_walk"

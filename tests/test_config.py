@@ -20,6 +20,7 @@ BAD_VALUES = [
     ({"dropout_rate": 1.0}, "--dropout-rate 1.0: must be at least 0 and below 1"),
     ({"dropout_rate": -0.1}, "--dropout-rate"),
     ({"attention_kernel_size": 4}, "--attention-kernel-size 4: must be odd"),
+    ({"channel_reduction": 0}, "--channel-reduction 0: must be at least 1"),
     ({"block_depth": 0}, "--block-depth 0: must be at least 1"),
     ({"latent_dim": 0}, "--latent-dim 0: must be at least 1"),
     ({"kl_weight": -1.0}, "--kl-weight -1.0: must be at least 0"),

@@ -15,8 +15,8 @@ from attnae.errors import UserError
 
 Goal = Literal["min", "max"]
 
-BETTER_HIGH = ("acc", "auc", "f1", "elbo", "psnr", "ssim", "reward")
-BETTER_LOW = ("loss", "err", "nll", "mse", "mae")
+BETTER_HIGH = ("acc", "auc", "f1", "elbo", "psnr", "ssim", "reward", "active")
+BETTER_LOW = ("loss", "err", "nll", "mse", "mae", "inactive")
 TEST, VALIDATION, TRAIN = r"test|eval", r"val|valid|validation|dev", r"train|training"
 TAIL = 5
 
@@ -94,7 +94,7 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
 
 
 def guess_goal(tag: str) -> Goal:
-    """`max` for names with acc, auc, f1, elbo, psnr, ssim or reward, unless a later word is loss or error."""
+    """`max` for names with acc, auc, f1, elbo, psnr, ssim, reward or active, unless a later word is loss or error."""
     for word in reversed(re.findall(r"[a-z0-9]+", tag.lower())):
         if any(low in word for low in BETTER_LOW):
             return "min"

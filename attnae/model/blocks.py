@@ -47,28 +47,59 @@ class SpatialAttention(nn.Module):
     """Scales each position of a map by how much it matters: x -> x * sigmoid(conv([max, mean])).
 
     The maximum and the mean are over channels; the convolution has one filter and a bias. After CBAM (Woo et al.
-    2018, section 3.2), with the article's differences: a 5x5 kernel, and no normalisation after it.
+    2018, section 3), with the article's differences: a 5x5 kernel, and no normalisation after it. With `norm` there is
+    CBAM's batch norm between convolution and sigmoid, and it has the bias.
 
     Shapes: (B, C, H, W) -> (B, C, H, W).
     """
 
-    def __init__(self, kernel_size: int = 5) -> None:
+    def __init__(self, kernel_size: int = 5, *, norm: bool = False) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size {kernel_size} must be odd and positive, so that the map keeps its size")
-        self.conv = glorot(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2))
+        self.conv = glorot(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=not norm))
+        self.norm = nn.BatchNorm2d(1, **BATCH_NORM) if norm else nn.Identity()
 
     def attention_map(self, x: Tensor) -> Tensor:
         """The scale of each position, in (0, 1): (B, C, H, W) -> (B, 1, H, W)."""
         pooled = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
-        return torch.sigmoid(self.conv(pooled))
+        return torch.sigmoid(self.norm(self.conv(pooled)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.attention_map(x)
+
+
+class ChannelAttention(nn.Module):
+    """Scales each channel of a map by how much it matters: x -> x * sigmoid(mlp(mean) + mlp(max)).
+
+    The mean and the maximum are over positions. The perceptron is shared and has one hidden layer of
+    max(1, channels // reduction) units, relu, and no biases (CBAM, Woo et al. 2018, equation 2). CBAM reduces by 16,
+    which leaves at least 4 units of its 64 channels or more; of the 15 and 25 here it would leave a single one.
+
+    Shapes: (B, channels, H, W) -> (B, channels, H, W).
+    """
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        if reduction < 1:
+            raise ValueError(f"reduction {reduction} must be at least 1")
+        hidden = max(1, channels // reduction)
+        layers: OrderedDict[str, nn.Module] = OrderedDict(fc0=glorot(nn.Linear(channels, hidden, bias=False)))
+        layers["act"] = nn.ReLU()
+        layers["fc1"] = glorot(nn.Linear(hidden, channels, bias=False))
+        self.mlp = nn.Sequential(layers)
+
+    def attention_map(self, x: Tensor) -> Tensor:
+        """The scale of each channel, in (0, 1): (B, C, H, W) -> (B, C, 1, 1)."""
+        pooled = torch.stack([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))])
+        return torch.sigmoid(self.mlp(pooled).sum(dim=0))[..., None, None]
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.attention_map(x)
 
 
 class ConvBlock(nn.Sequential):
-    """Convolution 3x3 -> [spatial attention] -> [batch norm] -> [dropout] -> activation.
+    """Convolution 3x3 -> [channel attention] -> [spatial attention] -> [batch norm] -> [dropout] -> activation.
 
     What stands in brackets is built where its option is on; `dropout` is the probability of dropping a value.
 
@@ -84,11 +115,16 @@ class ConvBlock(nn.Sequential):
         dropout: float = 0.2,
         spatial_attention: bool = False,
         attention_kernel_size: int = 5,
+        attention_norm: bool = False,
+        channel_attention: bool = False,
+        channel_reduction: int = 4,
         act: str = "relu",
     ) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv3x3(in_channels, out_channels))
+        if channel_attention:
+            layers["channel_attention"] = ChannelAttention(out_channels, channel_reduction)
         if spatial_attention:
-            layers["attention"] = SpatialAttention(attention_kernel_size)
+            layers["attention"] = SpatialAttention(attention_kernel_size, norm=attention_norm)
         if batch_norm:
             layers["norm"] = nn.BatchNorm2d(out_channels, **BATCH_NORM)
         if dropout:

@@ -48,9 +48,9 @@ def _dense_stack(in_features: int, hidden: int, out_features: int) -> nn.Sequent
 class VAE(nn.Module):
     """Encoder -> bottleneck -> (mu, log_var) -> z -> bottleneck -> decoder.
 
-    The block options (`batch_norm`, `dropout`, `spatial_attention`, `act`) reach the dense blocks only; the batch
-    norms at the ends of the coders and in the bottleneck always stay, as in the original. With
-    `variational=False` it is the plain autoencoder of the same parts.
+    The block options (from `batch_norm` to `act`) reach the dense blocks only; the batch norms at the ends of the
+    coders and in the bottleneck always stay, as in the original. With `variational=False` it is the plain autoencoder
+    of the same parts.
 
     Images are (B, in_channels, image_size, image_size) in [0, 1]; codes are (B, latent_dim).
 
@@ -68,6 +68,9 @@ class VAE(nn.Module):
         dropout: float = 0.2,
         spatial_attention: bool = False,
         attention_kernel_size: int = 5,
+        attention_norm: bool = False,
+        channel_attention: bool = False,
+        channel_reduction: int = 4,
         act: str = "relu",
         variational: bool = True,
         in_channels: int = 1,
@@ -90,6 +93,9 @@ class VAE(nn.Module):
             dropout=dropout,
             spatial_attention=spatial_attention,
             attention_kernel_size=attention_kernel_size,
+            attention_norm=attention_norm,
+            channel_attention=channel_attention,
+            channel_reduction=channel_reduction,
             act=act,
         )
         self.encoder = Encoder(units, block_depth, block, in_channels=in_channels)
@@ -144,7 +150,7 @@ class VAE(nn.Module):
         return self.decode(z.to(next(self.parameters())))
 
     def attention_maps(self, x: Tensor) -> dict[str, Tensor]:
-        """The attention of each block while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.
+        """The spatial attention of each block while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.
 
         Empty where the model has no spatial attention.
         """

@@ -45,12 +45,13 @@ class EpochLog(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: AttentionVAE) -> None:  # type: ignore[override]
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         metrics = pl_module.epoch_metrics("train") | pl_module.epoch_metrics("val") | {LEARNING_RATE: float(rate)}
-        self._log(metrics, trainer.current_epoch + 1)
+        self.write(metrics, trainer.current_epoch + 1)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: AttentionVAE) -> None:  # type: ignore[override]
-        self._log(pl_module.epoch_metrics("test"), trainer.current_epoch)
+        self.write(pl_module.epoch_metrics("test"), trainer.current_epoch)
 
-    def _log(self, metrics: dict[str, float], step: int) -> None:
+    def write(self, metrics: dict[str, float], step: int) -> None:
+        """Write {tag: value} at this step; raises `Diverged` where a value is not finite."""
         self.logger.log_metrics(metrics, step)
         for tag, value in metrics.items():
             self.curves.setdefault(tag, {})[step] = value

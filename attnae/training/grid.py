@@ -98,6 +98,8 @@ def idle_factors(design: Design) -> list[str]:
     for switch, option in (
         ("dropout", "dropout_rate"),
         ("spatial_attention", "attention_kernel_size"),
+        ("spatial_attention", "attention_norm"),
+        ("channel_attention", "channel_reduction"),
         ("variational", "kl_weight"),
     ):
         if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):

@@ -46,6 +46,7 @@ from attnae.training.directory import (
 from attnae.training.event_logger import EventLogger
 from attnae.training.pictures import to_array
 from attnae.training.prepare import Prepared, prepare
+from attnae.training.quality import quality_metrics, quality_tags
 from attnae.training.record import Record
 from attnae.training.summary import model_markdown
 from attnae.training.views import Views
@@ -127,13 +128,15 @@ def _fit_and_test(
         if is_main_process():
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, record.before.get("metrics", {}))
-            logger.log_hyperparams(config.plain(), FINAL_METRICS)
+            logger.log_hyperparams(config.plain(), FINAL_METRICS + quality_tags(config, data))
             logger.experiment.add_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Resuming" if resuming else "Training"
             console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
+            module.to(trainer.strategy.root_device)  # the test leaves it on the CPU
+            log.write(quality_metrics(module.vae, data, config), config.epochs)
             views = Views(module.vae, data)
             log_pictures(logger, views, config.epochs)
             with write_atomically(directory / FIGURE) as file:

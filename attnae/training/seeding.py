@@ -6,7 +6,7 @@ So a resumed run needs no generator's state: it draws again what the interrupted
 import numpy as np
 import torch
 
-WEIGHTS, SPLIT, ORDER, STEPS, EVALUATION = range(5)
+WEIGHTS, SPLIT, ORDER, STEPS, EVALUATION, IMPORTANCE = range(6)
 
 
 def derive_seed(seed: int, purpose: int, *keys: int) -> int:

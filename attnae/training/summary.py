@@ -21,6 +21,9 @@ UNITS = {
     "bce": "nats a pixel",
     "kl": "nats an image",
     "elbo": "nats an image, higher is better",
+    "nll": "nats an image, an upper bound",
+    "active_units": "latent dimensions in use",
+    "knn_accuracy": "share of labels told by 10 neighbours",
 }
 COLUMNS = ("layer", "type", "output", "parameters")
 
@@ -60,7 +63,8 @@ def print_result(result: RunResult, console: Console) -> int:
         return 3
     table = Table("test", "value", "unit")
     for metric, unit in UNITS.items():
-        table.add_row(metric, f"{result.metrics[scalar('test', metric)]:.5g}", unit)
+        if (tag := scalar("test", metric)) in result.metrics:
+            table.add_row(metric, f"{result.metrics[tag]:.5g}", unit)
     console.print(table)
     logs = shlex.quote(str(result.directory.parent))
     for label, command in (

@@ -79,6 +79,7 @@ def test_values_that_are_no_number_reach_the_response() -> None:
     ("tags", "chosen"),
     [
         ("train_loss val_loss test_loss test_bce test_elbo lr", "test/loss"),
+        ("test_loss test_active_units test_nll test_knn_accuracy", "test/loss"),
         ("train_loss val_loss lr", "val/loss"),
         ("train_loss train_acc valid_acc", "valid/acc"),
         ("train_acc eval_acc", "eval/acc"),
@@ -112,6 +113,7 @@ def test_a_tag_that_no_run_has() -> None:
 @pytest.mark.parametrize(
     ("tag", "goal"),
     [(tag, "min") for tag in ("test/loss", "val/bce", "elbo_loss", "mse", "accuracy/loss", "x", "error_reward_err")]
+    + [(tag, "min") for tag in ("test/nll", "inactive_units")]
     + [
         (tag, "max")
         for tag in (
@@ -124,6 +126,8 @@ def test_a_tag_that_no_run_has() -> None:
             "ssim",
             "reward/mean",
             "loss/acc",
+            "test/knn_accuracy",
+            "test/active_units",
         )
     ],
 )

@@ -134,7 +134,32 @@ def test_attention_maps_are_what_the_blocks_multiply_by():
 
 
 def test_no_attention_no_maps():
-    assert small_vae().attention_maps(images()) == {}
+    assert small_vae(channel_attention=True).attention_maps(images()) == {}
+
+
+def test_attention_maps_of_the_whole_cbam_are_the_spatial_ones():
+    """What comes into the spatial attention is scaled by channel, and what comes out of its convolution is normed."""
+    vae, x = small_vae(spatial_attention=True, channel_attention=True, attention_norm=True).eval(), images()
+    block = vae.encoder.stage0.block0
+    block.attention.norm.running_mean.fill_(0.3)
+    block.attention.norm.running_var.fill_(0.25)
+    y = block.conv(F.relu(vae.encoder.stem(x)))
+    y = y * block.channel_attention.attention_map(y)
+    scores = block.attention.conv(torch.cat([y.amax(1, keepdim=True), y.mean(1, keepdim=True)], dim=1))
+    maps = vae.attention_maps(x)
+    assert len(maps) == 8
+    torch.testing.assert_close(
+        maps["encoder.stage0.block0"], torch.sigmoid((scores - 0.3) / math.sqrt(0.25 + 1e-3)), atol=1e-5, rtol=0
+    )
+
+
+def test_options_that_are_off_change_neither_the_weights_nor_their_names():
+    """Drawn from one seed: the new layers of CBAM take no random number unless they are built."""
+    plain = small_vae(spatial_attention=True).state_dict()
+    idle = small_vae(spatial_attention=True, channel_reduction=2).state_dict()
+    assert list(plain) == list(idle)
+    assert all(torch.equal(plain[name], idle[name]) for name in plain)
+    assert not any("channel_attention" in name or "attention.norm" in name for name in plain)
 
 
 def test_looking_at_attention_leaves_no_hooks():
@@ -148,14 +173,20 @@ def test_each_option_reaches_every_block():
         ("batch_norm", False, "norm"),
         ("dropout", 0.0, "dropout"),
         ("spatial_attention", True, "attention"),
+        ("channel_attention", True, "channel_attention"),
     ]:
         for default, expected in ((True, value is True), (False, value is not True)):
             vae = small_vae(**({option: value} if default else {}))
             blocks = [getattr(vae, c).get_submodule(f"stage{s}.block{b}") for c in ("encoder", "decoder")
                       for s in (0, 1) for b in (0, 1)]  # fmt: skip
             assert [hasattr(block, layer) for block in blocks] == [expected] * 8
-    vae = small_vae(spatial_attention=True, attention_kernel_size=3, act="tanh", dropout=0.4)
+    vae = small_vae(
+        spatial_attention=True, attention_kernel_size=3, attention_norm=True, channel_attention=True,
+        channel_reduction=2, act="tanh", dropout=0.4,
+    )  # fmt: skip
     block = vae.decoder.stage1.block1
+    assert block.channel_attention.mlp.fc0.weight.shape == (2, 5)
+    assert isinstance(block.attention.norm, torch.nn.BatchNorm2d)
     assert block.attention.conv.kernel_size == (3, 3)
     assert isinstance(block.act, torch.nn.Tanh)
     assert block.dropout.p == 0.4
@@ -173,8 +204,11 @@ def test_each_option_reaches_every_block():
         {"act": "swish"},
         {"in_channels": 0},
         {"attention_kernel_size": 4, "spatial_attention": True},
+        {"channel_reduction": 0, "channel_attention": True},
     ],
 )
 def test_bad_options_are_refused(options):
-    with pytest.raises(ValueError, match=r"units|latent_dim|block_depth|too small|dropout|activation|in_channels|odd"):
+    with pytest.raises(
+        ValueError, match=r"units|latent_dim|block_depth|too small|dropout|activation|in_channels|odd|reduction"
+    ):
         small_vae(**options)

@@ -28,6 +28,10 @@ def result(config):
     return train(config).metrics["test/loss"]
 
 
+def bound(config):
+    return train(config).metrics["test/nll"]
+
+
 def epochs_logged(config):
     return len(read_events(train(config).directory).Scalars("train/loss"))
 
@@ -66,6 +70,7 @@ def threads(config):
 # Option -> (what shows its effect, two values of it).
 EFFECTS = {
     "spatial_attention": (structure, False, True),
+    "channel_attention": (structure, False, True),
     "batch_norm": (structure, False, True),
     "dropout": (structure, False, True),
     "dropout_rate": (structure, 0.2, 0.3),
@@ -74,6 +79,8 @@ EFFECTS = {
     "block_depth": (structure, 1, 2),
     "latent_dim": (structure, 2, 3),
     "attention_kernel_size": (structure, 5, 3),
+    "attention_norm": (structure, False, True),
+    "channel_reduction": (structure, 4, 2),
     "variational": (structure, True, False),
     "kl_weight": (result, 0.001, 1.0),
     "epochs": (epochs_logged, 1, 2),
@@ -98,10 +105,13 @@ EFFECTS = {
     "log_dir": (directory, "one", "other"),
     "name": (directory, "one", "other"),
     "picture_every": (picture_steps, 0, 1),
+    "iw_samples": (bound, 1, 2),
 }
 # What an option needs beside it to matter.
 BESIDE = {
     "attention_kernel_size": {"spatial_attention": True},
+    "attention_norm": {"spatial_attention": True},
+    "channel_reduction": {"channel_attention": True},
     "data_dir": {"dataset": "folder"},
     "image_size": {"dataset": "folder", "data_dir": "folders/a"},
     "channels": {"dataset": "folder", "data_dir": "folders/a"},

@@ -141,6 +141,16 @@ def test_a_design_is_read_back_as_it_was_written(tmp_path):
     assert again.shared_options() == design.shared_options()
 
 
+@pytest.mark.parametrize(
+    ("option", "levels", "switch"),
+    [("attention_norm", (False, True), "spatial_attention"), ("channel_reduction", (2, 4), "channel_attention")],
+)
+def test_an_option_of_a_layer_that_is_off_is_pointed_out(option, levels, switch):
+    [line] = idle_factors(make_design({option: levels}, (1,), RunConfig(name="s")))
+    assert f"{option} has no effect where {switch} is false" in line
+    assert not idle_factors(make_design({option: levels}, (1,), RunConfig(name="s", **{switch: True})))
+
+
 def test_a_factor_without_effect_in_some_cells_is_pointed_out():
     factors = {"dropout": (False, True), "dropout_rate": (0.1, 0.2)}
     [line] = idle_factors(make_design(factors, (1,), RunConfig(name="s", dropout=False, dropout_rate=0.1)))

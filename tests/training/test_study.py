@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from attnae.analysis.events import read_runs
 from attnae.errors import UserError
-from attnae.tags import FINAL_METRICS
+from attnae.tags import ACTIVE_UNITS, FINAL_METRICS, KNN_ACCURACY
 from attnae.training import study_task
 from attnae.training.checkpoint import CHECKPOINT
 from attnae.training.directory import LOCK, locked, read_metrics
@@ -89,7 +89,8 @@ def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed
     events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
     page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
     request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
-    for tag in FINAL_METRICS:
+    columns = (*FINAL_METRICS, ACTIVE_UNITS, KNN_ACCURACY)
+    for tag in columns:
         request.col_params.add().metric.tag = tag
     rows = list_session_groups.Handler(RequestContext(), page, "", request).run().session_groups
     shown = {
@@ -99,7 +100,7 @@ def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed
     assert set(shown) == set(ENDINGS)
     for name, metrics in shown.items():
         recorded = read_metrics(design.directory / name)["metrics"] if ENDINGS[name] == "finished" else {}
-        expected = {tag: value for tag, value in recorded.items() if tag in FINAL_METRICS}
+        expected = {tag: value for tag, value in recorded.items() if tag in columns}
         assert metrics == pytest.approx(expected, rel=1e-6)
 
 

@@ -1,0 +1,81 @@
+"""What a run measures of its trained model once, with the test: metrics beyond the loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attnae.config import RunConfig
+from attnae.model.quality import active_units, bernoulli_log_likelihood, importance_weighted_nll, knn_accuracy
+from attnae.model.vae import VAE
+from attnae.tags import ACTIVE_UNITS, KNN_ACCURACY, NLL
+from attnae.training.data import EVALUATION_BATCH, ImageData
+from attnae.training.seeding import IMPORTANCE, generator
+from attnae.training.sources import scattered
+from attnae.training.views import _evaluation, _scaled
+
+# Training images whose codes vote on the labels of the test images.
+KNN_IMAGES = 5000
+
+
+def quality_tags(config: RunConfig, data: ImageData) -> tuple[str, ...]:
+    """The tags that `quality_metrics` gives: NLL where asked for and defined, accuracy where all images have labels."""
+    labelled = all((data.labels[split] >= 0).all() for split in ("train", "test"))
+    return (
+        ACTIVE_UNITS,
+        *([NLL] if config.variational and config.iw_samples else []),
+        *([KNN_ACCURACY] if labelled else []),
+    )
+
+
+def quality_metrics(vae: VAE, data: ImageData, config: RunConfig) -> dict[str, float]:
+    """{tag: value} over all test images, which are encoded once; the model is left as it was.
+
+    The noise of the bound is a function of seed, sample and image alone.
+    """
+    tags = quality_tags(config, data)
+    with _evaluation(vae), torch.no_grad():
+        mu, log_var = _codes(vae, data.images["test"], torch.arange(data.sizes["test"]))
+        metrics = {ACTIVE_UNITS: float(active_units(mu.cpu()))}
+        if NLL in tags:
+            assert log_var is not None
+            metrics[NLL] = _nll(vae, data.images["test"], mu, log_var, config)
+        if KNN_ACCURACY in tags:
+            voters = np.array(scattered(range(data.sizes["train"]))[:KNN_IMAGES])
+            train_mu, _ = _codes(vae, data.images["train"], torch.from_numpy(voters))
+            metrics[KNN_ACCURACY] = knn_accuracy(
+                _array(train_mu), data.labels["train"][voters], _array(mu), data.labels["test"]
+            )
+    return metrics
+
+
+def _codes(vae: VAE, images: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
+    """mu and log_var of the images at `index`, (N, latent) in 32 bits; log_var is None in a plain autoencoder."""
+    parts = [vae.encode(_scaled(vae, images, part)) for part in index.split(EVALUATION_BATCH)]
+    log_vars = [log_var for _, log_var in parts if log_var is not None]
+    return torch.cat([mu for mu, _ in parts]).float(), torch.cat(log_vars).float() if log_vars else None
+
+
+def _nll(vae: VAE, images: Tensor, mu: Tensor, log_var: Tensor, config: RunConfig) -> float:
+    """The mean bound over the images, with `config.iw_samples` samples, in nats an image."""
+    positions = torch.arange(len(images)).split(EVALUATION_BATCH)
+    like = next(vae.parameters())
+
+    def log_likelihood(z: Tensor) -> Tensor:
+        return torch.cat(
+            [
+                bernoulli_log_likelihood(vae.decode_logits(codes.to(like)).float(), _scaled(vae, images, part).float())
+                for codes, part in zip(z.split(EVALUATION_BATCH), positions, strict=True)
+            ]
+        )
+
+    noise = (
+        torch.randn(mu.shape, generator=generator(config.seed, IMPORTANCE, sample)).to(mu.device)
+        for sample in range(config.iw_samples)
+    )
+    return importance_weighted_nll(log_likelihood, mu, log_var, noise).cpu().double().mean().item()
+
+
+def _array(codes: Tensor) -> np.ndarray:
+    return codes.cpu().double().numpy()
