@@ -25,7 +25,7 @@ class EncodeCommand(OnImages):
 
     attnae encode logs/mine mnist -o codes.csv
 
-    Columns: index (file for files), label where there is one (of a folder: its sub-folder), mu_0 ... and log_var_0 ...
+    Columns: index (name for files), label where there is one (of a folder: its sub-folder), mu_0 ... and log_var_0 ...
     An .npz holds the same as arrays: mu and log_var are (images, latent dimensions).
     """
 
@@ -188,9 +188,8 @@ class ListCommand:
         from attnae.trained.listing import read_runs, runs_table
 
         table = runs_table(read_runs(self.log_dir))
-        console = Console()
-        # A table that goes to a file or another program keeps its columns whole.
-        console.print(table, width=None if console.is_terminal else WIDE, soft_wrap=not console.is_terminal)
+        # What goes to a file or another program keeps a line a run, however wide.
+        Console(width=None if Console().is_terminal else WIDE).print(table)
         return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,14 @@ from attnae.training import evaluation
 
 
 def encode(vae: VAE, named: NamedImages) -> dict[str, np.ndarray]:
-    """The codes of N images: `file` or `index`, `label` where there are any, and `mu` and `log_var`, (N, latent) each.
+    """The codes of N images: `mu` and `log_var`, (N, latent) each; `index`, or `name` of a file; `label`, if there are any.
 
     A plain autoencoder has no log_var. The model works where its weights are.
     """
     images = torch.from_numpy(named.images)
     with evaluation.evaluating(vae):
         mu, log_var = evaluation.codes(vae, images, torch.arange(len(images)))
-    name = {"index": np.arange(len(images))} if named.files is None else {"file": named.files}
+    name = {"index": np.arange(len(images))} if named.files is None else {"name": named.files}
     found = {**name, "label": named.labels, "mu": mu, "log_var": log_var}
     return {column: values for column, values in found.items() if values is not None}
 
@@ -37,7 +38,7 @@ def as_table(codes: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def write_codes(path: Path, codes: dict[str, np.ndarray]) -> None:
+def write_codes(path: Path, codes: dict[str, Any]) -> None:
     """The codes at `path`, as its ending says."""
     with written(path) as file:
         if path.suffix.lower() == ".npz":

@@ -59,9 +59,12 @@ def _read_run(directory: Path, log_dir: Path) -> ListedRun:
 
 def runs_table(runs: list[ListedRun]) -> Table:
     """A row a run: name, status, the options in which the runs differ, the test numbers."""
-    options = [option for option in _compared() if len({_shown(run.options.get(option)) for run in runs}) > 1]
+    readable = [run.options for run in runs if run.options]
+    options = [option for option in _compared() if len({_shown(values[option]) for values in readable}) > 1]
     metrics = list(dict.fromkeys(tag for run in runs for tag in run.metrics))
-    table = Table("run", "status", *options, *map(clean, metrics), box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("run", "status", *options, *map(clean, metrics)):
+        table.add_column(Text(heading), overflow="fold")
     for run in runs:
         cells = [run.name, run.status, *_values(run.options, options), *_values(run.metrics, metrics)]
         table.add_row(*(Text(clean(cell)) for cell in cells))

@@ -38,7 +38,7 @@ def test_csv_and_npz_hold_the_model_s_codes(run_dir, vae, tmp_path, capsys):
 def test_a_folder_s_rows_carry_names_and_sub_folders(run_dir, config, vae, photos, tmp_path):
     out = tmp_path / "codes.csv"
     assert main(["encode", str(run_dir), str(photos), "-o", str(out)]) == 0
-    table = pd.read_csv(out, keep_default_na=False).set_index("file")
+    table = pd.read_csv(out, keep_default_na=False).set_index("name")
     assert table.loc["cats/01.png", "label"] == "cats"
     assert table.loc["03.png", "label"] == ""
     one = read_images(str(photos / "cats" / "01.png"), config)
@@ -48,10 +48,10 @@ def test_a_folder_s_rows_carry_names_and_sub_folders(run_dir, config, vae, photo
 
 
 def test_names_that_a_spreadsheet_would_run_are_text():
-    codes = {"file": np.array(["=1+1.png", "a.png"]), "mu": np.zeros((2, 1), np.float32)}
+    codes = {"name": np.array(["=1+1.png", "a.png"]), "mu": np.zeros((2, 1), np.float32)}
     from attnae.analysis.csv_text import csv_text
 
-    assert csv_text(as_table(codes)) == "file,mu_0\n'=1+1.png,0.0\na.png,0.0\n"
+    assert csv_text(as_table(codes)) == "name,mu_0\n'=1+1.png,0.0\na.png,0.0\n"
 
 
 def test_a_plain_autoencoder_has_no_log_var_and_stays_in_its_mode():
