@@ -17,7 +17,7 @@ from attnae.training import evaluation
 
 
 def encode(vae: VAE, named: NamedImages) -> dict[str, np.ndarray]:
-    """The codes of N images: `mu` and `log_var`, (N, latent) each; `index`, or `name` of a file; `label`, if there are any.
+    """The codes of N images: `mu` and `log_var`, (N, latent); `index`, or `name` of a file; `label`, if there are any.
 
     A plain autoencoder has no log_var. The model works where its weights are.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +47,12 @@ def _read_run(directory: Path, log_dir: Path) -> ListedRun:
     content = read_metrics(directory)
     metrics = content.get("metrics")
     test = {tag: value for tag, value in metrics.items() if _is_test(tag)} if isinstance(metrics, dict) else {}
-    name = directory.name if directory == log_dir else directory.relative_to(log_dir).as_posix()
+    name = directory.resolve().name if directory == log_dir else directory.relative_to(log_dir).as_posix()
     try:
         written = read_yaml(directory / CONFIG)
     except UserError:
+        written = {}
+    if not written.keys() & set(_compared()):
         return ListedRun(name, UNREADABLE, {}, test)
     options = {option: written.get(option, getattr(RunConfig, option)) for option in _compared()}
     return ListedRun(name, str(content.get("status", UNFINISHED)), options, test)
@@ -60,19 +61,17 @@ def _read_run(directory: Path, log_dir: Path) -> ListedRun:
 def runs_table(runs: list[ListedRun]) -> Table:
     """A row a run: name, status, the options in which the runs differ, the test numbers."""
     readable = [run.options for run in runs if run.options]
-    options = [option for option in _compared() if len({_shown(values[option]) for values in readable}) > 1]
+    options = [option for option in _compared() if len({_level(values[option]) for values in readable}) > 1]
     metrics = list(dict.fromkeys(tag for run in runs for tag in run.metrics))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("run", "status", *options, *map(clean, metrics)):
         table.add_column(Text(heading), overflow="fold")
     for run in runs:
-        cells = [run.name, run.status, *_values(run.options, options), *_values(run.metrics, metrics)]
+        levels = [_level(run.options[option]) if run.options else "" for option in options]
+        numbers = [_number(run.metrics.get(tag, "")) for tag in metrics]
+        cells = [run.name, run.status, *levels, *numbers]
         table.add_row(*(Text(clean(cell)) for cell in cells))
     return table
-
-
-def _values(values: dict[str, Any], names: Iterable[str]) -> list[str]:
-    return [_shown(values[name]) if name in values else "" for name in names]
 
 
 def _compared() -> list[str]:
@@ -84,9 +83,11 @@ def _is_test(tag: str) -> bool:
     return tag.startswith(f"{STAGES[-1]}/")
 
 
-def _shown(value: Any) -> str:
+def _level(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "on", False: "off", None: ""}[value]
-    if isinstance(value, float):
-        return f"{value:.5g}"
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

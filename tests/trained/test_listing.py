@@ -19,9 +19,9 @@ def logs(tmp_path):
     folder = tmp_path / "logs"
     for place, (name, options) in enumerate(
         {
-            "a": {"act": "elu"},
+            "a": {"act": "elu", "lr": 0.0012345678},
             "b": {"act": "relu", "units": (9, 8, 7), "threads": 1},
-            "deep/c": {"act": "relu", "dropout": False},
+            "deep/c": {"act": "relu", "dropout": False, "lr": 0.0012345679},
         }.items()
     ):
         (folder / name).mkdir(parents=True)
@@ -30,8 +30,9 @@ def logs(tmp_path):
         metrics = {"train/loss": 1.0, "test/loss": 0.123456789, "test/elbo": "NaN" if place else -5}
         if status:
             (folder / name / "metrics.json").write_text(json.dumps({"status": status, "metrics": metrics}))
-    (folder / "broken").mkdir()
-    (folder / "broken" / "config.yaml").write_text("[1, 2")
+    for name, text in (("broken", "[1, 2"), ("foreign", "trainer: {max_epochs: 3}")):
+        (folder / name).mkdir()
+        (folder / name / "config.yaml").write_text(text)
     return folder
 
 
@@ -39,11 +40,12 @@ def test_a_row_a_run_and_the_options_that_differ(logs, capsys):
     assert main(["list", str(logs)]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip(" ─")]
     assert rows == [
-        ["run", "status", "dropout", "act", "units", "test/loss", "test/elbo"],
-        ["a", "finished", "on", "elu", "35", "25", "15", "5", "0.12346", "-5"],
-        ["b", "diverged", "on", "relu", "9", "8", "7", "0.12346", "NaN"],
+        ["run", "status", "dropout", "act", "units", "lr", "test/loss", "test/elbo"],
+        ["a", "finished", "on", "elu", "35", "25", "15", "5", "0.0012345678", "0.12346", "-5"],
+        ["b", "diverged", "on", "relu", "9", "8", "7", "0.005", "0.12346", "NaN"],
         ["broken", "unreadable"],
-        ["deep/c", "unfinished", "off", "relu", "35", "25", "15", "5"],
+        ["deep/c", "unfinished", "off", "relu", "35", "25", "15", "5", "0.0012345679"],
+        ["foreign", "unreadable"],
     ]
 
 
