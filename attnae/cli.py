@@ -8,16 +8,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Union
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
+from attnae.analysis.command import AnalyzeCommand
 from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
 from attnae.study_options import StudyOptions
+from attnae.trained.commands import TRAINED
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
 # What may stand beside --resume: where and how the run goes on, not what it computes.
@@ -42,6 +44,11 @@ class TrainCommand(OptionGroups):
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 
+def main(args: Sequence[str] | None = None) -> int:
+    """What `attnae` and `python -m attnae` do with these arguments; the exit code."""
+    return _guarded(_attnae, sys.argv[1:] if args is None else list(args))
+
+
 def train_command(args: Sequence[str] | None = None) -> int:
     """What `train.py` does with these arguments; the exit code."""
     return _guarded(_train, sys.argv[1:] if args is None else list(args))
@@ -52,7 +59,26 @@ def analyze_command(args: Sequence[str] | None = None) -> int:
     return _guarded(_analyze, sys.argv[1:] if args is None else list(args))
 
 
-def _train(args: list[str]) -> int:
+def _attnae(args: list[str]) -> int:
+    """The subcommand that the first argument names. Those with a door of their own take their arguments as it would."""
+    doors: dict[str, Callable[..., int]] = {"train": _train, "analyze": _analyze}
+    name, *rest = args or [""]
+    if name in doors:
+        return doors[name](rest, prog=f"attnae {name}")
+    if name in TRAINED:
+        return tyro.cli(TRAINED[name], args=rest, prog=f"attnae {name}").run()
+    commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **TRAINED}
+    choice: Any = Union[tuple(_subcommand(name, kind) for name, kind in commands.items())]  # noqa: UP007
+    tyro.cli(choice, args=args, prog="attnae", description="Train attention autoencoders, and use them.")
+    return 2  # --help, and names that are none, have ended the process before
+
+
+def _subcommand(name: str, kind: type) -> Any:
+    """A subcommand, shown in the list of them by the first line of what it says of itself."""
+    return Annotated[kind, tyro.conf.subcommand(name, description=(kind.__doc__ or "").partition("\n")[0])]
+
+
+def _train(args: list[str], prog: str = "train.py") -> int:
     study = next((read_study_file(path) for path in reversed(_named_files("--study", args))), None)
     files = {path: read_yaml(path) for path in _named_files("--config", args)}
     defaults: list[str] = []
@@ -63,10 +89,10 @@ def _train(args: list[str]) -> int:
         defaults = flags_of(STUDY_DEFAULTS, "study")
         files = {study.path: study.first_cell(), **files}
     from_files = [token for path, options in files.items() for token in flags_of(options, path)]
-    command = tyro.cli(TrainCommand, args=[*defaults, *from_files, *args], prog="train.py")
+    command = tyro.cli(TrainCommand, args=[*defaults, *from_files, *args], prog=prog)
     command.study.check(typed_options(args))
     if command.resume is not None:
-        return _resume(command.resume, args)
+        return _resume(command.resume, args, prog)
     try:
         config = command.run_config()
     except UserError as error:
@@ -92,7 +118,7 @@ def _named_files(option: str, args: Sequence[str]) -> list[Path]:
     return [Path(name) for name in named if name]
 
 
-def _resume(directory: Path, args: list[str]) -> int:
+def _resume(directory: Path, args: list[str], prog: str) -> int:
     from attnae.training.directory import read_unfinished
 
     for option in typed_options(args):
@@ -100,7 +126,7 @@ def _resume(directory: Path, args: list[str]) -> int:
             raise UserError(f"{flag(option)} cannot stand beside --resume: {directory} has its own options")
     recorded = read_unfinished(directory)
     command = tyro.cli(
-        TrainCommand, args=args, prog="train.py", default=TrainCommand(**groups_of(recorded), resume=directory)
+        TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(recorded), resume=directory)
     )
     return _run(command.run_config(), resume=directory)
 
@@ -136,10 +162,10 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     return run_study(design, command.study, console)
 
 
-def _analyze(args: list[str]) -> int:
-    from attnae.analysis.command import AnalyzeCommand, run
+def _analyze(args: list[str], prog: str = "analyze.py") -> int:
+    from attnae.analysis.command import run
 
-    return run(tyro.cli(AnalyzeCommand, args=args, prog="analyze.py"))
+    return run(tyro.cli(AnalyzeCommand, args=args, prog=prog))
 
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:

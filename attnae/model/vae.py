@@ -54,6 +54,14 @@ class VAE(nn.Module):
 
     Images are (B, in_channels, image_size, image_size) in [0, 1]; codes are (B, latent_dim).
 
+    >>> vae = VAE((6, 4, 2), block_depth=1, image_size=8, spatial_attention=True).eval()
+    >>> images = torch.rand(5, 1, 8, 8)
+    >>> mu, log_var = vae.encode(images)
+    >>> mu.shape, vae.reconstruct(images).shape, vae.sample(3).shape
+    (torch.Size([5, 2]), torch.Size([5, 1, 8, 8]), torch.Size([3, 1, 8, 8]))
+    >>> {block: tuple(attention.shape) for block, attention in vae.attention_maps(images).items()}
+    {'encoder.stage0.block0': (5, 1, 8, 8), 'decoder.stage0.block0': (5, 1, 4, 4)}
+
     Raises `ValueError` for fewer than 3 units, units that are not positive, or images too small to be halved once
     per inner unit.
     """

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
+from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.files import write_atomically
 from attnae.model.vae import VAE
@@ -68,7 +69,11 @@ def load(run_directory: str | os.PathLike) -> VAE:
     from attnae.options import read_config
 
     directory = Path(run_directory)
-    config = read_config(directory / "config.yaml")
+    return load_model(directory, read_config(directory / "config.yaml"))
+
+
+def load_model(directory: Path, config: RunConfig) -> VAE:
+    """`load`, where the options in the run's config.yaml are known already."""
     if config.image_size is None or config.channels is None:
         raise UserError(f"{directory / 'config.yaml'} lacks image_size or channels: it was not written by a run")
     vae = VAE(**config.model_arguments())

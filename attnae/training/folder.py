@@ -31,7 +31,7 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
         raise UserError(f"--data-dir {directory}: there is no such folder of images")
     test_root = directory / "test"
     train_root = directory / "train" if (directory / "train").is_dir() else directory
-    train_paths, test_paths = list(_image_paths(train_root, skip=test_root)), list(_image_paths(test_root))
+    train_paths, test_paths = list(image_paths(train_root, skip=test_root)), list(image_paths(test_root))
     if not test_paths:
         test_root = train_root
         chosen = set(
@@ -46,14 +46,16 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
         )
     everything = [*train_paths, *test_paths]
     images = _load_all(everything, image_size, channels)
-    folders = [_label(path, train_root) for path in train_paths] + [_label(path, test_root) for path in test_paths]
+    folders = [folder_label(path, train_root) for path in train_paths] + [
+        folder_label(path, test_root) for path in test_paths
+    ]
     names = {folder: index for index, folder in enumerate(sorted(set(folders) - {""}))}
     labels = np.array([names.get(folder, -1) for folder in folders], dtype=np.int64)
     split = len(train_paths)
     return DataSet(Images(images[:split], labels[:split]), Images(images[split:], labels[split:]))
 
 
-def _image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
+def image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
     """The images below the directory by name. Links to folders are not followed, so that a loop cannot trap us."""
     found = []
     for folder, subfolders, files in os.walk(directory):
@@ -67,7 +69,8 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def _label(path: Path, root: Path) -> str:
+def folder_label(path: Path, root: Path) -> str:
+    """The first folder below the root on the way to the image; nothing where it lies in the root itself."""
     folders = path.relative_to(root).parts[:-1]
     return folders[0] if folders else ""
 
@@ -76,7 +79,7 @@ def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -
     images = []
     first: tuple[Path, tuple[int, ...]] | None = None
     for path in paths:
-        image = _load_image(path, image_size, channels)
+        image = load_image(path, image_size, channels)
         if first is None:
             first = (path, image.shape)
         if image.shape[0] != first[1][0]:
@@ -90,8 +93,11 @@ def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -
     return np.stack(images)
 
 
-def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.ndarray:
-    """uint8 (C, H, W)."""
+def load_image(path: Path, image_size: int | None, channels: int | None) -> np.ndarray:
+    """The image in a file as uint8 (C, H, W), scaled and turned grey or into colour as in `load_folder`.
+
+    Raises `UserError` for a file that is no image, or a broken one.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -106,9 +112,14 @@ def _load_image(path: Path, image_size: int | None, channels: int | None) -> np.
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image, whatever its name says: take it out of the folder") from error
+        raise UserError(f"{path} is not an image, whatever its name says: take it out, or replace it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is truncated or corrupt ({error}): take it out of the folder") from error
+        raise UserError(f"{path} is truncated or corrupt ({error}): take it out, or replace it") from error
+    return pixels_of(image, image_size)
+
+
+def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:
+    """A grey or RGB image as uint8 (C, H, W); with an `image_size`, its central square, scaled to that side."""
     if image_size is not None:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2

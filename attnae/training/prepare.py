@@ -41,14 +41,7 @@ def prepare(config: RunConfig) -> Prepared:
     _, channels, size, _ = images.train.images.shape
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    data = ImageData(
-        images,
-        batch_size=config.batch_size,
-        val_size=config.val_size,
-        limit_train=config.limit_train,
-        limit_test=config.limit_test,
-        seed=config.seed,
-    )
+    data = split_images(images, config)
     config = config.replace(image_size=size, channels=channels, threads=torch.get_num_threads())
     if config.compile == "on" and not has_compiler():
         warnings.append(
@@ -93,6 +86,18 @@ def load_images(config: RunConfig) -> DataSet:
         return DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
     except OSError as error:
         raise UserError(f"--data-dir {config.data_dir} cannot be read: {error.strerror}") from error
+
+
+def split_images(images: DataSet, config: RunConfig) -> ImageData:
+    """The splits of the images that the run trains on, is monitored on, and is tested on."""
+    return ImageData(
+        images,
+        batch_size=config.batch_size,
+        val_size=config.val_size,
+        limit_train=config.limit_train,
+        limit_test=config.limit_test,
+        seed=config.seed,
+    )
 
 
 def build(config: RunConfig) -> AttentionVAE:

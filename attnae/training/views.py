@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-import numpy as np
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from attnae.model.vae import VAE
 from attnae.tags import ATTENTION_MAPS, LATENT_CODES, LATENT_WALK, RECONSTRUCTIONS
-from attnae.training import pictures
-from attnae.training.data import EVALUATION_BATCH, ImageData
+from attnae.training import evaluation, pictures
+from attnae.training.data import ImageData
+from attnae.training.evaluation import array_of, scaled, spread
 
 SHOWN_IMAGES = 16
 SHOWN_ATTENTION = 8
@@ -27,18 +24,17 @@ class Views:
     """
 
     def __init__(self, vae: VAE, data: ImageData) -> None:
-        with _evaluation(vae), torch.no_grad():
-            shown = {split: _spread(len(data.images[split]), pictures.SCATTER_POINTS) for split in ("train", "test")}
+        with evaluation.evaluating(vae):
+            shown = {split: spread(len(data.images[split]), pictures.SCATTER_POINTS) for split in ("train", "test")}
             self.labels = {split: data.labels[split][index.numpy()] for split, index in shown.items()}
-            self.codes = {split: _codes(vae, data.images[split], index) for split, index in shown.items()}
-            grid, self.moved = pictures.walk_codes(self.codes["train"])
-            self.walk = _in_batches(vae.decode, torch.from_numpy(grid).to(_like(vae)))
-            index = _spread(len(data.images["test"]), SHOWN_IMAGES)
-            images = _scaled(vae, data.images["test"], index)
-            self.inputs = _array(images)
-            self.outputs = _array(vae.reconstruct(images))
+            self.codes = {split: evaluation.codes(vae, data.images[split], index)[0] for split, index in shown.items()}
+            self.walk, self.moved = evaluation.walk(vae, self.codes["train"])
+            index = spread(len(data.images["test"]), SHOWN_IMAGES)
+            images = scaled(vae, data.images["test"], index)
+            self.inputs = array_of(images)
+            self.outputs = array_of(vae.reconstruct(images))
             self.attention = {
-                block: _array(attention) for block, attention in vae.attention_maps(images[:SHOWN_ATTENTION]).items()
+                block: array_of(attention) for block, attention in vae.attention_maps(images[:SHOWN_ATTENTION]).items()
             }
 
     def figures(self) -> dict[str, Figure]:
@@ -61,41 +57,3 @@ class Views:
     @property
     def latent_dim(self) -> int:
         return self.codes["train"].shape[1]
-
-
-@contextmanager
-def _evaluation(vae: VAE) -> Iterator[None]:
-    """The model in evaluation mode, and then in the mode it was in."""
-    training = vae.training
-    vae.eval()
-    try:
-        yield
-    finally:
-        vae.train(training)
-
-
-def _codes(vae: VAE, images: Tensor, index: Tensor) -> np.ndarray:
-    """The means of the codes of the images at `index`: (N, latent)."""
-    return _in_batches(lambda part: vae.encode(_scaled(vae, images, part))[0], index)
-
-
-def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> np.ndarray:
-    return np.concatenate([_array(function(part)) for part in rows.split(EVALUATION_BATCH)])
-
-
-def _scaled(vae: VAE, images: Tensor, index: Tensor) -> Tensor:
-    return images[index.to(images.device)].to(_like(vae)) / 255
-
-
-def _like(vae: VAE) -> Tensor:
-    """A tensor on the model's device and of its type."""
-    return next(vae.parameters())
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.float().cpu().numpy()
-
-
-def _spread(count: int, most: int) -> Tensor:
-    """At most `most` positions of `count`, evenly spaced."""
-    return torch.arange(min(count, most)) * count // min(count, most)

@@ -1,0 +1,204 @@
+"""The subcommands that use a trained run: their options, and what each does.
+
+torch and all that is heavy is imported once the options are known to be right, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from attnae.checks import MOST
+from attnae.trained.options import Count, DataDir, OnImages, OnRun, Out, said, within
+
+CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
+MOST_IMAGES, MOST_ATTENTION, MOST_SCALE = 1024, 32, 64
+WIDE = 100_000  # columns of characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeCommand(OnImages):
+    """Write the code of each image, a row an image.
+
+    attnae encode logs/mine mnist -o codes.csv
+
+    Columns: index (name for files), label where there is one (of a folder: its sub-folder), mu_0 ... and log_var_0 ...
+    An .npz holds the same as arrays: mu and log_var are (images, latent dimensions).
+    """
+
+    out: Out = None
+    """A .csv or .npz file; one that exists is replaced. Default: latents.csv in the run's directory."""
+
+    def run(self) -> int:
+        path = self.output(self.out, "latents.csv", CODES)
+        import torch
+
+        from attnae.trained.encode import encode, write_codes
+
+        config, vae = self.load()
+        codes = encode(vae.to("cuda" if torch.cuda.is_available() else "cpu"), self.read(config))
+        write_codes(path, codes)
+        count, latent = codes["mu"].shape
+        return said([path], f"codes of {latent} dimensions for {count:,} images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructCommand(OnImages):
+    """Draw images and, in the row below them, what the model makes of them.
+
+    attnae reconstruct logs/mine photos/ -o out.png
+    """
+
+    count: Count = 64
+    """At most so many images, evenly spaced over all."""
+    scale: int = 2
+    """Pixels of the picture along each side of one of an image."""
+    out: Out = None
+    """A .png file; one that exists is replaced. Default: reconstructions.png in the run's directory."""
+
+    def run(self) -> int:
+        within("--count", self.count, MOST_IMAGES)
+        within("--scale", self.scale, MOST_SCALE)
+        path = self.output(self.out, "reconstructions.png", PICTURES)
+        from attnae.trained.drawing import chosen, reconstructions, write_picture
+
+        config, vae = self.load()
+        images = self.read(config)
+        shown = chosen(vae, images, self.count)
+        write_picture(path, reconstructions(vae, shown), self.scale)
+        return said([path], f"{len(shown):,} of {len(images.images):,} images, each above its reconstruction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleCommand(OnRun):
+    """Draw new images, decoded from standard normal codes.
+
+    attnae sample logs/mine -n 100 -o grid.png
+    """
+
+    count: Count = 64
+    """How many."""
+    seed: int = 0
+    """Decides the codes: the same seed draws the same images."""
+    scale: int = 2
+    """Pixels of the picture along each side of one of an image."""
+    out: Out = None
+    """A .png file; one that exists is replaced. Default: samples.png in the run's directory."""
+
+    def run(self) -> int:
+        within("--count", self.count, MOST_IMAGES)
+        within("--seed", self.seed, MOST, least=0)
+        within("--scale", self.scale, MOST_SCALE)
+        path = self.output(self.out, "samples.png", PICTURES)
+        from attnae.trained.drawing import samples, write_picture
+
+        _, vae = self.load()
+        write_picture(path, samples(vae, self.count, self.seed), self.scale)
+        return said([path], f"{self.count:,} samples")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkCommand(OnRun):
+    """Draw what the decoder makes of codes on a grid over [-5, 5]^2.
+
+    attnae walk logs/mine -o walk.png
+
+    Beyond two latent dimensions it moves the two with the most variance among the codes of the training images.
+    """
+
+    data_dir: DataDir = None
+    """Where the training images are; read beyond two latent dimensions only. Default: where the run had them."""
+    out: Out = None
+    """A .png file; one that exists is replaced. Default: walk.png in the run's directory."""
+
+    def run(self) -> int:
+        path = self.output(self.out, "walk.png", PICTURES)
+        from attnae.trained.drawing import walk, write_figure
+
+        config, vae = self.load()
+        write_figure(path, walk(vae, config.replace(data_dir=self.data_dir or config.data_dir)))
+        return said([path], "the latent walk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionCommand(OnImages):
+    """Draw where each block of a model with spatial attention looks, laid over the images.
+
+    attnae attention logs/mine mnist -o maps.png
+    """
+
+    count: Count = 8
+    """At most so many images, evenly spaced over all."""
+    out: Out = None
+    """A .png file; one that exists is replaced. Default: attention.png in the run's directory."""
+
+    def run(self) -> int:
+        within("--count", self.count, MOST_ATTENTION)
+        path = self.output(self.out, "attention.png", PICTURES)
+        from attnae.trained.drawing import attention, chosen, write_figure
+
+        config, vae = self.load()
+        images = self.read(config)
+        shown = chosen(vae, images, self.count)
+        write_figure(path, attention(vae, shown))
+        return said([path], f"attention over {len(shown):,} of {len(images.images):,} images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportCommand(OnRun):
+    """Write the encoder and the decoder for other programs, and check that they compute the same.
+
+    attnae export logs/mine -o model.onnx
+
+    Two files: model_encoder.onnx (images in [0, 1] -> mu, log_var) and model_decoder.onnx (z -> images), for batches of
+    any size. An .onnx file runs wherever ONNX does, a .pt2 file by torch.export.load.
+    """
+
+    out: Out = None
+    """model.onnx or model.pt2; files that exist are replaced. Default: model.onnx in the run's directory."""
+
+    def run(self) -> int:
+        path = self.output(self.out, "model.onnx", MODELS)
+        from attnae.trained.export import export
+
+        _, vae = self.load()
+        files, difference = export(vae, path)
+        checked = "not checked, without onnxruntime: pip install 'attnae[onnx]'"
+        if difference is not None:
+            checked = f"they differ from the model by at most {difference:.1e}"
+        return said(files, checked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListCommand:
+    """Show the runs below a directory: status, the options in which they differ, test numbers.
+
+    attnae list logs
+    """
+
+    log_dir: Positional[Annotated[Path, arg(metavar="LOGDIR")]]
+    """A directory that holds runs, or directories of runs."""
+
+    def run(self) -> int:
+        from rich.console import Console
+
+        from attnae.trained.listing import read_runs, runs_table
+
+        table = runs_table(read_runs(self.log_dir))
+        # What goes to a file or another program keeps a line a run, however wide.
+        Console(width=None if Console().is_terminal else WIDE).print(table)
+        return 0
+
+
+TRAINED: dict[str, type] = {
+    "encode": EncodeCommand,
+    "reconstruct": ReconstructCommand,
+    "sample": SampleCommand,
+    "walk": WalkCommand,
+    "attention": AttentionCommand,
+    "export": ExportCommand,
+    "list": ListCommand,
+}

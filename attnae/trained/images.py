@@ -1,0 +1,64 @@
+"""Images by the name of a data set, of a file or of a folder, made to fit the model of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from attnae.config import RunConfig
+from attnae.errors import UserError
+from attnae.options import suggestion
+from attnae.training.folder import SUFFIXES, folder_label, image_paths, load_image, pixels_of
+from attnae.training.pictures import tile
+from attnae.training.sources import DATASETS
+
+
+class NamedImages(NamedTuple):
+    """Images in memory and where each comes from."""
+
+    images: np.ndarray  # uint8 (N, C, H, W)
+    files: np.ndarray | None  # (N,) names of files; None: a data set's images, which have none
+    labels: np.ndarray | None  # (N,) int64 of a data set, sub-folders of a folder; None: no image has one
+
+
+def read_images(name: str, config: RunConfig, *, split: str = "test", data_dir: Path | None = None) -> NamedImages:
+    """The images of a data set (its `split`, train or test), of one file, or of all files below a folder.
+
+    They are cropped, scaled and turned grey or into colour as the run with these options would have them. A data set is
+    looked for in `data_dir`, unset: where the run had its own, and downloaded to there.
+
+    Raises `UserError` where there are none, or one cannot be read.
+    """
+    if name in DATASETS:
+        return _of_data_set(name, config, split, data_dir or config.data_dir)
+    path = Path(name)
+    if os.path.isdir(path):
+        files, root = list(image_paths(path)), path
+    elif os.path.isfile(path):
+        files, root = [path], path.parent
+    else:
+        known = f"a data set ({', '.join(DATASETS)}){suggestion(name, list(DATASETS))}"
+        raise UserError(f"{name} is no image file, no folder, and not {known}")
+    if not files:
+        raise UserError(f"{name} holds no images ({', '.join(sorted(SUFFIXES))})")
+    images = np.stack([load_image(file, config.image_size, config.channels) for file in files])
+    labels = np.array([folder_label(file, root) for file in files])
+    names = np.array([file.relative_to(root).as_posix() for file in files])
+    return NamedImages(images, names, labels if labels.any() else None)
+
+
+def _of_data_set(name: str, config: RunConfig, split: str, data_dir: Path) -> NamedImages:
+    try:
+        loaded = DATASETS[name].load(data_dir, config.image_size, config.channels)
+    except OSError as error:
+        raise UserError(f"--data-dir {data_dir} cannot be read: {error.strerror}") from error
+    images, labels = loaded.train if split == "train" else loaded.test
+    if images.shape[1:] != (config.channels, config.image_size, config.image_size):
+        mode = "L" if config.channels == 1 else "RGB"
+        pictures = (Image.fromarray(tile(image[None], 1)).convert(mode) for image in images)
+        images = np.stack([pixels_of(picture, config.image_size) for picture in pictures])
+    return NamedImages(images, None, labels if (labels >= 0).any() else None)
