@@ -11,9 +11,9 @@ from attnae.model.quality import active_units, bernoulli_log_likelihood, importa
 from attnae.model.vae import VAE
 from attnae.tags import ACTIVE_UNITS, KNN_ACCURACY, NLL
 from attnae.training.data import EVALUATION_BATCH, ImageData
+from attnae.training.evaluation import codes, evaluating, scaled
 from attnae.training.seeding import IMPORTANCE, generator
 from attnae.training.sources import scattered
-from attnae.training.views import _evaluation, _scaled
 
 # Training images whose codes vote on the labels of the test images.
 KNN_IMAGES = 5000
@@ -35,26 +35,19 @@ def quality_metrics(vae: VAE, data: ImageData, config: RunConfig) -> dict[str, f
     The noise of the bound is a function of seed, sample and image alone.
     """
     tags = quality_tags(config, data)
-    with _evaluation(vae), torch.no_grad():
-        mu, log_var = _codes(vae, data.images["test"], torch.arange(data.sizes["test"]))
-        metrics = {ACTIVE_UNITS: float(active_units(mu.cpu()))}
+    with evaluating(vae):
+        mu, log_var = codes(vae, data.images["test"], torch.arange(data.sizes["test"]))
+        metrics = {ACTIVE_UNITS: float(active_units(torch.from_numpy(mu)))}
         if NLL in tags:
             assert log_var is not None
-            metrics[NLL] = _nll(vae, data.images["test"], mu, log_var, config)
+            metrics[NLL] = _nll(vae, data.images["test"], torch.from_numpy(mu), torch.from_numpy(log_var), config)
         if KNN_ACCURACY in tags:
             voters = np.array(scattered(range(data.sizes["train"]))[:KNN_IMAGES])
-            train_mu, _ = _codes(vae, data.images["train"], torch.from_numpy(voters))
+            voting, _ = codes(vae, data.images["train"], torch.from_numpy(voters))
             metrics[KNN_ACCURACY] = knn_accuracy(
-                _array(train_mu), data.labels["train"][voters], _array(mu), data.labels["test"]
+                voting.astype(float), data.labels["train"][voters], mu.astype(float), data.labels["test"]
             )
     return metrics
-
-
-def _codes(vae: VAE, images: Tensor, index: Tensor) -> tuple[Tensor, Tensor | None]:
-    """mu and log_var of the images at `index`, (N, latent) in 32 bits; log_var is None in a plain autoencoder."""
-    parts = [vae.encode(_scaled(vae, images, part)) for part in index.split(EVALUATION_BATCH)]
-    log_vars = [log_var for _, log_var in parts if log_var is not None]
-    return torch.cat([mu for mu, _ in parts]).float(), torch.cat(log_vars).float() if log_vars else None
 
 
 def _nll(vae: VAE, images: Tensor, mu: Tensor, log_var: Tensor, config: RunConfig) -> float:
@@ -65,17 +58,13 @@ def _nll(vae: VAE, images: Tensor, mu: Tensor, log_var: Tensor, config: RunConfi
     def log_likelihood(z: Tensor) -> Tensor:
         return torch.cat(
             [
-                bernoulli_log_likelihood(vae.decode_logits(codes.to(like)).float(), _scaled(vae, images, part).float())
-                for codes, part in zip(z.split(EVALUATION_BATCH), positions, strict=True)
+                bernoulli_log_likelihood(vae.decode_logits(part.to(like)).float(), scaled(vae, images, index).float())
+                for part, index in zip(z.split(EVALUATION_BATCH), positions, strict=True)
             ]
-        )
+        ).cpu()
 
     noise = (
-        torch.randn(mu.shape, generator=generator(config.seed, IMPORTANCE, sample)).to(mu.device)
+        torch.randn(mu.shape, generator=generator(config.seed, IMPORTANCE, sample))
         for sample in range(config.iw_samples)
     )
-    return importance_weighted_nll(log_likelihood, mu, log_var, noise).cpu().double().mean().item()
-
-
-def _array(codes: Tensor) -> np.ndarray:
-    return codes.cpu().double().numpy()
+    return importance_weighted_nll(log_likelihood, mu, log_var, noise).double().mean().item()
