@@ -17,6 +17,8 @@ from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+from attnae.signals import STOPPING, Stopped
+from attnae.streams import lasting_streams
 from attnae.study_options import StudyOptions
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
@@ -43,13 +45,21 @@ class TrainCommand(OptionGroups):
 
 
 def train_command(args: Sequence[str] | None = None) -> int:
-    """What `train.py` does with these arguments; the exit code."""
-    return _guarded(_train, sys.argv[1:] if args is None else list(args))
+    """What `train.py` does with these arguments; the exit code. A run goes on when nobody can read what it says."""
+    with lasting_streams():
+        return _guarded(_train, sys.argv[1:] if args is None else list(args))
 
 
 def analyze_command(args: Sequence[str] | None = None) -> int:
-    """What `analyze.py` does with these arguments; the exit code."""
-    return _guarded(_analyze, sys.argv[1:] if args is None else list(args))
+    """What `analyze.py` does with these arguments; the exit code, 141 where the reader of a pipe has had enough."""
+    with lasting_streams() as output:
+        code = _guarded(_analyze, sys.argv[1:] if args is None else list(args))
+        output.flush()
+    if output.error is None or code:
+        return code
+    if output.closed_by_reader:
+        return 141
+    return _say(UserError(f"standard output cannot be written to: {output.error.strerror}"))
 
 
 def _train(args: list[str]) -> int:
@@ -144,20 +154,23 @@ def _analyze(args: list[str]) -> int:
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
     """Runs a command; a user's mistake becomes one line and exit code 2, a signal its own exit code."""
-    from attnae.signals import Stopped
-
     try:
         return command(args)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _say(error)
     except Stopped as stop:
-        for signum in (signal.SIGINT, signal.SIGTERM):  # a second one finds nothing left to stop
+        for signum in STOPPING:  # a second one finds nothing left to stop
             signal.signal(signum, signal.SIG_IGN)
         going_on = (
             f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
         )
-        print(f"stopped by {stop}{going_on}", file=sys.stderr)
+        if not stop.quiet:
+            print(f"stopped by {stop}{going_on}", file=sys.stderr)
         return stop.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _say(error: UserError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 2
