@@ -45,9 +45,13 @@ class TrainCommand(OptionGroups):
 
 
 def train_command(args: Sequence[str] | None = None) -> int:
-    """What `train.py` does with these arguments; the exit code. A run goes on when nobody can read what it says."""
-    with lasting_streams():
-        return _guarded(_train, sys.argv[1:] if args is None else list(args))
+    """What `train.py` does with these arguments; the exit code. A run goes on where its output cannot be written."""
+    with lasting_streams() as output:
+        code = _guarded(_train, sys.argv[1:] if args is None else list(args))
+        output.flush()
+        if output.failure:
+            print(output.failure, file=sys.stderr)
+        return code
 
 
 def analyze_command(args: Sequence[str] | None = None) -> int:
@@ -55,11 +59,10 @@ def analyze_command(args: Sequence[str] | None = None) -> int:
     with lasting_streams() as output:
         code = _guarded(_analyze, sys.argv[1:] if args is None else list(args))
         output.flush()
-    if output.error is None or code:
-        return code
-    if output.closed_by_reader:
-        return 141
-    return _say(UserError(f"standard output cannot be written to: {output.error.strerror}"))
+        if output.failure and code == 0:
+            print(f"error: {output.failure}", file=sys.stderr)
+            return 2
+        return 141 if output.reader_left and code == 0 else code
 
 
 def _train(args: list[str]) -> int:
@@ -157,7 +160,8 @@ def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
     try:
         return command(args)
     except UserError as error:
-        return _say(error)
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except Stopped as stop:
         for signum in STOPPING:  # a second one finds nothing left to stop
             signal.signal(signum, signal.SIG_IGN)
@@ -169,8 +173,3 @@ def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
         return stop.exit_code
     except KeyboardInterrupt:
         return 130
-
-
-def _say(error: UserError) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return 2

@@ -46,9 +46,16 @@ class Lasting:
             os.close(nowhere)
 
     @property
-    def closed_by_reader(self) -> bool:
-        """Whether it was a pipe whose reader has had enough, such as `head`."""
+    def reader_left(self) -> bool:
+        """Whether it is a pipe whose reader has had enough, such as `head`."""
         return self.error is not None and self.error.errno == errno.EPIPE
+
+    @property
+    def failure(self) -> str:
+        """What to say of an error that is none of the reader's choice; nothing where all is well."""
+        if self.error is None or self.reader_left:
+            return ""
+        return f"standard output cannot be written to: {self.error.strerror}"
 
 
 @contextmanager
@@ -59,5 +66,7 @@ def lasting_streams() -> Iterator[Lasting]:
             stream.reconfigure(errors="backslashreplace")
     output = Lasting(sys.stdout)
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(Lasting(sys.stderr)):
-        yield output
-        output.flush()
+        try:
+            yield output
+        finally:
+            output.flush()

@@ -111,6 +111,7 @@ def limit_the_figure():
 def full_output():
     """Standard output is a full disk."""
     os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+    _reopen_output()
 
 
 def closed_output():
@@ -119,11 +120,23 @@ def closed_output():
     os.dup2(writer, 1)
     os.close(reader)
     os.close(writer)
+    _reopen_output()
 
 
 def latin_output():
     """The terminal has 191 characters, and none of them is a box or an emoji."""
-    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="latin-1")
+    _reopen_output("latin-1")
+
+
+def _reopen_output(encoding="utf-8"):
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding)
+
+
+def stop_before_the_report_is_in_place():
+    """Ctrl-C between the writing of the first file and its taking its place."""
+    from attnae import files
+
+    act_when(files.Path, "replace", lambda *args: True, lambda: os.kill(os.getpid(), signal.SIGINT))
 
 
 # Where a run kills itself: in the second of three epochs, if not said otherwise.
