@@ -17,7 +17,7 @@ from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
-from attnae.signals import STOPPING, Stopped
+from attnae.signals import STOPPING, Stopped, set_handlers
 from attnae.streams import lasting_streams
 from attnae.study_options import StudyOptions
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
@@ -160,11 +160,10 @@ def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
     try:
         return command(args)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")  # in one piece, where several processes share the terminal
         return 2
     except Stopped as stop:
-        for signum in STOPPING:  # a second one finds nothing left to stop
-            signal.signal(signum, signal.SIG_IGN)
+        set_handlers(dict.fromkeys(STOPPING, signal.SIG_IGN))  # a second one finds nothing left to stop
         going_on = (
             f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,23 +43,31 @@ def exit_on_signals() -> None:
     def end(signum: int, frame: FrameType | None) -> None:
         os._exit(128 + signum)
 
-    for signum in STOPPING:
-        signal.signal(signum, end)
+    set_handlers(dict.fromkeys(STOPPING, end))
+
+
+def handlers() -> dict[signal.Signals, Any]:
+    """What SIGINT and SIGTERM do now."""
+    return {signum: signal.getsignal(signum) for signum in STOPPING}
+
+
+def set_handlers(wanted: Mapping[signal.Signals, Any]) -> None:
+    """What they do from now on; in a thread that is not the main one, nothing changes."""
+    if threading.current_thread() is threading.main_thread():
+        for signum, handler in wanted.items():
+            signal.signal(signum, handler)
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
     """SIGINT and SIGTERM raise `Stopped` inside; in a thread that is not the main one, nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise Stopped(signum)
 
-    before = {signum: signal.signal(signum, stop) for signum in STOPPING}
+    before = handlers()
+    set_handlers(dict.fromkeys(STOPPING, stop))
     try:
         yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+        set_handlers(before)

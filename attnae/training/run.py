@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,7 @@ from attnae.training.pictures import to_array
 from attnae.training.prepare import Prepared, prepare
 from attnae.training.record import Record
 from attnae.training.summary import model_markdown
-from attnae.training.trainer import make_trainer, meeting, silence_lightning, stop_others
+from attnae.training.trainer import Together, make_trainer, silence_lightning
 from attnae.training.views import Views
 
 
@@ -123,7 +122,6 @@ def _fit_and_test(
     try:
         return _from_first_to_last(prepared, trainer, record, log, checkpoint, console)
     except OSError as error:
-        stop_others(trainer, signal.SIGTERM)
         going_on = f"; then go on with --resume {directory}" if (directory / CONFIG).is_file() else ""
         raise UserError(f"{directory} cannot be written to: {error.strerror or error}{going_on}") from error
     except Stopped as stop:
@@ -131,7 +129,6 @@ def _fit_and_test(
             stop.resumable = directory
             with contextlib.suppress(OSError):  # what it was stopped for may be a full disk
                 record.write(UNFINISHED, log.last())
-        stop_others(trainer, stop.signum)
         raise
     finally:
         logger.close()
@@ -156,8 +153,7 @@ def _from_first_to_last(
             logger.log_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Training" if logger.purge_step is None else "Resuming"
             console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)
-        if config.num_nodes > 1:
-            console.print(meeting(trainer), soft_wrap=True)
+        trainer.callbacks.append(Together(trainer, console))  # type: ignore[attr-defined]
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import Callback
+from rich.console import Console
 
 from attnae.checks import flag
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.signals import STOPPING, Stopped, handlers, set_handlers
 from attnae.training.checkpoint import AtomicCheckpointIO
 
 
@@ -46,16 +50,37 @@ def silence_lightning() -> None:
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
 
 
-def meeting(trainer: pl.Trainer) -> str:
-    """What a run on several machines waits for before it can begin."""
-    environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
-    return (
-        f"Machine {environment.node_rank() + 1} of {trainer.num_nodes}: waiting for all to meet at "
-        f"{environment.main_address}:{environment.main_port}, as MASTER_ADDR, MASTER_PORT and NODE_RANK say on each"
-    )
+class Together(Callback):
+    """Of several processes that train one model: what stops the main one stops those that it has started.
 
+    They are told before Lightning ends the communication, which they would take for an error. On several machines it
+    also says what it waits for.
+    """
 
-def stop_others(trainer: pl.Trainer, signum: int) -> None:
-    """Passes a signal on to the processes that this one has started, if any."""
-    if (kill := getattr(trainer.strategy.launcher, "kill", None)) is not None:
-        kill(signum)
+    def __init__(self, trainer: pl.Trainer, console: Console) -> None:
+        self.handlers = handlers()
+        if trainer.num_nodes > 1:
+            environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
+            console.print(
+                f"Machine {environment.node_rank() + 1} of {trainer.num_nodes}: waiting for all to meet at "
+                f"{environment.main_address}:{environment.main_port}, as MASTER_ADDR, MASTER_PORT and NODE_RANK say",
+                soft_wrap=True,
+            )
+            # PyTorch waits outside Python, where no handler is called.
+            set_handlers(dict.fromkeys(STOPPING, signal.SIG_DFL))
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """All are here."""
+        set_handlers(self.handlers)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning has put a handler before ours, which talks to the other processes whatever they are doing.
+        set_handlers(self.handlers)
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        set_handlers(self.handlers)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        kill = getattr(trainer.strategy.launcher, "kill", None)
+        if kill is not None and isinstance(exception, (Stopped, OSError)):
+            kill(exception.signum if isinstance(exception, Stopped) else signal.SIGTERM)
