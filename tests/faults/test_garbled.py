@@ -11,6 +11,8 @@ from attnae.cli import train_command
 from attnae.training.checkpoint import CHECKPOINT, PARTS
 from attnae.training.directory import read_metrics
 from tests.faults.conftest import contents
+from tests.faults.processes import run
+from tests.faults.test_disk import write_study
 from tests.faults.test_kill import assert_same_end
 
 
@@ -132,3 +134,16 @@ def test_names_that_are_not_utf8_and_too_long(half_done, capsys):
     code, errors = resume("x" * 5000, capsys)
     assert (code, len(errors.splitlines())) == (2, 1)
     assert "File name too long" in errors
+
+
+def test_an_analysis_beside_garbled_records(tmp_path):
+    """metrics.json only adds to what the events say: whatever it holds, the analysis is made."""
+    write_study(tmp_path / "logs")
+    nested = "{" + '"dataset": {' * 900 + "}" * 901
+    wrong = json.dumps({name: [["?"]] for name in WRONG})
+    for number, text in enumerate(["", "[]", wrong, nested, "[" * 100_000, '{"dataset": 1, "metrics": "x"}', "\x00"]):
+        (tmp_path / "logs" / f"run-{number}" / "metrics.json").write_text(text)
+    code, screen = run([tmp_path / "logs", "--permutations", 99], tmp_path / "screen", script="analyze")
+    assert code == 0, screen
+    assert "Traceback" not in screen
+    assert "metrics.json cannot be read" in (tmp_path / "logs" / "analysis" / "report.html").read_text()
