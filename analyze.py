@@ -2,7 +2,10 @@
 
 import sys
 
-from attnae.cli import analyze_command
+from attnae.signals import exit_on_signals
 
 if __name__ == "__main__":
+    exit_on_signals()
+    from attnae.cli import analyze_command
+
     sys.exit(analyze_command())

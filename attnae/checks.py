@@ -67,7 +67,7 @@ def mistakes(config: RunConfig) -> Iterator[str]:
         yield f"--lr {config.lr}: must be positive"
     if config.min_lr > config.lr:
         yield f"--min-lr {config.min_lr}: must be at most --lr, {config.lr}"
-    if not re.fullmatch(r"auto|-1|\d+(,\d+)*", config.devices) or config.devices == "0":
+    if not re.fullmatch(r"auto|-1|\d{1,4}(,\d{1,4})*", config.devices) or config.devices == "0":
         yield f"--devices {config.devices}: give auto, a number such as 2, or numbers such as 0,3"
     if config.threads is not None and config.threads > MOST_THREADS:
         yield f"--threads {config.threads}: must be at most {MOST_THREADS}"

@@ -18,6 +18,8 @@ from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+from attnae.signals import STOPPING, Stopped, set_handlers
+from attnae.streams import lasting_streams
 from attnae.study_options import StudyOptions
 from attnae.trained.commands import TRAINED
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
@@ -50,13 +52,24 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def train_command(args: Sequence[str] | None = None) -> int:
-    """What `train.py` does with these arguments; the exit code."""
-    return _guarded(_train, sys.argv[1:] if args is None else list(args))
+    """What `train.py` does with these arguments; the exit code. A run goes on where its output cannot be written."""
+    with lasting_streams() as output:
+        code = _guarded(_train, sys.argv[1:] if args is None else list(args))
+        output.flush()
+        if output.failure:
+            print(output.failure, file=sys.stderr)
+        return code
 
 
 def analyze_command(args: Sequence[str] | None = None) -> int:
-    """What `analyze.py` does with these arguments; the exit code."""
-    return _guarded(_analyze, sys.argv[1:] if args is None else list(args))
+    """What `analyze.py` does with these arguments; the exit code, 141 where the reader of a pipe has had enough."""
+    with lasting_streams() as output:
+        code = _guarded(_analyze, sys.argv[1:] if args is None else list(args))
+        output.flush()
+        if output.failure and code == 0:
+            print(f"error: {output.failure}", file=sys.stderr)
+            return 2
+        return 141 if output.reader_left and code == 0 else code
 
 
 def _attnae(args: list[str]) -> int:
@@ -170,20 +183,18 @@ def _analyze(args: list[str], prog: str = "analyze.py") -> int:
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
     """Runs a command; a user's mistake becomes one line and exit code 2, a signal its own exit code."""
-    from attnae.signals import Stopped
-
     try:
         return command(args)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")  # in one piece, where several processes share the terminal
         return 2
     except Stopped as stop:
-        for signum in (signal.SIGINT, signal.SIGTERM):  # a second one finds nothing left to stop
-            signal.signal(signum, signal.SIG_IGN)
+        set_handlers(dict.fromkeys(STOPPING, signal.SIG_IGN))  # a second one finds nothing left to stop
         going_on = (
             f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
         )
-        print(f"stopped by {stop}{going_on}", file=sys.stderr)
+        if not stop.quiet:
+            print(f"stopped by {stop}{going_on}", file=sys.stderr)
         return stop.exit_code
     except KeyboardInterrupt:
         return 130

@@ -62,6 +62,11 @@ MISTAKES = {
     "images too small": (["--dataset", "digits", "--units", "9", "8", "7", "6", "5", "4"], "at least 16x16"),
     "no such device": (["--dataset", "digits", "--accelerator", "cuda"], "cannot be had here"),
     "no such devices": (["--dataset", "digits", "--accelerator", "cpu", "--devices", "0,3"], "cannot be had here"),
+    "more devices than there can be": (["--dataset", "digits", "--devices", "9" * 30], "give auto, a number such as 2"),
+    "more devices than there are": (
+        ["--dataset", "digits", "--accelerator", "cpu", "--devices", "9999"],
+        "--batch-size 64 cannot be shared evenly",
+    ),
     "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "cannot be had here"),
     "a file that is not there": (["--config", "none.yaml"], "none.yaml cannot be read"),
     "an option in a file": (

@@ -12,6 +12,7 @@ from tyro.conf import FlagCreatePairsOff, Positional
 
 from attnae import tags
 from attnae.errors import UserError
+from attnae.signals import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,8 @@ def run(command: AnalyzeCommand) -> int:
     report = analyze(command, baseline, Console(stderr=True, highlight=False) if command.json else console)
     out = command.out if command.out is not None else default_out(command.paths[0])
     files = report_files(report)
-    written = write_report(files, out)
+    with stop_on_signals():  # so that nothing half-written is left beside the files
+        written = write_report(files, out)
     if command.json:
         sys.stdout.write(files[VALUES] or "")
     else:

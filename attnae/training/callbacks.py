@@ -57,7 +57,7 @@ class EpochLog(Callback):
             self.curves.setdefault(tag, {})[step] = value
         for tag, value in metrics.items():
             if not math.isfinite(value):
-                self.logger.experiment.add_text(STATUS, DIVERGED, step)
+                self.logger.log_text(STATUS, DIVERGED, step)
                 self.logger.save()
                 raise Diverged(tag, step)
 
@@ -93,11 +93,11 @@ class EpochPictures(Callback):
 def log_pictures(logger: EventLogger, views: Views, epoch: int) -> None:
     """The pictures of one epoch."""
     for tag, figure in views.figures().items():
-        logger.experiment.add_image(tag, to_array(figure), epoch, dataformats="HWC")
+        logger.log_picture(tag, to_array(figure), epoch)
 
 
 class EpochCheckpoint(Callback):
-    """Flushes the log, then saves the state of the run: the only checkpoint, replaced whole at each epoch's end."""
+    """Brings the log to the disk, then the state of the run: the one checkpoint, replaced whole at each epoch's end."""
 
     def __init__(self, logger: EventLogger, path: Path) -> None:
         self.logger = logger

@@ -132,9 +132,14 @@ class ImageData(pl.LightningDataModule):
         Raises `UserError` where the machines that train together do not have the same images.
         """
         assert self.trainer is not None
-        if self.trainer.world_size > 1 and self.trainer.strategy.broadcast(self.checksum) != self.checksum:
-            raise UserError(f"the images on rank {self.trainer.global_rank} are not those on rank 0: copy them over")
         device = self.trainer.strategy.root_device
+        if self.trainer.world_size > 1:
+            # Every rank has to know, or those with the right images would wait for the others.
+            mine = torch.tensor(list(bytes.fromhex(self.checksum)), device=device)
+            everyones = self.trainer.strategy.all_gather(mine)
+            others = [str(rank) for rank, checksum in enumerate(everyones) if not checksum.equal(everyones[0])]
+            if others:
+                raise UserError(f"the images on rank {', '.join(others)} are not those on rank 0: copy them over")
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if sum(images.nbytes for images in self.images.values()) > free / 2:

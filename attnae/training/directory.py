@@ -19,8 +19,17 @@ from attnae.tags import DIVERGED, FINISHED
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 FIGURE = "figure.png"
+CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 UNFINISHED = "unfinished"
+
+# Of the entries of metrics.json that are read again.
+METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
+    "status": str,
+    "metrics": dict,
+    "wall_time_s": (int, float),
+    "dataset": dict,
+}
 
 
 def make_run_directory(config: RunConfig) -> Path:
@@ -69,13 +78,21 @@ def shortened(name: str, most: int = 150) -> str:
 
 def read_unfinished(directory: Path) -> RunConfig:
     """The options of a run to go on with; `UserError` where there is none, or nothing is left to do."""
-    if not (directory / CONFIG).is_file():
-        raise UserError(f"--resume {directory}: no {CONFIG} there, so no run to go on with")
+    try:
+        if not (directory / CONFIG).is_file():
+            raise UserError(f"--resume {directory}: no {CONFIG} there, so no run to go on with")
+    except OSError as error:
+        raise UserError(f"--resume {directory} cannot be read: {error.strerror}") from error
     status = read_metrics(directory).get("status")
     if status == FINISHED:
         raise UserError(f"--resume {directory}: that run is finished; to train longer, start one with more --epochs")
     if status == DIVERGED:
         raise UserError(f"--resume {directory}: that run diverged and would again; start another with a smaller --lr")
+    for name in (METRICS, FIGURE):
+        if (directory / name).is_dir():
+            raise UserError(f"{directory / name} is a folder, where the run has a file: take it away")
+    if (directory / CHECKPOINTS).exists() and not (directory / CHECKPOINTS).is_dir():
+        raise UserError(f"{directory / CHECKPOINTS} is a file, where the run has a folder: take it away")
     return read_config(directory / CONFIG)
 
 
@@ -96,12 +113,14 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def read_metrics(directory: Path) -> dict[str, Any]:
-    """What metrics.json says; nothing where it is missing or garbled."""
+    """What metrics.json says, less what is of a wrong type; nothing where it is missing or garbled."""
     try:
         content = json.loads((directory / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, METRIC_TYPES.get(name, object))}
 
 
 def write_metrics(directory: Path, content: dict[str, Any]) -> None:

@@ -6,12 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard import summary
+
+from attnae.training.event_file import EventFile
 
 
 class EventLogger(Logger):
@@ -25,7 +28,7 @@ class EventLogger(Logger):
         super().__init__()
         self.directory = directory
         self.purge_step = purge_step
-        self._writer: SummaryWriter | None = None
+        self._file: EventFile | None = None
 
     @property
     def name(self) -> str:
@@ -41,20 +44,30 @@ class EventLogger(Logger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> SummaryWriter:
-        """The writer, opened at its first use."""
-        if self._writer is None:
+    def experiment(self) -> EventFile:
+        """The event file, opened at its first use."""
+        if self._file is None:
             # Readers take event files in the order of their names, which start with the second they were opened in:
             # a run that is resumed within a second would come before what it goes on with.
             while any(self.directory.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
                 time.sleep(0.05)
-            self._writer = SummaryWriter(self.log_dir, purge_step=self.purge_step)
-        return self._writer
+            self._file = EventFile(self.directory, self.purge_step)
+        return self._file
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         for tag, value in metrics.items():
-            self.experiment.add_scalar(tag, value, step)
+            self.experiment.add(summary.scalar(tag, value), step or 0)
+
+    @rank_zero_only
+    def log_text(self, tag: str, text: str, step: int = 0) -> None:
+        """A text; TensorBoard shows it as Markdown."""
+        self.experiment.add(summary.text(tag, text), step)
+
+    @rank_zero_only
+    def log_picture(self, tag: str, pixels: np.ndarray, step: int) -> None:
+        """A picture: uint8 (H, W, C)."""
+        self.experiment.add(summary.image(tag, pixels, dataformats="HWC"), step)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any], metrics: tuple[str, ...] = ()) -> None:  # type: ignore[override]
@@ -72,23 +85,23 @@ class EventLogger(Logger):
         infos = [api_pb2.HParamInfo(name=name, type=_kind(value)) for name, value in values.items()]
         scores = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
         experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=scores)
-        for summary in (_experiment_summary(experiment), hparams_pb(values)):
-            self.experiment.file_writer.add_summary(summary)
+        self.experiment.add(_experiment_summary(experiment))
+        self.experiment.add(hparams_pb(values))
 
     @rank_zero_only
     def save(self) -> None:
-        if self._writer is not None:
-            self._writer.flush()
+        """Returns once everything logged is on the disk."""
+        if self._file is not None:
+            self._file.sync()
 
     def finalize(self, status: str) -> None:
-        """Flush only: Lightning calls this after the fit and after the test, the run closes at its end."""
-        self.save()
+        """Nothing: Lightning calls this after the fit and after the test, the run closes at its end."""
 
     @rank_zero_only
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _experiment_summary(experiment: api_pb2.Experiment) -> Summary:

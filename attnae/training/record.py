@@ -52,8 +52,7 @@ class Record:
             )
 
     def write(self, status: str, metrics: dict[str, float], reason: str | None = None) -> None:
-        before = self.before.get("wall_time_s")
-        wall_time = (before if isinstance(before, (int, float)) else 0) + time.monotonic() - self.started
+        wall_time = self.before.get("wall_time_s", 0) + time.monotonic() - self.started
         content = {
             "status": status,
             **({"reason": reason} if reason else {}),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
@@ -17,7 +15,6 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from attnae.checks import flag
 from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.files import write_atomically
@@ -34,7 +31,7 @@ from attnae.training.callbacks import (
     EpochRecord,
     log_pictures,
 )
-from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, epochs_done
+from attnae.training.checkpoint import CHECKPOINT, epochs_done
 from attnae.training.directory import (
     CONFIG,
     FIGURE,
@@ -49,6 +46,7 @@ from attnae.training.prepare import Prepared, prepare
 from attnae.training.quality import quality_metrics, quality_tags
 from attnae.training.record import Record
 from attnae.training.summary import model_markdown
+from attnae.training.trainer import Together, make_trainer, silence_lightning
 from attnae.training.views import Views
 
 
@@ -79,13 +77,13 @@ def train(
     `console`; None shows nothing. Raises `UserError` for what the user can mend, before anything is written where
     that can be known, and `Stopped` on SIGINT and SIGTERM; the directory can then be resumed.
     """
-    _silence_lightning()
+    silence_lightning()
     keep_freed_memory()
     console = console or Console(quiet=True)
-    with stop_on_signals():
+    with stop_on_signals(), _one_voice():
         prepared = prepare(config)
         config = prepared.config
-        trainer = _trainer(config)
+        trainer = make_trainer(config)
         prepared.data.check_ranks(trainer.world_size)
         if not is_main_process():
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
@@ -106,9 +104,9 @@ def _fit_and_test(
     console: Console,
     callbacks: Sequence[Callback],
 ) -> RunResult:
-    config, data, module = prepared.config, prepared.data, prepared.module
+    config = prepared.config
     checkpoint = directory / CHECKPOINT if resuming and (directory / CHECKPOINT).exists() else None
-    done = 0 if checkpoint is None else epochs_done(checkpoint)
+    done = 0 if checkpoint is None else epochs_done(checkpoint, prepared.module)
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
     logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
     log = EpochLog(logger)
@@ -125,13 +123,40 @@ def _fit_and_test(
     if resuming:
         record.check_images()
     try:
+        return _from_first_to_last(prepared, trainer, record, log, checkpoint, console)
+    except OSError as error:
+        going_on = f"; then go on with --resume {directory}" if (directory / CONFIG).is_file() else ""
+        raise UserError(f"{directory} cannot be written to: {error.strerror or error}{going_on}") from error
+    except Stopped as stop:
+        if is_main_process():
+            stop.resumable = directory
+            with contextlib.suppress(OSError):  # what it was stopped for may be a full disk
+                record.write(UNFINISHED, log.last())
+        raise
+    finally:
+        logger.close()
+
+
+def _from_first_to_last(
+    prepared: Prepared,
+    trainer: pl.Trainer,
+    record: Record,
+    log: EpochLog,
+    checkpoint: Path | None,
+    console: Console,
+) -> RunResult:
+    """The part of a run that writes."""
+    config, data, module = prepared.config, prepared.data, prepared.module
+    directory, logger = record.directory, log.logger
+    try:
         if is_main_process():
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, record.before.get("metrics", {}))
             logger.log_hyperparams(config.plain(), FINAL_METRICS + quality_tags(config, data))
-            logger.experiment.add_text(MODEL_SUMMARY, model_markdown(module))
-            doing = "Resuming" if resuming else "Training"
+            logger.log_text(MODEL_SUMMARY, model_markdown(module))
+            doing = "Training" if logger.purge_step is None else "Resuming"
             console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)
+        trainer.callbacks.append(Together(trainer, console))  # type: ignore[attr-defined]
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
@@ -141,7 +166,7 @@ def _fit_and_test(
             log_pictures(logger, views, config.epochs)
             with write_atomically(directory / FIGURE) as file:
                 Image.fromarray(to_array(views.article_figure(log.curves, record.title))).save(file, format="png")
-            logger.experiment.add_text(STATUS, FINISHED, config.epochs)
+            logger.log_text(STATUS, FINISHED, config.epochs)
             logger.save()
             record.write(FINISHED, log.last())
         return RunResult(FINISHED, directory, log.last())
@@ -149,46 +174,13 @@ def _fit_and_test(
         if trainer.is_global_zero:
             record.write(DIVERGED, log.last(), reason=str(error))
         return RunResult(DIVERGED, directory, log.last())
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{directory} cannot be written to: {reason}; then go on with --resume {directory}") from error
-    except Stopped as stop:
-        if is_main_process():
-            stop.resumable = directory
-            record.write(UNFINISHED, log.last())
-        if (kill := getattr(trainer.strategy.launcher, "kill", None)) is not None:
-            kill(stop.signum)
-        raise
-    finally:
-        logger.close()
 
 
-def _trainer(config: RunConfig) -> pl.Trainer:
-    devices: str | int = int(config.devices) if config.devices.lstrip("-").isdigit() else config.devices
+@contextlib.contextmanager
+def _one_voice() -> Iterator[None]:
+    """Of the processes that train together only the main one says that they were stopped."""
     try:
-        return pl.Trainer(
-            max_epochs=config.epochs,
-            accelerator=config.accelerator,
-            devices=devices,
-            num_nodes=config.num_nodes,
-            strategy=config.strategy,
-            precision=config.precision,
-            plugins=[AtomicCheckpointIO()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
-        options = ("accelerator", "devices", "num_nodes", "strategy", "precision")
-        asked = " ".join(f"{flag(option)} {getattr(config, option)}" for option in options)
-        raise UserError(f"{asked} cannot be had here: {str(error).strip().splitlines()[0]}") from error
-
-
-def _silence_lightning() -> None:
-    """What Lightning says of itself; errors still come through."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
+        yield
+    except Stopped as stop:
+        stop.quiet = not is_main_process()
+        raise

@@ -43,9 +43,10 @@ def scattered(names: Iterable[object]) -> list[int]:
     """The positions of the names in an order that follows no pattern in the data and is the same everywhere.
 
     They are sorted by the CRC-32 of their text: scikit-learn's digits, say, run from 0 to 9 again and again, so that
-    taking every n-th would leave some out.
+    taking every n-th would leave some out. Names of files that are not UTF-8 stand for their bytes.
     """
-    return [position for _, position in sorted((zlib.crc32(str(name).encode()), i) for i, name in enumerate(names))]
+    texts = [str(name).encode("utf-8", "surrogateescape") for name in names]
+    return sorted(range(len(texts)), key=lambda position: (zlib.crc32(texts[position]), position))
 
 
 def load_digits(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:

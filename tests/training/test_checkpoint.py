@@ -8,7 +8,7 @@ import torch
 
 import attnae
 from attnae.errors import UserError
-from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, epochs_done, load
+from attnae.training.checkpoint import CHECKPOINT, AtomicCheckpointIO, load
 from attnae.training.run import train
 
 
@@ -82,11 +82,3 @@ def test_a_directory_without_a_run(tmp_path):
     (tmp_path / "config.yaml").write_text("image_size: 8\nchannels: 1\ndataset: digits\n")
     with pytest.raises(UserError, match=r"last\.ckpt does not exist"):
         load(tmp_path)
-
-
-def test_a_checkpoint_that_is_of_no_run(tmp_path):
-    torch.save({"state_dict": {}}, tmp_path / "last.ckpt")
-    with pytest.raises(UserError, match="not the checkpoint of a run"):
-        epochs_done(tmp_path / "last.ckpt")
-    torch.save({"epoch": 4}, tmp_path / "last.ckpt")
-    assert epochs_done(tmp_path / "last.ckpt") == 5

@@ -163,3 +163,15 @@ def test_links_that_loop_are_not_followed(tmp_path):
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     loaded = load_folder(tmp_path, None, None)
     assert len(loaded.train.images) + len(loaded.test.images) == 3
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    """Their bytes decide which of them is the test image, and a broken one is named all the same."""
+    for index in range(10):
+        save(tmp_path / f"{index}.png", grey(index)).rename(tmp_path / f"{index}\udcff.png")
+    loaded = load_folder(tmp_path, None, None)
+    (test,) = loaded.test.images[:, 0, 0, 0].tolist()
+    assert test == min(range(10), key=lambda index: zlib.crc32(f"{index}".encode() + b"\xff.png"))
+    (tmp_path / "3\udcff.png").write_text("hello")
+    with pytest.raises(UserError, match=r"3\udcff\.png is not an image"):
+        load_folder(tmp_path, None, None)
