@@ -16,7 +16,8 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
-from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+from attnae.options import OptionGroups, flags_of, groups_of, typed_options
+from attnae.plain_yaml import read_yaml
 from attnae.study_options import StudyOptions
 from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
