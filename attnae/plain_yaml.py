@@ -13,21 +13,24 @@ MOST_BYTES = 1 << 20
 MOST_DIGITS = 100
 
 
-class _Refused(yaml.MarkedYAMLError):
+class _Refused(yaml.YAMLError):
     """What is YAML, and yet not what a file of options may hold."""
+
+    def __init__(self, problem: str, mark: yaml.Mark) -> None:
+        super().__init__(f"line {mark.line + 1}: {problem}")
 
 
 class PlainLoader(yaml.SafeLoader):
     """Safe YAML that refuses keys given twice, aliases, and numbers that no option could hold.
 
-    Other readers keep the last of two equal keys, and the user would miss the first. Aliases let a few lines unfold into
-    billions of values.
+    Other readers keep the last of two equal keys, and the user would miss the first. Aliases let a few lines unfold
+    into billions of values.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            raise _Refused(problem=f"*{event.anchor}: write out what it stands for", problem_mark=event.start_mark)
+            raise _Refused(f"*{event.anchor}: write out what it stands for", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -35,13 +38,13 @@ class PlainLoader(yaml.SafeLoader):
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
-                raise _Refused(problem=f"{cut(name)} is given twice", problem_mark=key.start_mark)
+                raise _Refused(f"{cut(name)} is given twice", key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > MOST_DIGITS:
-            raise _Refused(problem=f"a number of {len(node.value)} digits", problem_mark=node.start_mark)
+            raise _Refused(f"a number of {len(node.value)} digits", node.start_mark)
         return super().construct_yaml_int(node)
 
 
@@ -61,8 +64,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not text: {error.reason}") from error
     except _Refused as error:
-        assert error.problem_mark is not None
-        raise UserError(f"{path}, line {error.problem_mark.line + 1}: {error.problem}") from error
+        raise UserError(f"{path}, {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
