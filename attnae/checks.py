@@ -46,9 +46,9 @@ def flag(option: str) -> str:
 def mistakes(config: RunConfig) -> Iterator[str]:
     """A line for each value out of range: the flag, the value, and what it must be."""
     for option, kind in typing.get_type_hints(type(config)).items():
-        choices = _choices(kind)
-        if choices and getattr(config, option) not in choices:
-            yield f"{flag(option)} {getattr(config, option)}: choose one of {', '.join(map(str, choices))}"
+        allowed = choices(kind)
+        if allowed and getattr(config, option) not in allowed:
+            yield f"{flag(option)} {getattr(config, option)}: choose one of {', '.join(map(str, allowed))}"
     if len(config.units) < 3:
         yield f"--units {' '.join(map(str, config.units))}: give at least 3, such as 35 25 5"
     if min(config.units) < 1:
@@ -101,7 +101,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _choices(kind: Any) -> tuple[Any, ...]:
+def choices(kind: Any) -> tuple[Any, ...]:
     """The values of a `Literal`, and None where it may be left unset; nothing for any other type."""
     if typing.get_origin(kind) is Literal:
         return typing.get_args(kind)

@@ -17,7 +17,8 @@ from attnae.analysis.command import AnalyzeCommand
 from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
-from attnae.options import OptionGroups, flags_of, groups_of, read_yaml, typed_options
+from attnae.options import OptionGroups, flags_of, groups_of, typed_options
+from attnae.plain_yaml import read_yaml
 from attnae.signals import STOPPING, Stopped, set_handlers
 from attnae.streams import lasting_streams
 from attnae.study_options import StudyOptions

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from tyro.conf import OmitArgPrefixes
 
-from attnae.checks import flag
+from attnae.checks import choices, flag
 from attnae.config import (
     GROUPS,
     DataOptions,
@@ -27,6 +27,7 @@ from attnae.config import (
 )
 from attnae.errors import UserError
 from attnae.files import write_text
+from attnae.plain_yaml import cut, read_yaml
 
 
 @dataclass(frozen=True)
@@ -51,27 +52,6 @@ def groups_of(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, plain values only; `UserError` names the file, and the line where it is no YAML."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text: {error.reason}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line} is not plain YAML: {getattr(error, 'problem', None) or error}") from error
-    except (RecursionError, ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{path} is not plain YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise UserError(f"{path} must hold lines such as `act: elu`")
-    return content
-
-
 def flags_of(options: Mapping[str, Any], source: Path | str) -> list[str]:
     """The flags that stand for these options; `UserError` names the source and the option of a wrong name or type.
 
@@ -82,7 +62,7 @@ def flags_of(options: Mapping[str, Any], source: Path | str) -> list[str]:
     if parse(everything) is None:
         for name, tokens in flags.items():
             if parse(tokens) is None:
-                raise UserError(f"{source}: {name}: {options[name]!r} is not {_expected(name)}")
+                raise UserError(f"{source}: {name}: {cut(repr(options[name]))} is not {_expected(name)}")
     return everything
 
 
@@ -97,28 +77,44 @@ def parse(args: Sequence[str]) -> OptionGroups | None:
         return None
 
 
-def _flags_of_one(name: str, value: Any, source: Path | str) -> list[str]:
+def _flags_of_one(name: Any, value: Any, source: Path | str) -> list[str]:
     known = option_names(*GROUPS)
     if name not in known:
-        raise UserError(f"{source}: unknown option {name}{suggestion(name, known)}")
+        raise UserError(f"{source}: unknown option {cut(str(name))}{suggestion(str(name), known)}")
     if isinstance(value, bool) and isinstance(getattr(RunConfig, name), bool):
         return [flag(name) if value else flag(f"no_{name}")]
-    if isinstance(value, bool):  # YAML reads a bare on or off so
+    if isinstance(value, bool) and "on" in choices(_declared(name)):  # YAML reads a bare on or off so
         value = "on" if value else "off"
+    if not _fits(value, _declared(name)):
+        raise UserError(f"{source}: {name}: {cut(repr(value))} is not {_expected(name)}")
     if isinstance(value, list):
         return [flag(name), *map(str, value)]
     # `--name=value`, since a value may begin with a dash.
     return [f"{flag(name)}={value}"]
 
 
+def _declared(name: str) -> Any:
+    return typing.get_type_hints(RunConfig)[name]
+
+
+def _fits(value: Any, declared: Any) -> bool:
+    """Whether a flag could hold this value of YAML, in kind; what its text means is seen when it is parsed."""
+    if value is None:
+        return type(None) in typing.get_args(declared)
+    if isinstance(value, list):
+        return typing.get_origin(declared) is tuple and all(type(item) is int for item in value)
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
 def _expected(name: str) -> str:
     """What an option takes, in words."""
-    declared = typing.get_type_hints(RunConfig)[name]
+    declared = _declared(name)
     kinds = [kind for kind in typing.get_args(declared) if kind is not type(None)]
     kind = kinds[0] if len(kinds) == 1 else declared
     if typing.get_origin(kind) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(kind)))}"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text: put it in quotes"}
+    words[Path] = words[str]
     return words.get(kind, "a list of whole numbers")
 
 
@@ -149,7 +145,7 @@ def typed_options(args: Sequence[str]) -> list[str]:
     return [name.removeprefix("no_") if name not in known else name for name in names]
 
 
-def suggestion(name: str, choices: Sequence[str]) -> str:
+def suggestion(name: str, known: Sequence[str]) -> str:
     """`; perhaps you meant ...`, or nothing where no choice is close."""
-    close = difflib.get_close_matches(name, choices, n=1)
+    close = difflib.get_close_matches(name, known, n=1)
     return f"; perhaps you meant {close[0]}" if close else ""

@@ -15,7 +15,8 @@ from attnae.errors import UserError
 # The first of these that says anything. Lightning's command line writes both; `hparams.yaml` is the shorter.
 YAML_NAMES = ("hparams.yaml", "config.yaml", ".hydra/config.yaml")
 MAX_YAML_BYTES = 1 << 20
-MAX_VALUES = 2_000  # aliases let a small file unfold into billions
+MAX_VALUES = 2_000
+MAX_NAME = 500
 MAX_DEPTH = 20
 OMITTED = object()
 
@@ -40,6 +41,11 @@ def value_of(text: str) -> HParam:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
+def as_setting(value: HParam) -> HParam:
+    """NaN, which is unequal to itself, and the infinities as words: a setting has to compare with itself."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_yaml(directory: Path, problems: list[str]) -> dict[str, HParam]:
     """Plain values of the first file of `YAML_NAMES` in `directory` that has any; nested names joined by `/`.
 
@@ -53,7 +59,8 @@ def read_yaml(directory: Path, problems: list[str]) -> dict[str, HParam]:
             if path.stat().st_size > MAX_YAML_BYTES:
                 raise ValueError(f"larger than {MAX_YAML_BYTES >> 20} MiB")
             values = _load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+        # A tag such as !!bool or !!timestamp before anything else makes PyYAML raise what it likes.
+        except (OSError, ValueError, OverflowError, RecursionError, AttributeError, LookupError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{name} cannot be read: {reason}")
             continue
@@ -80,17 +87,41 @@ def _load(text: str) -> dict[str, HParam]:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        tree = PlainLoader(text).get_single_data()
+        loader = PlainLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return {}
+        if _unfolded(root, {}) > MAX_YAML_BYTES:
+            raise ValueError(f"its aliases unfold into more than {MAX_YAML_BYTES >> 20} MiB")
+        tree = loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     if not isinstance(tree, dict):
         return {}
     values: dict[str, HParam] = {}
     for name, value in _flatten(tree, "", 0):
+        if len(name) > MAX_NAME:
+            raise ValueError(f"a name of more than {MAX_NAME} characters")
         values[name] = value
         if len(values) > MAX_VALUES:
             raise ValueError(f"more than {MAX_VALUES} values")
     return values
+
+
+def _unfolded(node: Any, known: dict[int, float]) -> float:
+    """The least number of characters it would take to write the node with every alias, or merge, written out.
+
+    A few aliases can unfold into billions. An alias stands behind what it names, whose size is then in `known`; one
+    within what it names has no end.
+    """
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        if isinstance(node.value, str):
+            known[id(node)] = 1 + len(node.value)
+        else:
+            parts = node.value if node.id == "sequence" else [part for pair in node.value for part in pair]
+            known[id(node)] = 1 + sum(_unfolded(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _flatten(value: Any, name: str, depth: int) -> Iterator[tuple[str, HParam]]:
@@ -108,7 +139,7 @@ def _flatten(value: Any, name: str, depth: int) -> Iterator[tuple[str, HParam]]:
         elif isinstance(value, (int, float)):
             yield name, plain_number(value)
         elif value is not OMITTED:
-            yield name, value_of(str(value))  # YAML 1.1 takes 1e-4 for a word
+            yield name, as_setting(value_of(str(value)))  # YAML 1.1 takes 1e-4 for a word
         return
     for key, child in children:
         yield from _flatten(child, f"{name}/{key}" if name else key, depth + 1)
@@ -137,6 +168,7 @@ def name_matcher(pattern: str) -> Callable[[str], dict[str, HParam]]:
 
     def match(name: str) -> dict[str, HParam]:
         found = compiled.fullmatch(name) or compiled.fullmatch(name.rsplit("/", 1)[-1])
-        return dict(zip(fields, map(value_of, found.groups()), strict=True)) if found else {}
+        values = [as_setting(value_of(text)) for text in found.groups()] if found else []
+        return dict(zip(fields, values, strict=True)) if found else {}
 
     return match

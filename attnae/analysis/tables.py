@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attnae.analysis.hparams import value_of
+from attnae.analysis.hparams import as_setting, value_of
 from attnae.analysis.runs import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, HParam, Run, Series
 from attnae.errors import UserError
 
@@ -59,7 +59,7 @@ def read_table(path: Path) -> list[Run]:
         run = Run(
             name=name,
             directory=None,
-            hparams={column: _setting(value) for column, value in values.items() if column not in results},
+            hparams={column: as_setting(value) for column, value in values.items() if column not in results},
             scalars={column: _point(value) for column, value in values.items() if column in numeric},
             status=marks[row] if marks[row] in (FINISHED, DIVERGED, UNFINISHED) else UNKNOWN,
             metrics=tuple(column for column in header if column in results),
@@ -93,10 +93,6 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 def _is_numeric(values: list[HParam | None]) -> bool:
     kinds = {type(value) for value in values if value is not None}
     return bool(kinds) and kinds <= {int, float}
-
-
-def _setting(value: HParam) -> HParam:
-    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _point(value: HParam) -> Series:

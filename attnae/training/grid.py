@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ from attnae.checks import flag
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.options import suggestion
+from attnae.plain_yaml import cut
 from attnae.training.directory import shortened
 
+MOST_RUNS = 100_000
 Cell = Mapping[str, Any]  # {factor: level}
 
 
@@ -80,6 +83,9 @@ def make_design(factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], ba
                 f"{flag(option)} {value}: a study trains every run on one device and many runs side by side; "
                 f"leave {flag(option)} out"
             )
+    count = math.prod(map(len, factors.values())) * len(seeds)
+    if count > MOST_RUNS:
+        raise UserError(f"these levels and seeds make {count:,} runs: at most {MOST_RUNS:,} make a study")
     design = Design(dict(factors), tuple(seeds), base.replace(devices="1"))
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
@@ -88,7 +94,9 @@ def make_design(factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], ba
 
 
 def first_seeds(start: int, count: int) -> tuple[int, ...]:
-    """start, start + 1, ..."""
+    """start, start + 1, ...; `UserError` for more than a study can hold."""
+    if count > MOST_RUNS:
+        raise UserError(f"{count:,} seeds: at most {MOST_RUNS:,} runs make a study")
     return tuple(range(start, start + count))
 
 
@@ -132,4 +140,4 @@ def check_factor_name(name: Any) -> None:
     if name not in allowed:
         known = name in option_names("data", "hardware", "output")
         why = "only options of the model and of training can be" if known else "no option is called so"
-        raise UserError(f"{name} is no factor: {why}{'' if known else suggestion(str(name), allowed)}")
+        raise UserError(f"{cut(str(name))} is no factor: {why}{'' if known else suggestion(str(name), allowed)}")

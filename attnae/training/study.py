@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from attnae.config import option_names
 from attnae.errors import UserError
-from attnae.options import read_yaml
+from attnae.plain_yaml import read_yaml
 from attnae.tags import DIVERGED, FINISHED
 from attnae.training.directory import CONFIG, LOCK, read_metrics
 from attnae.training.grid import Design, PlannedRun, level_text

@@ -13,7 +13,8 @@ from attnae.checks import flag
 from attnae.config import GROUPS, RunConfig, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
-from attnae.options import flags_of, parse, read_yaml, suggestion
+from attnae.options import flags_of, parse, suggestion
+from attnae.plain_yaml import cut, read_yaml
 from attnae.training.grid import Design, check_factor_name, first_seeds, level_text, make_design
 
 KEYS = ("factors", "seeds", "options")
@@ -39,9 +40,9 @@ class StudyFile:
     def design(self, base: RunConfig, seeds: int | None = None) -> Design:
         """The design over the options in `base`; `seeds` is their number, where the command line says it."""
         number = self.seeds if seeds is None else seeds
-        chosen = number if isinstance(number, tuple) else first_seeds(base.seed, number or 1)
-        base = base.replace(name=base.name or self.path.stem)
         try:
+            base = base.replace(name=base.name or self.path.stem)
+            chosen = number if isinstance(number, tuple) else first_seeds(base.seed, number or 1)
             return make_design(self.factors, chosen, base)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
@@ -59,10 +60,9 @@ def read_study_file(path: Path) -> StudyFile:
     """The study in a YAML file; `UserError` names the file and what in it is unknown, doubled, or of a wrong type."""
     content = read_yaml(path)
     try:
-        _refuse_doubled_keys(path)
         for key in content:
             if key not in KEYS:
-                raise UserError(f"unknown {key}{suggestion(key, KEYS)}; a study has {', '.join(KEYS)}")
+                raise UserError(f"unknown {cut(key)}{suggestion(key, KEYS)}; a study has {', '.join(KEYS)}")
         factors, options = content.get("factors"), content.get("options") or {}
         if not isinstance(factors, dict) or not factors:
             raise UserError("holds no factors: give at least one, such as `factors: {act: [elu, relu]}`")
@@ -123,7 +123,7 @@ def _seeds(given: Any) -> tuple[int, ...] | int | None:
     if given is None:
         return None
     if not numbers or not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers):
-        raise UserError(f"seeds: {given!r} is neither a number of seeds nor a list of seeds")
+        raise UserError(f"seeds: {cut(repr(given))} is neither a number of seeds nor a list of seeds")
     if isinstance(given, list):
         if len(set(given)) < len(given):
             raise UserError("seeds: one is given twice, so that runs would be duplicates")
@@ -131,18 +131,3 @@ def _seeds(given: Any) -> tuple[int, ...] | int | None:
     if given < 1:
         raise UserError(f"seeds: {given}: must be at least 1")
     return int(given)
-
-
-def _refuse_doubled_keys(path: Path) -> None:
-    """YAML readers keep the last of two equal keys, and the user would miss the levels of the first."""
-    nodes = [yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, yaml.MappingNode):
-            seen = set()
-            for key, value in node.value:
-                name = str(key.value)
-                if name in seen:
-                    raise UserError(f"{path}, line {key.start_mark.line + 1}: {name} is given twice")
-                seen.add(name)
-                nodes.append(value)

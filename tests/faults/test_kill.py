@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import Callback
 
 from attnae import tags
 from attnae.errors import UserError
@@ -19,6 +20,16 @@ from tests.conftest import read_events, read_points, tiny_flags
 from tests.faults import processes
 from tests.faults.conftest import contents, flags
 from tests.faults.processes import ended, run, says, start, wait_until
+
+
+class Interrupted(Exception):
+    """What a run is cut off by."""
+
+
+class InterruptSecondEpoch(Callback):
+    def on_train_batch_end(self, trainer, *args):
+        if trainer.current_epoch == 1:
+            raise Interrupted
 
 
 def assert_same_end(one, other):
@@ -135,6 +146,17 @@ def test_two_processes_on_one_run(tmp_path):
         first.terminate()
     assert ended(first) == 143
     assert len((tmp_path / "first").read_text().split("stopped by SIGTERM")) == 2
+
+
+@pytest.mark.slow
+def test_a_compiled_run_resumes_to_the_same_bits(undisturbed, tmp_path):
+    config = undisturbed[0].replace(compile="on", epochs=2, picture_every=0, log_dir=tmp_path / "logs")
+    whole = train(config.replace(name="whole"))
+    with pytest.raises(Interrupted):
+        train(config, callbacks=[InterruptSecondEpoch()])
+    directory = tmp_path / "logs" / "run"
+    train(read_unfinished(directory), resume=directory)
+    assert_same_end(directory, whole.directory)
 
 
 def test_threads_and_compile_are_kept_on_resume(undisturbed, tmp_path):
