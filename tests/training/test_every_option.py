@@ -14,7 +14,8 @@ from attnae.training import prepare as prepare_module
 from attnae.training.checkpoint import CHECKPOINT
 from attnae.training.directory import make_run_directory
 from attnae.training.prepare import prepare
-from attnae.training.run import _trainer, train
+from attnae.training.run import train
+from attnae.training.trainer import make_trainer
 from tests.conftest import read_events
 
 
@@ -42,7 +43,7 @@ def images(config):
 
 
 def devices(config):
-    trainer = _trainer(config)
+    trainer = make_trainer(config)
     return type(trainer.strategy).__name__, trainer.world_size, trainer.num_devices
 
 
@@ -163,7 +164,7 @@ def test_an_accelerator_that_is_not_there(tiny):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     with pytest.raises(UserError, match=r"--accelerator cuda .* cannot be had here"):
-        _trainer(tiny(accelerator="cuda"))
+        make_trainer(tiny(accelerator="cuda"))
 
 
 @pytest.mark.parametrize(("asked", "pays", "compiler", "expected"), [
