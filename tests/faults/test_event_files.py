@@ -49,7 +49,7 @@ def test_cut_off_at_every_byte_of_the_last_records(content, tmp_path):
     """The completion mark is the last record; a scalar is before the pictures of the end."""
     small = without_pictures(content)
     whole, problems, status = read(tmp_path, small)
-    assert (len(whole), problems, status) == (9 * 3 + 4, (), "finished")
+    assert (len(whole), problems, status) == (9 * 3 + 6, (), "finished")
     last = records(small)[-1]
     for size in range(last, len(small)):
         points, problems, status = read(tmp_path, small[:size])

@@ -173,5 +173,5 @@ def test_names_that_are_not_utf8(tmp_path):
     (test,) = loaded.test.images[:, 0, 0, 0].tolist()
     assert test == min(range(10), key=lambda index: zlib.crc32(f"{index}".encode() + b"\xff.png"))
     (tmp_path / "3\udcff.png").write_text("hello")
-    with pytest.raises(UserError, match=r"3\udcff\.png is not an image"):
+    with pytest.raises(UserError, match=r"3\\udcff\.png is not an image"):
         load_folder(tmp_path, None, None)
