@@ -18,7 +18,8 @@ from attnae.errors import UserError
 from attnae.training.seeding import ORDER, SPLIT, generator
 from attnae.training.sources import DataSet, Images, scattered
 
-EVALUATION_BATCH = 256
+# As large as a batch of training, so that scoring takes no more memory than it.
+EVALUATION_BATCH = 64
 
 
 class Batch(NamedTuple):

@@ -136,23 +136,21 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
 
     Each row has its own colours from its least to its greatest attention, which stand at its end.
     """
+    # An axes a row: with one for each image, the layout would take longer than an epoch of a small data set.
     rows, columns = len(maps) + 1, len(inputs)
     figure = _figure(columns + 1.8, rows + 0.4)
-    grid = figure.subplots(rows, columns + 1, squeeze=False, width_ratios=[1] * columns + [0.08])
-    extent = (0, 1, 0, 1)
-    for axes, image in zip(grid[0], inputs, strict=False):
-        axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
-    for line, (block, attention) in zip(grid[1:], maps.items(), strict=True):
-        low, high = float(attention.min()), float(attention.max())
-        for axes, image, scale in zip(line, inputs, attention[:, 0], strict=False):
-            axes.imshow(_picture(image), cmap="gray", vmin=0, vmax=1, extent=extent)
-            overlay = axes.imshow(scale, cmap="inferno", vmin=low, vmax=high, alpha=0.7, extent=extent)
-        line[0].set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
-        figure.colorbar(overlay, cax=line[-1]).ax.tick_params(labelsize="xx-small")
-    grid[0, -1].set_axis_off()
-    for axes in grid[:, :-1].flat:
+    grid = figure.subplots(rows, 2, squeeze=False, width_ratios=[columns, 0.08])
+    extent = (0, columns, 0, 1)
+    for axes in grid[:, 0]:
+        axes.imshow(tile(inputs, columns), cmap="gray", vmin=0, vmax=1, extent=extent)
         axes.set_xticks([])
         axes.set_yticks([])
+        axes.set_anchor("E")  # beside its bar of colours
+    for (axes, bar), (block, attention) in zip(grid[1:], maps.items(), strict=True):
+        overlay = axes.imshow(tile(attention, columns), cmap="inferno", alpha=0.7, extent=extent)
+        axes.set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
+        figure.colorbar(overlay, cax=bar).ax.tick_params(labelsize="xx-small")
+    grid[0, 1].set_axis_off()
     figure.suptitle("Spatial attention over the input", fontsize="medium")
     return figure
 
@@ -199,8 +197,3 @@ def to_array(figure: Figure, dpi: int = 100) -> np.ndarray:
 
 def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
-
-
-def _picture(image: np.ndarray) -> np.ndarray:
-    """(C, H, W) -> (H, W) or (H, W, 3)."""
-    return image[0] if len(image) == 1 else image.transpose(1, 2, 0)
