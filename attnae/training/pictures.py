@@ -136,10 +136,13 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
 
     Each row has its own colours from its least to its greatest attention, which stand at its end.
     """
-    # An axes a row: with one for each image, the layout would take longer than an epoch of a small data set.
+    # An axes a row, at places of our own: to lay out one for each image takes longer than an epoch of a small data set.
     rows, columns = len(maps) + 1, len(inputs)
-    figure = _figure(columns + 1.8, rows + 0.4)
-    grid = figure.subplots(rows, 2, squeeze=False, width_ratios=[columns, 0.08])
+    width, height = columns + 1.8, rows + 0.4
+    figure = Figure(figsize=(width, height))
+    inches = {"left": 1 / width, "right": 1 - 0.5 / width, "bottom": 0.1 / height, "top": 1 - 0.35 / height}
+    ratios = {"width_ratios": [columns, 0.1], "wspace": 0.15 / columns, "hspace": 0.08}
+    grid = figure.subplots(rows, 2, squeeze=False, gridspec_kw={**inches, **ratios})
     extent = (0, columns, 0, 1)
     for axes in grid[:, 0]:
         axes.imshow(tile(inputs, columns), cmap="gray", vmin=0, vmax=1, extent=extent)
@@ -151,7 +154,7 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
         axes.set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
         figure.colorbar(overlay, cax=bar).ax.tick_params(labelsize="xx-small")
     grid[0, 1].set_axis_off()
-    figure.suptitle("Spatial attention over the input", fontsize="medium")
+    figure.suptitle("Spatial attention over the input", fontsize="medium", y=1 - 0.1 / height, va="top")
     return figure
 
 
