@@ -46,7 +46,9 @@ def warn(
         warnings.append(f"missing: {len(cells.missing)} of {cells.expected} runs, the first: {first}")
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, "finished")]
     warnings += _lengths([runs[index] for index in used], tag, rule)
-    warnings += mixed_versions([runs[index] for index in used], table.loc[used, list(structure.factors)])
+    rows = table.loc[used]
+    seeds = rows.get(structure.seed)
+    warnings += mixed_versions([runs[index] for index in used], rows[list(structure.factors)], seeds)
     return headline, warnings
 
 

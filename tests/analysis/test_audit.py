@@ -271,6 +271,19 @@ def test_versions_commits_and_data_that_differ() -> None:
     assert "runs mix different values of versions/torch: 2.6 (2 runs), not recorded (1 run)" in mixed
 
 
+def test_images_that_follow_from_the_seed_are_not_mixed() -> None:
+    """The seed draws the validation split; other images within a seed, and other data sets, are told all the same."""
+
+    def found(images: str, names: str = "aaaa") -> list[str]:
+        provenance = [{"dataset": {"name": name, "sha256": sha}} for name, sha in zip(names, images, strict=True)]
+        runs = [Run(str(n), None, {}, {}, provenance=record) for n, record in enumerate(provenance)]
+        return mixed_versions(runs, pd.DataFrame({"bn": [0, 0, 1, 1]}), pd.Series([1, 2, 1, 2]))
+
+    assert found("xyxy") == []
+    assert found("xyxz") == ["runs mix different values of dataset/sha256: x (2 runs), y (1 run), z (1 run)"]
+    assert found("xyxy", "abab") == ["runs mix different values of dataset/name: a (2 runs), b (2 runs)"]
+
+
 def test_what_the_reader_should_know_about_factors(tmp_path: Path) -> None:
     table = study().assign(lr=lambda t: np.where(t["bn"], 0.1, 0.2), size=lambda t: 10 * t["bn"] + t["attention"])
     write_study(tmp_path, table, [*FACTORS, "lr", "size"])
