@@ -13,8 +13,8 @@ import torch
 
 from attnae.config import RunConfig
 
-# Compiling takes a minute on two cores, and saves an eighth of each step then: after about 60 million values the minute
-# is back (docs/performance.md), and three times as many make it worth the wait.
+# Compiling takes 75 s on two cores, and saves a seventh of each step then: after about 80 million values they are back
+# (docs/performance.md), and more than twice as many make it worth the wait.
 PAYS_BACK_VALUES = 200_000_000
 
 
