@@ -271,7 +271,7 @@ def first_step(options: Options, how: str) -> dict[str, float]:
     flags += ["--spatial-attention", "--act=elu", f"--threads={options.threads}", "--epochs=1", "--limit-train=640"]
     flags += [f"--compile={how}", f"--log-dir={tempfile.mkdtemp()}"]
     script = f"""
-import resource, sys, time
+import re, sys, time
 started = time.time()
 from pytorch_lightning.callbacks import Callback
 from attnae.training import module
@@ -282,7 +282,8 @@ def step(self, *args, **kwargs):
 module.AttentionVAE.optimizer_step = step
 from attnae.cli import train_command
 code = train_command({flags!r})
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Of this program alone: getrusage would also count what the process that started it held then (proc(5), execve(2)).
+print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)
 sys.exit(code)
 """
     cache = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": tempfile.mkdtemp()}
