@@ -73,7 +73,8 @@ def test_walk_is_that_of_training(run_dir, vae, config):
 
 
 def test_walk_of_two_dimensions_needs_no_images(vae, tmp_path):
-    walk(vae, RunConfig(dataset="mnist", data_dir=tmp_path / "nowhere"))
+    figure = walk(vae, RunConfig(dataset="mnist", data_dir=tmp_path / "nowhere"))
+    assert figure.axes[0].get_images()[0].get_array().shape == (30 * 8, 30 * 8)
 
 
 def test_attention_lies_over_the_images(vae):

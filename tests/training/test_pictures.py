@@ -117,3 +117,16 @@ def test_views_are_of_the_model_and_leave_it_alone():
     assert list(views.attention) == ["encoder.stage0.block0", "decoder.stage0.block0"]
     assert views.attention["encoder.stage0.block0"].shape == (8, 1, 8, 8)
     assert views.walk.shape == (900, 1, 8, 8)
+
+
+def test_every_tick_of_the_attention_says_its_value():
+    """No common factor above a bar of colours, where it would lie on the row above."""
+    inputs = np.zeros((2, 1, 8, 8))
+    small = np.linspace(0, 1.2e-6, 32).reshape(2, 1, 4, 4)
+    figure = pictures.attention_figure(inputs, {"stage0.block0": small})
+    pictures.to_array(figure)
+    bar = figure.axes[-1].yaxis
+    assert bar.get_offset_text().get_text() == ""
+    shown = [float(label.get_text().replace("\N{MINUS SIGN}", "-")) for label in bar.get_ticklabels()]
+    np.testing.assert_allclose(shown, bar.get_ticklocs(), rtol=1e-2)
+    assert max(shown) > 5e-7

@@ -1,6 +1,7 @@
 """Reading data sets from disk, and what is said where they are missing or broken."""
 
 import gzip
+import io
 import struct
 import time
 import zlib
@@ -171,7 +172,7 @@ def test_a_download_arrives_whole(tmp_path, monkeypatch):
 def test_the_probe_gives_up_in_time(monkeypatch):
     import urllib.request
 
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *args, **options: time.sleep(30))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *args, **options: time.sleep(30) or io.BytesIO())
     begun = time.monotonic()
     assert not reachable("http://localhost/", seconds=0.1)
     assert time.monotonic() - begun < 20
