@@ -3,6 +3,8 @@
 A command of a kind that `perform` does not know fails, so that none can be added and then rot.
 """
 
+import itertools
+import os
 import re
 import shlex
 import shutil
@@ -63,11 +65,14 @@ def is_slow(command):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A checkout with small files of its own where the real ones would take hours, and runs and images in their places.
+def with_runs(tmp_path_factory):
+    """A checkout with small files where the real ones would take hours, and with what the commands read.
 
-    MNIST and FashionMNIST are six training images of noise each.
+    MNIST and FashionMNIST are six training images of noise each. logs/ holds a small study, a run with attention and
+    one that was killed; logs/factorial the study and the killed run again.
     """
+    from tests.faults.processes import ended, right_after_the_checkpoint, start
+
     home = tmp_path_factory.mktemp("home")
     for name in ("train.py", "analyze.py", "benchmarks", "attnae"):
         (home / name).symlink_to(ROOT / name)
@@ -77,24 +82,17 @@ def home(tmp_path_factory):
     write_idx_set(home / "fashion-mnist")
     (home / "photos").mkdir()
     Image.new("RGB", (12, 9), "teal").save(home / "photos" / "teal.png")
-    return home
 
-
-@pytest.fixture(scope="module")
-def with_runs(home):
-    """The same with the runs that the README's commands use: a study's, one trained, and one that was killed."""
-    from tests.faults.processes import ended, right_after_the_checkpoint, start
+    def flags(name, **options):
+        return [*tiny_flags(**{"epochs": 1, **options}), f"--log-dir={home / 'logs'}", f"--name={name}"]
 
     killed = RunConfig(spatial_attention=True, act="elu", dataset="digits").default_name()
-    options = [*tiny_flags(epochs=3), f"--log-dir={home / 'logs'}", f"--name={killed}"]
-    assert ended(start(options, home / "screen", before=right_after_the_checkpoint)) == -9
-    for folder, act, seed in [(".", "relu", 1), (".", "elu", 1), (".", "relu", 2), (".", "elu", 2)]:
-        options = [*tiny_flags(act=act, seed=seed, epochs=1), f"--log-dir={home / 'logs' / folder}"]
-        assert train_command([*options, f"--name=act={act},seed={seed}"]) == 0
-    assert (
-        train_command([*tiny_flags(spatial_attention=True, epochs=1), f"--log-dir={home / 'logs'}", "--name=mine"]) == 0
-    )
-    shutil.copytree(home / "logs", home / "logs" / "factorial", ignore=shutil.ignore_patterns("mine", "factorial"))
+    assert ended(start(flags(killed, epochs=3), home / "screen", before=right_after_the_checkpoint)) == -9
+    for act, seed in itertools.product(("relu", "elu"), (1, 2)):
+        assert train_command(flags(f"act={act},seed={seed}", act=act, seed=seed)) == 0
+    shutil.copytree(home / "logs", home / "factorial")
+    (home / "factorial").rename(home / "logs" / "factorial")
+    assert train_command(flags("mine", spatial_attention=True)) == 0
     return home
 
 
@@ -105,6 +103,23 @@ def with_runs(home):
 def test_it_runs(document, command, with_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(with_runs, tmp_path / "home", symlinks=True))
     perform(shlex.split(command, comments=True), document)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_blocks_are_scripts(path):
+    for block in re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), re.S):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_readme(with_runs, tmp_path):
+    """Their script draws those that the README shows."""
+    tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
+    subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True)
+    drawn = {path.name for path in (tmp_path / "new").iterdir()}
+    assert drawn == set(re.findall(r"docs/pictures/([\w.]+)", (ROOT / "README.md").read_text()))
+    assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
 def perform(words, document):

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Draws the README's pictures from real runs:
+#   docs/pictures.sh RUN STUDY [FOLDER]
+# RUN is a run with spatial attention, STUDY a study's directory; the pictures go to FOLDER, docs/pictures if not given.
+set -euo pipefail
+run=$1 study=$2
+folder=${3:-$(dirname "${BASH_SOURCE[0]}")/pictures}
+report=$(mktemp -d)
+trap 'rm -rf "$report"' EXIT
+
+mkdir -p "$folder"
+attnae walk "$run" -o "$folder/walk.png"
+attnae attention "$run" "$(sed -n 's/^dataset: //p' "$run/config.yaml")" -n 12 -o "$folder/attention.png"
+attnae analyze "$study" --out "$report" >"$report/terminal"
+cp "$report/figures/forest.svg" "$folder/forest.svg"
