@@ -69,7 +69,7 @@ def with_runs(tmp_path_factory):
     """A checkout with small files where the real ones would take hours, and with what the commands read.
 
     MNIST and FashionMNIST are six training images of noise each. logs/ holds a small study, a run with attention and
-    one that was killed; logs/factorial the study and the killed run again.
+    one that was killed; logs/attention and logs/factorial the study and the killed run again.
     """
     from tests.faults.processes import ended, right_after_the_checkpoint, start
 
@@ -77,7 +77,8 @@ def with_runs(tmp_path_factory):
     for name in ("train.py", "analyze.py", "benchmarks", "attnae"):
         (home / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "configs", home / "configs")
-    (home / "configs" / "factorial.yaml").write_text(SMALL_STUDY)
+    for study in ("attention", "factorial"):
+        (home / "configs" / f"{study}.yaml").write_text(SMALL_STUDY)
     write_idx_set(home / "data" / "MNIST" / "raw")
     write_idx_set(home / "fashion-mnist")
     (home / "photos").mkdir()
@@ -90,8 +91,10 @@ def with_runs(tmp_path_factory):
     assert ended(start(flags(killed, epochs=3), home / "screen", before=right_after_the_checkpoint)) == -9
     for act, seed in itertools.product(("relu", "elu"), (1, 2)):
         assert train_command(flags(f"act={act},seed={seed}", act=act, seed=seed)) == 0
-    shutil.copytree(home / "logs", home / "factorial")
-    (home / "factorial").rename(home / "logs" / "factorial")
+    for study in ("attention", "factorial"):
+        shutil.copytree(home / "logs", home / study)
+    for study in ("attention", "factorial"):
+        (home / study).rename(home / "logs" / study)
     assert train_command(flags("mine", spatial_attention=True)) == 0
     return home
 
