@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from attnae.cli import main, train_command
@@ -112,6 +113,26 @@ def test_it_runs(document, command, with_runs, tmp_path, monkeypatch):
 def test_blocks_are_scripts(path):
     for block in re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), re.S):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+
+def python_block(name, values, home, monkeypatch):
+    """What the names in a document's only Python block stand for, once it has run beside the runs."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S)
+    monkeypatch.chdir(home)
+    exec(block, values)
+    return values
+
+
+def test_a_model_from_python(with_runs, monkeypatch):
+    found = python_block("README.md", {"images": torch.rand(3, 1, 8, 8)}, with_runs, monkeypatch)
+    assert found["codes"].shape == found["log_var"].shape == (3, 2)
+    assert {attention.shape[:2] for attention in found["maps"].values()} == {(3, 1)}
+
+
+def test_statistics_from_python(with_runs, monkeypatch):
+    result = python_block("docs/statistics.md", {}, with_runs, monkeypatch)["result"]
+    assert list(result.effects.factor.unique()) == ["act"]
+    assert set(result.dropped_factors) == {"batch_norm", "dropout", "spatial_attention"}
 
 
 @pytest.mark.slow
