@@ -53,8 +53,6 @@ def main_effects(result: StudyResult) -> Section:
         for row in result.effects[result.effects.note != ""].itertuples()
     ]
     blocks.append(Figure("forest", "Effects with their unadjusted intervals."))
-    if result.trends is not None:
-        blocks.append(Table("Trends of numeric factors, lowest to highest value", result.trends, estimate_columns()))
     reading = (
         "Two-level rows: the named level minus the other. Rows of many levels: the level minus the mean of the levels. "
         "All other factors at equal weights."

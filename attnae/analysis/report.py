@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from attnae.analysis.audit import Audit
@@ -48,9 +48,10 @@ class Report:
         from attnae.analysis.content_checks import best_cells, diagnostics, next_steps, sensitivity
         from attnae.analysis.content_design import article, audit, response
         from attnae.analysis.content_effects import anova, main_effects, marginal_means, noise
+        from attnae.analysis.further import further_blocks
 
         result = self.result
-        return (
+        sections = (
             audit(self.audit, result, self.provenance, self.remarks),
             response(self.audit, result),
             article(result),
@@ -62,4 +63,7 @@ class Report:
             sensitivity(result),
             best_cells(result),
             next_steps(result),
+        )
+        return tuple(
+            replace(section, blocks=[*section.blocks, *further_blocks(section.number, result)]) for section in sections
         )

@@ -65,7 +65,6 @@ def tables(report: Report) -> dict[str, pd.DataFrame | None]:
     result = report.result
     return {
         **csv_tables(report),
-        "trends": result.trends,
         "pairwise": result.pairwise,
         "simple_effects": result.simple_effects,
         "seed_interactions": result.noise.seed_interactions,
@@ -79,6 +78,7 @@ def tables(report: Report) -> dict[str, pd.DataFrame | None]:
         "cells": result.cells,
         "baseline": result.baseline,
         "next_steps": result.next_steps,
+        **result.further,
     }
 
 

@@ -76,7 +76,6 @@ class StudyResult:
     model: Model
     article: ArticleTable | None
     effects: pd.DataFrame
-    trends: pd.DataFrame | None
     anova: pd.DataFrame
     interactions: pd.DataFrame | None
     noise: Noise
@@ -90,6 +89,7 @@ class StudyResult:
     cells: pd.DataFrame
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
+    further: dict[str, pd.DataFrame | None]
     notes: tuple[str, ...]
 
     @property

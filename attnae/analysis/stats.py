@@ -14,7 +14,8 @@ from attnae.analysis.best import baseline_table, cells_table
 from attnae.analysis.design import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
 from attnae.analysis.diagnostics import diagnose
 from attnae.analysis.effects import MainEffects, Reading, effects_table, main_rows
-from attnae.analysis.interactions import interactions_table, trends_table
+from attnae.analysis.further import further_tables
+from attnae.analysis.interactions import interactions_table
 from attnae.analysis.lenth import lenth
 from attnae.analysis.means import marginal_means_table, pairwise_table, simple_effects_table
 from attnae.analysis.next_steps import next_steps_table
@@ -91,7 +92,6 @@ def fit_study(
         model=_summarise(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
-        trends=trends_table(design, y, reading),
         anova=anova,
         interactions=pairs,
         noise=_noise(family, data, y, alpha),
@@ -105,6 +105,7 @@ def fit_study(
         cells=cells_table(design, y, reading),
         baseline=compared,
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
+        further=further_tables(design, y, reading),
         notes=(*data.notes, *problems),
     )
 
