@@ -3,7 +3,7 @@
 #   docs/pictures.sh RUN STUDY [FOLDER]
 # RUN is a run with spatial attention, STUDY a study's directory; the pictures go to FOLDER, docs/pictures if not given.
 set -euo pipefail
-run=$1 study=$2
+run=$1 study=${2:?usage: docs/pictures.sh RUN STUDY [FOLDER]}
 folder=${3:-$(dirname "${BASH_SOURCE[0]}")/pictures}
 report=$(mktemp -d)
 trap 'rm -rf "$report"' EXIT

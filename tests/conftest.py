@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from attnae.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
-THREADS = torch.get_num_threads()
 
 # A run of about a second: 8x8 digits and a model of a few hundred parameters.
 TINY = {
@@ -26,12 +24,6 @@ TINY = {
     "threads": 1,
     "compile": "off",
 }
-
-
-@pytest.fixture(autouse=True)
-def threads_of_others():
-    """A run sets the threads of its process: the next test finds them as they were."""
-    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture

@@ -152,8 +152,8 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
     for (axes, bar), (block, attention) in zip(grid[1:], maps.items(), strict=True):
         overlay = axes.imshow(tile(attention, columns), cmap="inferno", alpha=0.7, extent=extent)
         axes.set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
-        # Three digits a tick: a common factor, written above the bar, would lie on the row above.
-        figure.colorbar(overlay, cax=bar, format="{x:.3g}").ax.tick_params(labelsize="xx-small")
+        # Ticks in full: what they share, written above the bar, would lie on the row above.
+        figure.colorbar(overlay, cax=bar, format="{x:.6g}").ax.tick_params(labelsize="xx-small")
     grid[0, 1].set_axis_off()
     figure.suptitle("Spatial attention over the input", fontsize="medium", y=1 - 0.1 / height, va="top")
     return figure

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
+import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
@@ -80,7 +81,7 @@ def train(
     silence_lightning()
     keep_freed_memory()
     console = console or Console(quiet=True)
-    with stop_on_signals(), _one_voice():
+    with stop_on_signals(), _one_voice(), _threads_kept():
         prepared = prepare(config)
         config = prepared.config
         trainer = make_trainer(config)
@@ -184,3 +185,13 @@ def _one_voice() -> Iterator[None]:
     except Stopped as stop:
         stop.quiet = not is_main_process()
         raise
+
+
+@contextlib.contextmanager
+def _threads_kept() -> Iterator[None]:
+    """The run's threads are its own: the process has its number again afterwards."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,8 +1,9 @@
-"""A statistic is added by one line, and is in the report, on the page and in report.json."""
+"""A statistic is added by one line, and is in its section and in report.json."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from attnae.analysis.content import Table, columns
 from attnae.analysis.design import Design
 from attnae.analysis.effects import Reading
 from attnae.analysis.further import Statistic
-from attnae.analysis.report_json import json_text
+from attnae.analysis.report_json import json_text, tables
 
 
 def medians(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
@@ -43,3 +44,12 @@ def test_one_line_adds_it(tmp_path, monkeypatch) -> None:
     tables = json.loads(json_text(report))["tables"]
     assert [row["median"] for row in tables["medians"]] == pytest.approx(expected)
     assert tables["nothing"] is None
+
+
+def test_they_take_nobody_s_place(tmp_path) -> None:
+    table = factorial(act=["elu", "relu"], replicates=5)
+    table["response"] = np.random.default_rng(0).standard_normal(len(table))
+    report = make_report(tmp_path, table, ["act"])
+    assert {statistic.section for statistic in further.FURTHER.values()} <= {part.number for part in report.sections}
+    others = tables(replace(report, result=replace(report.result, further={})))
+    assert not further.FURTHER.keys() & others.keys()

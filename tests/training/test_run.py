@@ -6,6 +6,7 @@ import struct
 
 import pytest
 import torch
+from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
 from attnae import tags
@@ -259,3 +260,18 @@ def test_mnist_learns(mnist_dir, tiny):
     losses = read_curves(result.directory)["train/loss"]
     assert losses[2] < losses[1]
     assert losses[2] < 0.6931  # better than saying 1/2 everywhere
+
+
+def test_a_run_leaves_the_threads_of_the_process_alone(tiny):
+    seen = []
+
+    class Look(Callback):
+        def on_train_start(self, trainer, module):
+            seen.append(torch.get_num_threads())
+
+    before = torch.get_num_threads()
+    assert (
+        read_config(train(tiny(threads=before + 1), callbacks=[Look()]).directory / "config.yaml").threads == before + 1
+    )
+    assert seen == [before + 1]
+    assert torch.get_num_threads() == before

@@ -23,12 +23,12 @@ def offline(monkeypatch):
     monkeypatch.setattr(sources, "reachable", lambda url: False)
 
 
-def write_idx_set(folder, compress=()):
+def write_idx_set(folder, compress=(), train=6, test=4):
     """A tiny data set of four IDX files; returns its images."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
     arrays = {}
-    for name, shape in zip(MNIST.FILES, [(6, 28, 28), (6,), (4, 28, 28), (4,)], strict=True):
+    for name, shape in zip(MNIST.FILES, [(train, 28, 28), (train,), (test, 28, 28), (test,)], strict=True):
         arrays[name] = generator.integers(0, 256, shape, dtype=np.uint8)
         content = idx(arrays[name])
         if name in compress:
