@@ -2,7 +2,16 @@
 
 import sys
 
-from attnae.cli import main
+from attnae.signals import exit_on_signals
+
+
+def main() -> int:
+    """The command line; signals during its imports end it with their exit codes."""
+    exit_on_signals()
+    from attnae.cli import main
+
+    return main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Union
 
@@ -49,23 +50,27 @@ class TrainCommand(OptionGroups):
 
 def main(args: Sequence[str] | None = None) -> int:
     """What `attnae` and `python -m attnae` do with these arguments; the exit code."""
-    return _guarded(_attnae, sys.argv[1:] if args is None else list(args))
+    args = sys.argv[1:] if args is None else list(args)
+    doors = {"train": train_command, "analyze": analyze_command}
+    if args and args[0] in doors:
+        return doors[args[0]](args[1:], prog=f"attnae {args[0]}")
+    return _guarded(_attnae, args)
 
 
-def train_command(args: Sequence[str] | None = None) -> int:
+def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> int:
     """What `train.py` does with these arguments; the exit code. A run goes on where its output cannot be written."""
     with lasting_streams() as output:
-        code = _guarded(_train, sys.argv[1:] if args is None else list(args))
+        code = _guarded(partial(_train, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure:
             print(output.failure, file=sys.stderr)
         return code
 
 
-def analyze_command(args: Sequence[str] | None = None) -> int:
+def analyze_command(args: Sequence[str] | None = None, prog: str = "analyze.py") -> int:
     """What `analyze.py` does with these arguments; the exit code, 141 where the reader of a pipe has had enough."""
     with lasting_streams() as output:
-        code = _guarded(_analyze, sys.argv[1:] if args is None else list(args))
+        code = _guarded(partial(_analyze, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure and code == 0:
             print(f"error: {output.failure}", file=sys.stderr)
@@ -74,11 +79,8 @@ def analyze_command(args: Sequence[str] | None = None) -> int:
 
 
 def _attnae(args: list[str]) -> int:
-    """The subcommand that the first argument names. Those with a door of their own take their arguments as it would."""
-    doors: dict[str, Callable[..., int]] = {"train": _train, "analyze": _analyze}
+    """The subcommand that the first argument names."""
     name, *rest = args or [""]
-    if name in doors:
-        return doors[name](rest, prog=f"attnae {name}")
     if name in TRAINED:
         return tyro.cli(TRAINED[name], args=rest, prog=f"attnae {name}").run()
     commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **TRAINED}
@@ -92,7 +94,7 @@ def _subcommand(name: str, kind: type) -> Any:
     return Annotated[kind, tyro.conf.subcommand(name, description=(kind.__doc__ or "").partition("\n")[0])]
 
 
-def _train(args: list[str], prog: str = "train.py") -> int:
+def _train(args: list[str], prog: str) -> int:
     study = next((read_study_file(path) for path in reversed(_named_files("--study", args))), None)
     files = {path: read_yaml(path) for path in _named_files("--config", args)}
     defaults: list[str] = []
@@ -176,7 +178,7 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     return run_study(design, command.study, console)
 
 
-def _analyze(args: list[str], prog: str = "analyze.py") -> int:
+def _analyze(args: list[str], prog: str) -> int:
     from attnae.analysis.command import run
 
     return run(tyro.cli(AnalyzeCommand, args=args, prog=prog))

@@ -13,6 +13,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
 from attnae.config import RunConfig
@@ -47,12 +48,13 @@ def run_on_ray(
     workers: int | None,
     retries: int,
     runs_per_gpu: int,
+    log: Path,
 ) -> tuple[int, Generator[Event, None, None]]:
     """How many runs go side by side at most, and the events of training them.
 
     A run takes the CPUs of its threads, and where the cluster has GPUs, unless `accelerator` says otherwise, its share
-    of one. Closing the iterator stops the tasks; their runs can be resumed. Raises `UserError` where Ray is not
-    installed, or no cluster answers at the address.
+    of one. The traceback of a run that failed goes to `log`. Closing the iterator stops the tasks; their runs can be
+    resumed. Raises `UserError` where Ray is not installed, or no cluster answers at the address.
     """
     ray = connect(address)
     gpus = 0.0 if base.accelerator not in ("auto", "gpu", "cuda") else ray.cluster_resources().get("GPU", 0.0)
@@ -67,7 +69,7 @@ def run_on_ray(
         retry_exceptions=True,
         max_calls=0,  # a worker is kept: it imports torch once
     )(_train_and_tell)
-    return workers or max(1, int(fits)), _events(ray, task, [_absolute(run) for run in runs], workers)
+    return workers or max(1, int(fits)), _events(ray, task, [_absolute(run) for run in runs], workers, log)
 
 
 def connect(address: str | None) -> Any:
@@ -93,7 +95,9 @@ def _train_and_tell(run: PlannedRun, mailbox: Any) -> str:
     return train_planned(run, lambda epoch, loss: mailbox.post.remote(run.name, epoch, loss))
 
 
-def _events(ray: Any, task: Any, runs: Sequence[PlannedRun], workers: int | None) -> Generator[Event, None, None]:
+def _events(
+    ray: Any, task: Any, runs: Sequence[PlannedRun], workers: int | None, log: Path
+) -> Generator[Event, None, None]:
     try:
         mailbox = _mailbox(ray)
         waiting = deque(runs)
@@ -111,15 +115,17 @@ def _events(ray: Any, task: Any, runs: Sequence[PlannedRun], workers: int | None
                     yield Event(name, "retried", message="its worker or its machine died, or it raised")
                 started.add(name)
             for reference in ended:
-                yield _ending(ray, reference, running.pop(reference).name)
+                yield _ending(ray, reference, running.pop(reference).name, log)
     finally:
         ray.shutdown()
 
 
-def _ending(ray: Any, reference: Any, name: str) -> Event:
+def _ending(ray: Any, reference: Any, name: str, log: Path) -> Event:
     try:
         return Event(name, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
+        with log.open("a") as file:
+            file.write(f"\n{name}:\n{error}\n")
         return Event(name, "failed", message=describe_error(error.cause))
     except ray.exceptions.RayError as error:
         return Event(name, "failed", message=describe_error(error))

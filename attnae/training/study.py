@@ -10,7 +10,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config import option_names
 from attnae.errors import UserError
 from attnae.plain_yaml import read_yaml
 from attnae.tags import DIVERGED, FINISHED
@@ -26,7 +25,7 @@ ENDED = (FINISHED, DIVERGED)
 
 # What may differ between two invocations of a study, or between its design and a run as it was resolved: where things
 # are and how they look, not what is computed.
-_FREE = {*option_names("output"), "data_dir", "devices"}
+_FREE = {"log_dir", "name", "picture_every", "data_dir", "devices"}
 _RESOLVED = {"image_size", "channels", "compile", "threads"}
 
 

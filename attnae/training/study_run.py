@@ -62,6 +62,7 @@ def launch(
     design: Design, runs: Sequence[PlannedRun], options: StudyOptions
 ) -> tuple[int, Generator[Event, None, None]]:
     """How many runs go side by side at most, and the events of training them."""
+    log = design.directory / LOG
     if options.launcher == "ray":
         from attnae.training.ray_launcher import run_on_ray
 
@@ -72,9 +73,9 @@ def launch(
             workers=options.workers,
             retries=options.retries,
             runs_per_gpu=options.runs_per_gpu,
+            log=log,
         )
     places = environments(design.base, options.workers, options.runs_per_gpu)
-    log = design.directory / LOG
     return len(places), run_locally(runs, places=places, retries=options.retries, log=log)
 
 

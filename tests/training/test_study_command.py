@@ -185,6 +185,13 @@ def test_a_directory_keeps_to_its_design(tmp_path, factors, seeds, options, mess
     assert f"--study {tmp_path / 'study' / STUDY}" in str(error.value)
 
 
+def test_what_is_computed_at_the_end_of_a_run_is_part_of_the_design(tmp_path):
+    record(small_design(tmp_path, {"act": ("elu",)}))
+    more = small_design(tmp_path, {"act": ("elu",)}, iw_samples=5)
+    with pytest.raises(UserError, match="iw_samples was 0 and is 5"), held(more):
+        pytest.fail("it was not refused")
+
+
 def test_a_design_may_grow_and_look_different(tmp_path):
     record(small_design(tmp_path, {"act": ("elu", "relu")}, (1, 2)))
     grown = small_design(tmp_path, {"act": ("relu", "selu", "elu")}, (3, 2, 1), picture_every=3, data_dir=tmp_path)
