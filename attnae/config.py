@@ -62,7 +62,7 @@ class TrainingOptions:
     """Loss and training."""
 
     kl_weight: float = 0.001
-    """Weight of the KL term: loss = bce (mean over pixels) + kl_weight * kl (nats an image)."""
+    """Weight of the KL term: loss = bce (mean over pixels) + kl_weight * kl (nats per image)."""
     epochs: int = 25
     """Passes over the training images."""
     batch_size: int = 64

@@ -260,7 +260,7 @@ def test_two_processes_train_one_model(tmp_path):
     done = run(*tiny_flags(batch_size=30), *DDP, "--name", "two", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Training logs/two") == 1
-    assert done.stdout.count("nats a pixel") == 1
+    assert done.stdout.count("nats per pixel") == 1
     assert everything_below(tmp_path / "logs") == sorted(
         ["two", "two/.lock", "two/checkpoints", "two/checkpoints/last.ckpt", "two/config.yaml", "two/figure.png",
          "two/metrics.json", next(str(p.relative_to(tmp_path / "logs")) for p in (tmp_path / "logs").rglob("events*"))]

@@ -167,6 +167,8 @@ def perform(words, document):
             benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
         case ["python", "benchmarks/inference.py", *_]:
             benchmark(*words[1:], "--studies=20")
+        case ["attnae", "train", *args]:
+            assert train(args) == 0
         case ["attnae", *args]:
             assert main(args) == 0
         case ["tensorboard", *args]:
@@ -191,7 +193,7 @@ def train(args):
     if "--resume" in args:
         return train_command(args)
     if "--study" not in args:
-        code = train_command([*args, *TINY_RUN, "--name=typed"])
+        code = train_command([*args, *TINY_RUN, "--name=typed"])  # logs/mine is there already
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code

@@ -177,7 +177,7 @@ def article_figure(
     (top_left, top_right), (bottom_left, bottom_right) = left.subplots(2, 2)
     for axes, split in ((top_left, "train"), (top_right, "test")):
         draw_scatter(axes, codes[split], labels[split], f"{split.capitalize()} codes")
-    for axes, metric, unit in ((bottom_left, "loss", ""), (bottom_right, "kl", " (nats an image)")):
+    for axes, metric, unit in ((bottom_left, "loss", ""), (bottom_right, "kl", " (nats per image)")):
         for stage, style in (("train", "-"), ("val", "--")):
             points = curves.get(f"{stage}/{metric}", {})
             axes.plot(list(points), list(points.values()), style, marker="." if len(points) < 10 else None, label=stage)

@@ -51,7 +51,7 @@ def quality_metrics(vae: VAE, data: ImageData, config: RunConfig) -> dict[str, f
 
 
 def _nll(vae: VAE, images: Tensor, mu: Tensor, log_var: Tensor, config: RunConfig) -> float:
-    """The mean bound over the images, with `config.iw_samples` samples, in nats an image."""
+    """The mean bound over the images, with `config.iw_samples` samples, in nats per image."""
     positions = torch.arange(len(images)).split(EVALUATION_BATCH)
     like = next(vae.parameters())
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 UNITS = {
     "loss": "bce + kl_weight * kl",
-    "bce": "nats a pixel",
-    "kl": "nats an image",
-    "elbo": "nats an image, higher is better",
-    "nll": "nats an image, an upper bound",
+    "bce": "nats per pixel",
+    "kl": "nats per image",
+    "elbo": "nats per image, higher is better",
+    "nll": "nats per image, an upper bound",
     "active_units": "latent dimensions in use",
     "knn_accuracy": "share of labels told by 10 neighbours",
 }

@@ -69,11 +69,11 @@ def _command(script, args, screen, before):
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())
     os.close(descriptor)
-    from attnae.cli import analyze_command, train_command
+    from attnae.cli import analyze_command, main, train_command
 
     if before is not None:
         before()
-    sys.exit((train_command if script == "train" else analyze_command)(args))
+    sys.exit({"train": train_command, "analyze": analyze_command, "attnae": main}[script](args))
 
 
 # What can be done `before`.

@@ -37,6 +37,7 @@ def test_an_analysis_that_nobody_reads(tmp_path, json_only):
     args = [tmp_path / "logs", "--permutations", 99, *(["--json"] if json_only else [])]
     code, screen = run(args, tmp_path / "screen", script="analyze", before=closed_output)
     assert (code, screen) == (141, "")
+    assert run(["analyze", *args], tmp_path / "screen", script="attnae", before=closed_output) == (141, "")
     code, screen = run(args, tmp_path / "screen", script="analyze", before=full_output)
     assert code == 2
     assert screen == f"error: {NO_SPACE}"
