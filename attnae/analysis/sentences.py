@@ -106,6 +106,10 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     rest = [row for row in judged if row is not top]
     others = {verdict: [row for row in rest if row["verdict"] == verdict] for verdict in (WORSE, TIED)}
     if not others[WORSE]:
+        # Levels are told apart by a row of effects.csv and by a pair, both below alpha: the larger p stood against it.
+        if result.pairwise is not None:
+            p = max(p, result.pairwise.p_holm[result.pairwise.factor == factor.name].min())
+            sure = f"smallest {p_statement(p)} after Holm"
         unit = _Unit.of_row(top, result)
         sizes = [row["mde"] for row in judged if math.isfinite(row["mde"])]
         size = unit.text(unit.value(max(sizes))) if sizes else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -102,6 +103,21 @@ def test_levels_best_worse_and_tied() -> None:
     assert verdict == "tied"
     assert text.startswith("act: elu, relu and selu are not told apart (smallest p = ")
     assert "off their mean would have been found" in text
+
+
+@pytest.mark.parametrize(("row_p", "pair_p", "shown"), [(0.009, 0.056, "0.056"), (0.21, 0.03, "0.210")])
+def test_tied_levels_show_the_p_that_stood_against(row_p, pair_p, shown) -> None:
+    """Levels are told apart by a row and a pair: a row alone, or a pair alone, leaves them tied."""
+    table = factorial(replicates=5, act=["elu", "relu", "selu"])
+    table["response"] = 1 + 0.001 * np.random.default_rng(0).standard_normal(len(table))
+    result = fit_study(table, ["act"], permutations=0)
+    assert set(result.effects.verdict) == {"tied"}
+    shifted = replace(
+        result,
+        effects=result.effects.assign(p_holm=[1, row_p, 1]),
+        pairwise=result.pairwise.assign(p_holm=[1, 1, pair_p]),
+    )
+    assert f"(smallest p = {shown} after Holm): tied" in sentences(shifted)[0].text
 
 
 def test_a_curve_has_two_parts_and_the_verdict_of_the_surer() -> None:
