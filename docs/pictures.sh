@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Draws the README's pictures from real runs:
+# Draws the pictures of the README and of docs/findings.md from real runs:
 #   docs/pictures.sh RUN STUDY [FOLDER]
 # RUN is a run with spatial attention, STUDY a study's directory; the pictures go to FOLDER, docs/pictures if not given.
 set -euo pipefail
@@ -12,4 +12,4 @@ mkdir -p "$folder"
 attnae walk "$run" -o "$folder/walk.png"
 attnae attention "$run" "$(sed -n 's/^dataset: //p' "$run/config.yaml")" -n 12 -o "$folder/attention.png"
 attnae analyze "$study" --out "$report" >"$report/terminal"
-cp "$report/figures/forest.svg" "$folder/forest.svg"
+cp "$report/figures/forest.svg" "$report/figures/marginal_means.svg" "$folder"

@@ -39,6 +39,7 @@ AROUND = re.compile(r"#|head=\$\(scontrol|sleep \d+$|rsync -a ")
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
 TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10", "--seeds=1"]
+STUDIES = ("attention", "factorial", "mnist")
 # In the place of the article's 32 cells, which are planned as they are.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
 
@@ -69,7 +70,7 @@ def with_runs(tmp_path_factory):
     """A checkout with small files where the real ones would take hours, and with what the commands read.
 
     MNIST and FashionMNIST are 72 training images of noise each. logs/ holds a small study, a run with attention and
-    one that was killed; logs/attention and logs/factorial the study and the killed run again.
+    one that was killed; the folders of `STUDIES` in it the study and the killed run again.
     """
     from tests.faults.processes import ended, right_after_the_checkpoint, start
 
@@ -91,9 +92,9 @@ def with_runs(tmp_path_factory):
     assert ended(start(flags(killed, epochs=3), home / "screen", before=right_after_the_checkpoint)) == -9
     for act, seed in itertools.product(("relu", "elu"), (1, 2)):
         assert train_command(flags(f"act={act},seed={seed}", act=act, seed=seed)) == 0
-    for study in ("attention", "factorial"):
+    for study in STUDIES:
         shutil.copytree(home / "logs", home / study)
-    for study in ("attention", "factorial"):
+    for study in STUDIES:
         (home / study).rename(home / "logs" / study)
     assert train_command(flags("mine", spatial_attention=True)) == 0
     return home
@@ -141,13 +142,14 @@ def test_statistics_from_python(with_runs, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_pictures_of_the_readme(with_runs, tmp_path):
-    """Their script draws those that the README shows."""
+def test_the_pictures_are_those_of_the_script(with_runs, tmp_path):
+    """The script draws those that are shown, in the README and in docs/findings.md, and no others."""
     tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
     subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=300)
     drawn = {path.name for path in (tmp_path / "new").iterdir()}
-    assert drawn == set(re.findall(r"docs/pictures/([\w.]+)", (ROOT / "README.md").read_text()))
+    shown = (ROOT / "README.md").read_text() + (ROOT / "docs" / "findings.md").read_text()
+    assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.]+)\)", shown))
     assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
