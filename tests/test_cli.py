@@ -247,6 +247,7 @@ def test_import_is_cheap():
 DDP = ("--accelerator=cpu", "--devices=2", "--strategy=ddp")
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path):
     """Gradients, counts and metrics over both ranks; then the weights scored by one process."""
     import torch

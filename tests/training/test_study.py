@@ -113,6 +113,7 @@ def test_the_same_again_trains_nothing_more(undisturbed):
     assert {path: path.stat().st_mtime_ns for path in design.directory.glob("*/*")} == before
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_run(tmp_path, singles):
     """One worker, so that the order differs as well."""
     design = design_in(tmp_path)
@@ -171,6 +172,7 @@ def is_free(directory):
         return False
 
 
+@pytest.mark.slow
 def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     """Ctrl-C, then kill -9, then to the end: no worker is left behind, and the table is the same."""
     directory = tmp_path / "logs" / "study"
