@@ -197,7 +197,7 @@ def train(args):
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code
-    small = [*TINY_STUDY, *([] if "--name" in args else ["--name=typed"])]
+    small = [*TINY_STUDY, "--name=typed"]
     as_it_is = [arg.replace("configs/factorial", "configs/article-factorial") for arg in args]
     assert train_command([*as_it_is, *small, "--dry-run"]) == 0
     return 0 if "ray" in args else train_command([*args, *small])

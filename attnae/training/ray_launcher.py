@@ -11,6 +11,7 @@ import dataclasses
 import logging
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from attnae.training.study_task import describe_error, train_planned
 
 POLL_S = 0.5
 STARTED = -1  # in place of the epochs done: a worker has taken the run
+COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class Mailbox:
@@ -125,7 +127,7 @@ def _ending(ray: Any, reference: Any, name: str, log: Path) -> Event:
         return Event(name, ray.get(reference))
     except ray.exceptions.RayTaskError as error:
         with log.open("a") as file:
-            file.write(f"\n{name}:\n{error}\n")
+            file.write(f"\n{name}:\n{COLOURS.sub('', str(error))}\n")
         return Event(name, "failed", message=describe_error(error.cause))
     except ray.exceptions.RayError as error:
         return Event(name, "failed", message=describe_error(error))
