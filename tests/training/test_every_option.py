@@ -186,10 +186,9 @@ def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, comp
 
 @pytest.mark.slow
 def test_compiled_training_is_the_same_computation(tiny):
-    """With dropout and sampling: one step agrees in every number, so the noise is the same; two epochs in the loss.
+    """With dropout and sampling: one step agrees in every number, so the noise is the same; two epochs do in 64 bits.
 
-    Adam lets rounding grow where gradients are nearly zero: losses drift apart by some 1e-4, depending on the
-    processor, and small numbers such as the KL by more.
+    In 32 bits Adam lets rounding grow where gradients are nearly zero.
     """
     base = {"spatial_attention": True}
     one_step = {**base, "batch_size": 92, "epochs": 1}
@@ -197,9 +196,9 @@ def test_compiled_training_is_the_same_computation(tiny):
     fused = train(tiny(name="fused step", compile="on", **one_step)).metrics
     for tag in ("train/loss", "train/bce", "train/kl"):
         assert fused[tag] == pytest.approx(eager[tag], rel=1e-5)
-    several = {**base, "batch_size": 40, "epochs": 2}  # with a smaller last batch
+    several = {**base, "precision": "64-true", "batch_size": 40, "epochs": 2}  # with a smaller last batch
     runs = [train(tiny(name="eager", **several)), train(tiny(name="fused", compile="on", **several))]
-    for tag in ("train/loss", "val/loss", "test/loss"):
-        assert runs[1].metrics[tag] == pytest.approx(runs[0].metrics[tag], rel=1e-3)
+    for tag in ("train/loss", "val/loss", "test/loss", "train/kl", "test/kl"):
+        assert runs[1].metrics[tag] == pytest.approx(runs[0].metrics[tag], rel=1e-9)
     names = [torch.load(run.directory / CHECKPOINT, weights_only=True)["state_dict"].keys() for run in runs]
     assert names[0] == names[1]
