@@ -8,6 +8,7 @@ import numpy as np
 
 from attnae.analysis.design import INTERCEPT, Design, build
 
+CONSTANT = "constant over the runs"
 _ADVICE = "; it is if interactions are taken to be absent (--interactions none)"
 
 
@@ -23,7 +24,7 @@ def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
             for other, columns in design.terms.items()
             if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
         ]
-        reason = f"aliased with {', '.join(aliases)}"
+        reason = f"aliased with {', '.join(aliases)}" if aliases else CONSTANT
     return f"not estimable: {reason}{_ADVICE * _estimable_alone(design, contrast)}"
 
 
@@ -55,9 +56,10 @@ def empty_combinations(design: Design, term: str) -> list[str]:
 
 def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
     """A smallest list of the other terms whose columns span the term's: one where one suffices, else what is
-    left after dropping, from the last on, every term that is not needed. Empty where they do not span it."""
+    left after dropping, from the last on, every term that is not needed. Empty where they do not span it, or the
+    intercept alone does."""
     columns = design.basis.T @ design.columns([term])
-    if not _spans(design, others, columns):
+    if not _spans(design, others, columns) or _spans(design, [INTERCEPT], columns):
         return []
     single = [other for other in others if other != INTERCEPT and _spans(design, [INTERCEPT, other], columns)]
     if single:

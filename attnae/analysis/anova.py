@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from attnae.analysis.aliases import aliased_with
+from attnae.analysis.aliases import CONSTANT, aliased_with
 from attnae.analysis.contrasts import ROUNDING, holm
-from attnae.analysis.design import INTERCEPT, RANK_TOLERANCE, Design
-
-RESIDUAL = "residual"
+from attnae.analysis.design import INTERCEPT, RANK_TOLERANCE, RESIDUAL, Design
 
 
 def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
@@ -103,5 +101,5 @@ def _alias_note(design: Design, term: str, df: int) -> str:
         return ""
     others: Sequence[str] = aliased_with(design, term, not_containing(design, term))
     if df == 0:
-        return f"aliased with {', '.join(others)}"
+        return f"aliased with {', '.join(others)}" if others else CONSTANT
     return f"{nominal - df} of {nominal} df aliased"

@@ -20,8 +20,8 @@ MIN_RESIDUAL_DF = 5
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 
-INTERCEPT = "1"
-BLOCK = "seed"
+# Terms that are no factor; `prepare` refuses factors of these names.
+INTERCEPT, BLOCK, RESIDUAL = "(intercept)", "seed", "residual"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Design:
         factors: the factors of the study.
         codes: (runs, factors), each run's level of each factor.
         blocks: (runs,), each run's block, or None where seeds do not recur across cells.
-        terms: the columns of each term; `1` (the intercept), `seed` if there are blocks, `a`, `a:b`.
+        terms: the columns of each term: the intercept, `seed` if there are blocks, `a`, `a:b`.
         matrix: (runs, columns).
     """
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
+from attnae.analysis.design import RESIDUAL
 from attnae.analysis.runs import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Run
 from attnae.analysis.structure import UNSET, Structure
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 USED = (FINISHED, UNKNOWN)
+# What `runs.csv` and `anova.csv` call things of their own.
+RESERVED = ("run", "status", "response", RESIDUAL)
+
+
+def rename_reserved(run: Run) -> Run:
+    """The run with its hyper-parameters of such names called `hparams/<name>`."""
+    hparams = {f"hparams/{name}" if name in RESERVED else name: value for name, value in run.hparams.items()}
+    return replace(run, hparams=hparams) if hparams != run.hparams else run
 
 
 def run_table(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design import BLOCK, Design, Interactions, choose_model, find_blocks
+from attnae.analysis.design import BLOCK, INTERCEPT, RESIDUAL, Design, Interactions, choose_model, find_blocks
 from attnae.analysis.factors import level_label, read_factor
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
@@ -122,6 +124,9 @@ def _check_names(table: pd.DataFrame, factors: Sequence[str], columns: Columns) 
         raise UserError(f"{unknown[0]!r} is not a hyper-parameter of these runs; there are {', '.join(table.columns)}")
     if repeated := [name for name in factors if list(factors).count(name) > 1]:
         raise UserError(f"factor {repeated[0]!r} is named twice")
+    terms = Counter([INTERCEPT, RESIDUAL, *factors, *(f"{a}:{b}" for a, b in combinations(factors, 2))])
+    if taken := [term for term, count in terms.items() if count > 1]:
+        raise UserError(f"two terms of the model would be called {taken[0]!r}: rename the factors {', '.join(factors)}")
 
 
 def _check_responses(y: np.ndarray, response: str) -> None:

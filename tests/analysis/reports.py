@@ -48,3 +48,8 @@ def read_back(path: Path) -> pd.DataFrame:
 def console(width: int = 80) -> Console:
     """A terminal that writes into memory."""
     return Console(file=io.StringIO(), width=width, highlight=False)
+
+
+def without_clock(summary: str) -> list[str]:
+    """The lines of statsmodels' summary, but those of the day and the hour."""
+    return [line for line in summary.splitlines() if not line.startswith(("Date:", "Time:"))]

@@ -34,6 +34,11 @@ def design_of(table, factors, interactions="auto"):
         ([0.2, "none"], ("none", "0.2")),
         ([0.2, "high"], ("0.2", "high")),
         (["25 15", "35 25", "9 5"], ("25 15", "35 25", "9 5")),
+        (["15", "5", "100"], ("5", "15", "100")),
+        (["+", "-"], ("-", "+")),
+        (["high", "low", "medium"], ("low", "medium", "high")),
+        (["with", "without"], ("without", "with")),
+        (["nan", "2"], ("2", "nan")),
     ],
 )
 def test_level_order(values, labels):
@@ -164,6 +169,15 @@ def test_factor_confounded_with_the_seed_is_named():
     assert effects.note["a"] == "not estimable: aliased with seed"
     assert np.isnan(effects.estimate["a"])
     assert np.isfinite(effects.std_error["b"])
+
+
+def test_what_the_intercept_spans_is_constant_and_no_alias_of_other_terms():
+    """c is the opposite of a: their product is the same in every run, whatever b is."""
+    table = factorial(a=[-1, 1], b=[-1, 1], replicates=4).assign(c=lambda t: -t.a)
+    table["response"] = np.random.default_rng(0).standard_normal(len(table))
+    result = fit_study(table, ["a", "b", "c"], interactions="two-way", permutations=0)
+    notes = result.anova.set_index("term").note
+    assert (notes["a:c"], notes["a"]) == ("constant over the runs", "aliased with c")
 
 
 def test_empty_combination_is_named():

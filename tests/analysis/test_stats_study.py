@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 import statsmodels.api as sm
 from event_logs import write_study
 from published import through_event_files
+from reports import without_clock
 from studies import ARTICLE_FACTORS, article_study, factorial
 
 from attnae import analysis
@@ -46,10 +48,6 @@ def test_the_articles_table_is_statsmodels_own(tmp_path, log):
     np.testing.assert_allclose(ours.drop(columns="term").to_numpy(), theirs, rtol=1e-12)
     summary = fit.summary(xname=x7.columns.tolist()).as_text()
     assert without_clock(result.article.summary) == without_clock(summary)
-
-
-def without_clock(summary: str) -> list[str]:
-    return [line for line in summary.splitlines() if not line.startswith(("Date:", "Time:"))]
 
 
 def test_the_articles_table_of_other_factors():
@@ -162,6 +160,13 @@ def test_nothing_to_analyse(change, message):
 def test_mistakes(factors, options, message):
     with pytest.raises(UserError, match=message):
         study(article_study(), factors, **options)
+
+
+@pytest.mark.parametrize("name", ["(intercept)", "residual", "act:dropout"])
+def test_names_that_the_model_gives_to_its_own_terms(name):
+    table = article_study().assign(**{name: 0})
+    with pytest.raises(UserError, match=re.escape(f"two terms of the model would be called {name!r}: rename")):
+        study(table, ["act", "dropout", name])
 
 
 def test_one_run_only():
