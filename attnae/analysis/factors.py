@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +14,9 @@ Kind = Literal["two-level", "many-level", "continuous"]
 
 # A numeric factor with more distinct values than this is a curve, not a set of levels.
 MAX_NUMERIC_LEVELS = 6
-OFF_WORDS = ("none", "no", "off", "false", "0")
+OFF_WORDS = ("none", "no", "off", "false", "0", "without", "absent", "disabled")
+LOW_WORDS = (*OFF_WORDS, "low", "min", "minimum", "minus", "-", "small", "control", "baseline")
+HIGH_WORDS = ("yes", "on", "true", "with", "present", "enabled", "high", "max", "maximum", "plus", "+", "large")
 
 EffectRow = tuple[str, np.ndarray]
 
@@ -100,10 +103,12 @@ def level_label(level: object) -> str:
 def read_factor(name: str, column: pd.Series) -> tuple[Factor, np.ndarray]:
     """The factor in a column without missing values, and (runs,) the index of each run's level.
 
-    Two-level direction: False to True, low to high, and words in alphabetical order with off-like ones first.
+    Levels are in the order of their numbers, also of numbers given as text, and False before True. Words are in
+    alphabetical order, but words such as "off" and "low" before all others, and such as "on" and "high" behind them.
     """
     values = [value.item() if isinstance(value, np.generic) else value for value in column]
-    levels = tuple(sorted(set(values), key=_level_order))
+    order = _number_order if all(map(_is_finite, set(values))) else _word_order
+    levels = tuple(sorted(set(values), key=order))
     position = {level: i for i, level in enumerate(levels)}
     codes = np.array([position[value] for value in values], dtype=np.int64)
     numeric = all(_is_number(level) for level in levels)
@@ -142,6 +147,14 @@ def _is_number(level: object) -> bool:
     return isinstance(level, (int, float, np.integer, np.floating)) and not isinstance(level, bool)
 
 
+def _is_finite(level: object) -> bool:
+    """Also of numbers given as text."""
+    try:
+        return math.isfinite(float(str(level)))
+    except ValueError:
+        return False
+
+
 def _as_number(text: object) -> object:
     """0.2 for "0.20"; what is no number stays as it is."""
     try:
@@ -150,8 +163,13 @@ def _as_number(text: object) -> object:
         return text
 
 
-def _level_order(level: object) -> tuple[int, float, str]:
+def _number_order(level: Any) -> tuple[float, str]:
+    return float(level), str(level)
+
+
+def _word_order(level: object) -> tuple[int, float, str]:
     if isinstance(level, bool) or _is_number(level):
         return 1, float(level), ""  # type: ignore[arg-type]
     text = str(level)
-    return (0 if text.casefold() in OFF_WORDS else 2), 0.0, text
+    word = text.strip().casefold()
+    return (0 if word in LOW_WORDS else 3 if word in HIGH_WORDS else 2), 0.0, text

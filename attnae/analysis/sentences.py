@@ -13,7 +13,15 @@ from attnae.analysis.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED,
 from attnae.analysis.wording import clean, decimals_for, fixed, listed, p_statement, percent, title_of
 
 POWER = "80% power"
-SWITCHES = (("false", "true"), ("0", "1"), ("off", "on"), ("no", "yes"))
+SWITCHES = (
+    ("false", "true"),
+    ("0", "1"),
+    ("off", "on"),
+    ("no", "yes"),
+    ("without", "with"),
+    ("absent", "present"),
+    ("disabled", "enabled"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,7 @@ def sentences(result: StudyResult) -> tuple[Sentence, ...]:
 
 def is_switch(factor: Factor) -> bool:
     """Whether the two levels are off and on."""
-    return [label.casefold() for label in factor.labels] in (
-        ["false", "true"],
-        ["0", "1"],
-        ["off", "on"],
-        ["no", "yes"],
-    )
+    return tuple(label.casefold() for label in factor.labels) in SWITCHES
 
 
 def _two_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> Sentence:
@@ -64,7 +67,8 @@ def _two_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) 
 def _continuous(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> Sentence:
     line, curve = rows
     scale = " (on a log10 scale)" if factor.scale == "log10" else ""
-    subject = f"Raising {clean(factor.name)} from {factor.labels[0]} to {factor.labels[-1]}{scale}"
+    ends = f"{factor.levels[0]:.4g} to {factor.levels[-1]:.4g}"
+    subject = f"Raising {clean(factor.name)} from {ends}{scale}"
     text = _effect_sentence(subject, line, result)
     middle = _effect_sentence(f"the middle of the range of {clean(factor.name)}, against its ends,", curve, result)
     surest = min(rows, key=lambda row: row["p_holm"] if math.isfinite(row["p_holm"]) else 2.0)
