@@ -15,7 +15,7 @@ import pandas as pd
 from attnae.analysis.cells import find_cells, superseded
 from attnae.analysis.divergence import divergence_tests
 from attnae.analysis.findings import warn
-from attnae.analysis.outcomes import DUPLICATE, UNREADABLE, USED, run_table
+from attnae.analysis.outcomes import DUPLICATE, UNREADABLE, USED, rename_reserved, run_table
 from attnae.analysis.responses import (
     EpochRule,
     Goal,
@@ -39,10 +39,10 @@ class Audit:
         response: its tag.
         rule: the epochs at which it is read.
         goal: whether less ("min") or more ("max") of it is better.
-        factors, constants, identifiers, derived, confounded, ignored, incomplete: see `structure.Structure`.
+        factors, constants, identifiers, doubtful, derived, confounded, ignored, incomplete: see `structure.Structure`.
         expected, missing, seeds_per_cell: see `cells.Cells`; over all runs that are there, used or not.
         excluded: run, status, reason; a row a run that is not used.
-        duplicates: pairs of a run that is not used and the later one of the same cell and seed.
+        duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
         divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
         alternatives: the response under other epoch rules, by description; each indexed like `table`.
         dropped: by run, what could not be read although the run is used.
@@ -58,6 +58,7 @@ class Audit:
     factors: tuple[str, ...]
     constants: dict[str, HParam]
     identifiers: dict[str, str]
+    doubtful: tuple[str, ...]
     derived: dict[str, tuple[str, ...]]
     confounded: tuple[tuple[str, ...], ...]
     ignored: tuple[str, ...]
@@ -135,6 +136,7 @@ def audit_runs(
         UserError: no two comparable runs, an unknown tag or factor, or an epoch rule that cannot be applied.
     """
     rule = EpochRule.parse(at)
+    runs = [rename_reserved(run) for run in runs]
     whole = [run for run in runs if run.scalars and run.hparams]
     logged = whole or [run for run in runs if run.scalars]
     tag = choose_response(logged or runs, response)
@@ -149,7 +151,8 @@ def audit_runs(
     table, reasons = run_table(runs, structure, tag, values)
     started = pd.Series([run.started for run in runs])
     seed = "seed" if structure.seed is not None else None
-    later = superseded(table[table["status"].isin(USED)], structure.factors, seed, started)
+    repetition = pd.Series([tuple(run.hparams.get(name) for name in structure.apart) for run in runs])
+    later = superseded(table[table["status"].isin(USED)], structure.factors, seed, repetition, started)
     for index, by in later.items():
         table.loc[index, "status"] = DUPLICATE
         reasons[index] = f"the same settings and seed as {runs[by].name}, which is later"
@@ -159,7 +162,7 @@ def audit_runs(
     known = table[[bool(run.scalars and run.hparams) for run in runs]]
     cells = find_cells(known[known["status"] != DUPLICATE], structure.factors, seed)
     tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], structure.factors)
-    headline, warnings = warn(runs, table, structure, cells, tests, tag, rule, chosen_on)
+    headline, warnings = warn(runs, table, structure, cells, later, tests, tag, rule, chosen_on)
     return Audit(
         table=table,
         response=tag,
@@ -168,6 +171,7 @@ def audit_runs(
         factors=structure.factors,
         constants=structure.constants,
         identifiers=structure.identifiers,
+        doubtful=structure.doubtful,
         derived=structure.derived,
         confounded=structure.confounded,
         ignored=structure.ignored,

@@ -56,16 +56,22 @@ def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> 
     return Cells(combinations * usual, pd.DataFrame(missing, columns=names), per_cell)
 
 
-def superseded(runs: pd.DataFrame, factors: Sequence[str], seed: str | None, started: pd.Series) -> dict[int, int]:
-    """Runs of the same cell and seed as a later one: the index of each, and that of the later one.
+def superseded(
+    runs: pd.DataFrame, factors: Sequence[str], seed: str | None, repetition: pd.Series, started: pd.Series
+) -> dict[int, int]:
+    """Runs of the same cell, seed and repetition as a later one: the index of each, and that of the later one.
 
-    Where one seed served all runs, repeated cells are replicates, unless their responses are equal.
+    Where one seed served all runs and any cell holds different responses, the seed does not decide the response:
+    repeated cells are replicates.
     """
     if seed is None:
         return {}
-    keys = [*factors, seed] if runs[seed].nunique() > 1 else [*factors, seed, "response"]
-    ordered = runs.assign(started=started).sort_values("started", kind="stable", na_position="first")
+    columns = [runs[name] for name in (*factors, seed)]
+    cells = runs.groupby([*columns, repetition[runs.index]], sort=False, dropna=False, observed=True)
+    if runs[seed].nunique() < 2 and (cells["response"].nunique(dropna=False) > 1).any():
+        return {}
     found = {}
-    for _, group in ordered.groupby(keys, sort=False, dropna=False, observed=True):
-        found.update(dict.fromkeys(group.index[:-1], group.index[-1]))
+    for _, group in cells:
+        ordered = started[group.index].sort_values(kind="stable", na_position="first").index
+        found.update(dict.fromkeys(ordered[:-1], ordered[-1]))
     return found

@@ -47,25 +47,27 @@ def _sources(name: str, codes: Mapping[str, Codes]) -> tuple[str, ...]:
     others = {other: code for other, code in codes.items() if other != name}
     if not sized:
         others = {other: code for other, code in others.items() if not np.array_equal(code, column)}
-    if not others or not _determines(list(others.values()), column):
+    if not others or not determines(list(others.values()), column):
         return ()
     for other in sorted(others, key=lambda other: -others[other].max()):
         rest = [code for name_, code in others.items() if name_ != other]
-        if rest and _determines(rest, column):
+        if rest and determines(rest, column):
             del others[other]
-    cells = int(_joint(list(codes.values())).max()) + 1
+    cells = int(joint(list(codes.values())).max()) + 1
     one_coarser = len(others) == 1 and 2 * (int(next(iter(others.values())).max()) + 1) <= cells
-    same_cells = len(others) > 1 and all(_determines([column], code) for code in others.values())
+    same_cells = len(others) > 1 and all(determines([column], code) for code in others.values())
     return tuple(others) if sized or one_coarser or same_cells else ()
 
 
-def _joint(codes: Sequence[Codes]) -> Codes:
-    joint = codes[0]
+def joint(codes: Sequence[Codes]) -> Codes:
+    """(runs,) the index of each run's combination of the columns' levels."""
+    index = codes[0]
     for code in codes[1:]:
-        joint = np.unique(joint * (code.max() + 1) + code, return_inverse=True)[1]
-    return joint
+        index = np.unique(index * (code.max() + 1) + code, return_inverse=True)[1]
+    return index
 
 
-def _determines(sources: Sequence[Codes], column: Codes) -> bool:
-    joint = _joint(sources)
-    return bool(_joint([joint, column]).max() == joint.max())
+def determines(sources: Sequence[Codes], column: Codes) -> bool:
+    """Whether runs that agree in the sources agree in the column."""
+    index = joint(sources)
+    return bool(joint([index, column]).max() == index.max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ def warn(
     table: pd.DataFrame,
     structure: Structure,
     cells: Cells,
+    later: Mapping[int, int],
     tests: pd.DataFrame,
     tag: str,
     rule: EpochRule,
@@ -37,10 +38,18 @@ def warn(
         warnings.append(f"{' and '.join(group)} change together in every run: their effects cannot be told apart")
     for name, sources in structure.derived.items():
         warnings.append(f"{name} follows from {', '.join(sources)} and is no factor; --factors overrules this")
+    for name in structure.doubtful:
+        reason = structure.identifiers[name]
+        warnings.append(f"{name} is taken for no factor ({reason}); --factors overrules this")
     if structure.ignored:
         warnings.append(f"{', '.join(structure.ignored)} vary too, and count as noise: they are not in --factors")
     for name in structure.incomplete:
         warnings.append(f"{name} is not recorded in some runs: they get the level {UNSET!r}")
+    if later:
+        values = table["response"].to_numpy()
+        differ = sum(bool(values[index] != values[by]) for index, by in later.items())
+        hint = f"; {differ} with another response: a logged replicate number would keep them" if differ else ""
+        warnings.append(f"{len(later)} runs repeat the settings and seed of a later one, and are left out{hint}")
     if len(cells.missing):
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
         warnings.append(f"missing: {len(cells.missing)} of {cells.expected} runs, the first: {first}")

@@ -14,16 +14,16 @@ from attnae.analysis.effects import MainEffects, contrast_frame, error_names
 from attnae.analysis.noise import estimates_by_seed, seed_means
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
-BY_MODEL = "model M"
+BY_MODEL = "model M, HC2"
 
 
 def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.DataFrame:
     """`marginal_means.csv`: factor, level, mean, std_error, ci_low, ci_high, n; then df and method.
 
     Means are equal-weight marginal means of model M. Where seeds are blocks, intervals come from the means of
-    each seed alone, with df = seeds - 1, for a new seed moves all runs together; otherwise from model M.
-    Continuous factors have no levels and no rows. Pooled errors would treat runs that share a seed as
-    independent.
+    each seed alone, with df = seeds - 1: a new seed moves all runs together, and pooled errors would treat runs that
+    share a seed as independent. Otherwise, or where fewer than two seeds hold enough of the design for a mean of
+    their own, they come from model M. Continuous factors have no levels and no rows.
     """
     levels = [(f, i) for f in design.factors if f.kind != "continuous" for i in range(len(f.levels))]
     table = pd.DataFrame(
@@ -34,10 +34,12 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     rows = np.array([design.mean_contrast({factor.name: i}) for factor, i in levels])
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
-    std_error, df, method = estimates.std_error, fitted.df, BY_MODEL
+    std_error, df, method = estimates.std_error, fitted.df, np.full(len(levels), BY_MODEL)
     if design.has_blocks:
-        _, std_error, df = seed_means(estimates_by_seed(design, rows, y))
-        method = BY_SEED
+        _, by_seed, seeds_df = seed_means(estimates_by_seed(design, rows, y))
+        known = np.isfinite(seeds_df)
+        std_error, df = np.where(known, by_seed, std_error), np.where(known, seeds_df, df)
+        method = np.where(known, BY_SEED, BY_MODEL)
     half = stats.t.ppf(1 - alpha / 2, df) * std_error
     position = {factor.name: column for column, factor in enumerate(design.factors)}
     table["mean"], table["std_error"] = estimates.estimate, std_error

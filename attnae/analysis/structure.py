@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from attnae.analysis.derived import Codes, find_derived, last_part_matches
+from attnae.analysis.derived import Codes, determines, find_derived, joint, last_part_matches
+from attnae.analysis.factors import MAX_NUMERIC_LEVELS, scaled
 from attnae.analysis.runs import HParam
 from attnae.errors import UserError
 
 UNSET = "none"  # the level of runs that do not record a hyper-parameter that others do
 SEED = re.compile(r"(.*_)?seed(_.*)?|random_state", re.IGNORECASE)
-# Names under which programs keep books; what they hold changes no result, or is no choice of anyone's.
-BOOKKEEPING = re.compile(
-    r"((run|exp|experiment|trial|job|project|wandb|slurm)_?)?(name|id|index|notes?|tags|dir|path)"
-    r"|.*_(dir|path|file)|run|experiment|trial|replicate|replication|rep|repeat|host|hostname|time|timestamp"
-    r"|date|pid|port|resume|threads|num_threads|(num_)?workers|accelerator|devices?|num_nodes|gpus?|compile"
-    r"|picture_every",
+# Names that tell repetitions of one setting apart.
+REPLICATE = re.compile(
+    r"(rep|replicas?|replicates?|replications?|repeat|repetition|trial|obs|observation|fold)"
+    r"([_-]?(id|no|nr|num|number|index))?",
     re.IGNORECASE,
 )
+# Names that number the runs.
+NUMBER = re.compile(
+    r"run|experiment|((run|exp|experiment|job|wandb|slurm)[_-]?)?(id|uid|uuid|no|nr|num|number|index|order)",
+    re.IGNORECASE,
+)
+# Names under which programs keep books: what they hold changes no result, or is no choice of anyone's, unless it was
+# varied as a factor is, with every level in every combination of the others.
+BOOKKEEPING = re.compile(
+    r"((run|exp|experiment|trial|job|project|wandb|slurm)[_-]?)?(name|notes?|tags|dir|path)"
+    r"|.*_(dir|path|file)|host|hostname|time|timestamp|date|pid|port|resume|threads|num_threads|(num_)?workers"
+    r"|accelerator|devices?|num_nodes|gpus?|compile|picture_every",
+    re.IGNORECASE,
+)
+KEEPS_BOOKS, COUNTS_RUNS = "keeps books", "every run has its own"
+NUMBERS_RUNS, REPEATS = "numbers the runs", "numbers repetitions"
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,9 @@ class Structure:
         factors: what is compared, in the order of the logs.
         seed: the name of the seed, whether it varies or not; None if there is none.
         constants: the one value of those that do not vary.
-        identifiers: those that name runs or keep books, with the reason.
+        identifiers: those that name runs, number repetitions or keep books, with the reason.
+        doubtful: the identifiers that may be factors after all.
+        apart: all others by which two runs of one cell and seed are no duplicates.
         derived: those that follow from others, with the names of the others.
         confounded: groups of factors that split the runs alike, so that no data can tell them apart.
         ignored: those that vary and were left out by the user's choice of factors.
@@ -44,6 +61,8 @@ class Structure:
     seed: str | None
     constants: dict[str, HParam]
     identifiers: dict[str, str]
+    doubtful: tuple[str, ...]
+    apart: tuple[str, ...]
     derived: dict[str, tuple[str, ...]]
     confounded: tuple[tuple[str, ...], ...]
     ignored: tuple[str, ...]
@@ -65,23 +84,34 @@ def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[s
     chosen = None if factors is None else [_resolve(factor, names) for factor in factors]
     seed = _find_seed(columns, varying, chosen or [])
     open_names = [name for name in varying if name != seed]
+    identifiers = _identifiers({name: columns[name] for name in open_names}, codes, codes.get(seed or ""))
     if chosen is None:
-        identifiers = _identifiers({name: columns[name] for name in open_names}, levels, len(settings))
         candidates = {name: codes[name] for name in open_names if name not in identifiers}
         copies = _copies({name: columns[name] for name in candidates})
         derived = copies | find_derived({name: candidates[name] for name in candidates if name not in copies})
         kept, ignored = [name for name in candidates if name not in derived], []
     else:
-        identifiers, derived = {}, {}
+        derived = {}
         kept = [name for name in dict.fromkeys(chosen) if name in varying]
-        ignored = [name for name in open_names if name not in kept and not last_part_matches(name, BOOKKEEPING)]
+        identifiers = {name: reason for name, reason in identifiers.items() if name not in kept}
+        ignored = [name for name in open_names if name not in kept and name not in identifiers]
     structure = Structure(
         factors=tuple(kept),
         seed=seed,
         constants={name: value for name, value in constants.items() if name != seed},
         identifiers=identifiers,
+        doubtful=tuple(
+            name
+            for name, reason in identifiers.items()
+            if chosen is None and _doubtful(columns[name], levels[name], reason)
+        ),
+        apart=tuple(
+            name
+            for name in open_names
+            if name not in kept and identifiers.get(name) not in (KEEPS_BOOKS, NUMBERS_RUNS, COUNTS_RUNS)
+        ),
         derived=derived,
-        confounded=_equal_groups({name: codes[name] for name in kept}),
+        confounded=_equal_groups({name: columns[name] for name in kept}, codes),
         ignored=tuple(ignored),
         incomplete=tuple(name for name in kept if any(name not in setting for setting in settings)),
     )
@@ -90,19 +120,42 @@ def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[s
     return structure
 
 
-def _identifiers(columns: Mapping[str, list[HParam]], levels: Mapping[str, int], runs: int) -> dict[str, str]:
-    """Those that keep books, are words of which every run has its own, or number the runs."""
-    found = {name: "keeps books" for name in columns if last_part_matches(name, BOOKKEEPING)}
+def _identifiers(columns: Mapping[str, list[HParam]], codes: Mapping[str, Codes], seed: Codes | None) -> dict[str, str]:
+    """Those that keep books, are words of which every run has its own, or number the runs or repetitions."""
+    reasons = {KEEPS_BOOKS: BOOKKEEPING, NUMBERS_RUNS: NUMBER, REPEATS: REPLICATE}
+    found = {name: reason for reason, names in reasons.items() for name in columns if last_part_matches(name, names)}
     found |= {name: "another seed" for name in columns if last_part_matches(name, SEED)}
-    repeats = any(levels[name] < runs for name in columns if name not in found)
-    for name, column in columns.items():
-        if name in found or levels[name] < runs:
-            continue
-        numbers = sorted(value for value in column if isinstance(value, (int, float)))
+    own = {name for name in columns if codes[name].max() + 1 == len(codes[name])}
+    repeats = any(name not in own for name in columns if name not in found)
+    for name in own - found.keys():
+        numbers = sorted(value for value in columns[name] if isinstance(value, (int, float)) and math.isfinite(value))
+        runs = len(columns[name])
         counts = len(numbers) == runs and numbers == list(range(int(numbers[0]), int(numbers[0]) + runs))
         if len(numbers) < runs or (counts and repeats):
-            found[name] = "every run has its own"
-    return found
+            found[name] = COUNTS_RUNS
+    crossed = [codes[name] for name in columns if name not in found]
+    for name in [name for name, reason in found.items() if reason == KEEPS_BOOKS and name not in own]:
+        if _is_crossed(codes[name], crossed, seed):
+            crossed.append(codes[name])
+            del found[name]
+    return {name: found[name] for name in columns if name in found}
+
+
+def _is_crossed(column: Codes, others: Sequence[Codes], seed: Codes | None) -> bool:
+    """Whether every level was run equally often with every combination of the other factors, and not once a seed."""
+    if seed is not None and seed.max() + 1 < len(seed) and determines([seed], column):
+        return False
+    if not others:
+        return True
+    cells = joint(others)
+    counts = np.bincount(cells * (column.max() + 1) + column, minlength=(cells.max() + 1) * (column.max() + 1))
+    return bool(np.ptp(counts) == 0)
+
+
+def _doubtful(column: list[HParam], levels: int, reason: str) -> bool:
+    """Whether an identifier has few values under a name that may mean anything, or is a row of numbers."""
+    numbers = all(isinstance(value, (int, float)) for value in column)
+    return (reason == KEEPS_BOOKS and 2 * levels <= len(column)) or (reason == COUNTS_RUNS and numbers)
 
 
 def _copies(columns: Mapping[str, list[HParam]]) -> dict[str, tuple[str, ...]]:
@@ -140,11 +193,14 @@ def _nothing_to_compare(
             "config.yaml into each run directory, or say how names spell them, such as --name-pattern '{act}-{bn}'"
         )
     own = [name for name in structure.identifiers if levels[name] == len(settings)]
-    if own:
+    if own and len(own) == len(structure.identifiers):
         return (
             f"every run has its own {', '.join(own)}, and nothing repeats, so nothing compares: "
             "run each setting with several seeds, or name the factors with --factors"
         )
+    if structure.identifiers:
+        named = ", ".join(f"{name} ({reason})" for name, reason in structure.identifiers.items())
+        return f"the {len(settings)} runs differ in no factor, only in {named}: name the factors with --factors"
     return (
         f"the {len(settings)} runs do not differ in any hyper-parameter: give a study in which one varies, "
         "or name the factors with --factors"
@@ -157,8 +213,15 @@ def _codes(column: Sequence[HParam]) -> Codes:
     return np.array([seen.setdefault(value, len(seen)) for value in column], dtype=np.int64)
 
 
-def _equal_groups(codes: Mapping[str, Codes]) -> tuple[tuple[str, ...], ...]:
+def _equal_groups(columns: Mapping[str, list[HParam]], codes: Mapping[str, Codes]) -> tuple[tuple[str, ...], ...]:
+    """Categories that split the runs alike, and curves of which one is the other, stretched."""
     groups: dict[bytes, list[str]] = {}
-    for name, code in codes.items():
-        groups.setdefault(code.tobytes(), []).append(name)
+    for name, column in columns.items():
+        numbers = [float(value) for value in column if isinstance(value, (int, float))]
+        if len(numbers) == len(column) and len(set(numbers)) > MAX_NUMERIC_LEVELS and np.isfinite(numbers).all():
+            place = scaled(numbers, "linear")
+            key = (np.round(place * np.sign(place[0] or 1), 9) + 0.0).tobytes()  # no -0.0
+        else:
+            key = codes[name].tobytes()
+        groups.setdefault(key, []).append(name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)

@@ -159,3 +159,24 @@ SILVER = pd.DataFrame(
         ),
     }
 )  # fmt: skip
+
+# Beall (1942), R's InsectSprays: insects left after six sprays, twelve plots each.
+INSECT_SPRAYS = pd.DataFrame(
+    [
+        (spray, count)
+        for spray, counts in {
+            "A": [10, 7, 20, 14, 14, 12, 10, 23, 17, 20, 14, 13], "B": [11, 17, 21, 11, 16, 14, 17, 17, 19, 21, 7, 13],
+            "C": [0, 1, 7, 2, 3, 1, 2, 1, 3, 0, 1, 4], "D": [3, 5, 12, 6, 4, 3, 5, 5, 5, 5, 2, 4],
+            "E": [3, 5, 3, 5, 3, 6, 1, 1, 3, 2, 6, 4], "F": [11, 9, 15, 22, 15, 16, 13, 10, 26, 26, 24, 13],
+        }.items()
+        for count in counts
+    ],
+    columns=["spray", "response"],
+)  # fmt: skip
+
+# Montgomery (8th ed.), section 6.2: yield of a chemical process, reactant concentration (%) and catalyst (lb), thrice.
+CHEMICAL = grid(
+    "A",
+    "B",
+    {(15, 1): [28, 25, 27], (25, 1): [36, 32, 32], (15, 2): [18, 19, 23], (25, 2): [31, 30, 29]},
+)

@@ -146,10 +146,14 @@ def test_of_two_runs_of_one_cell_and_seed_the_later_counts(tmp_path: Path) -> No
 def test_repeats_under_one_seed_are_replicates_unless_equal() -> None:
     runs = pd.DataFrame({"a": [0, 0, 0, 1, 1], "seed": 768, "response": [1.0, 2.0, 1.0, 3.0, 4.0]})
     started = pd.Series([3.0, 2.0, 1.0, math.nan, math.nan])
-    assert superseded(runs, ["a"], "seed", started) == {2: 0}
-    assert superseded(runs, ["a"], None, started) == {}
+    alike = pd.Series([()] * 5)
+    assert superseded(runs, ["a"], "seed", alike, started) == {}
+    decided = runs.assign(response=[1.0, 1.0, 1.0, 3.0, 3.0])
+    assert superseded(decided, ["a"], "seed", alike, started) == {1: 0, 2: 0, 3: 4}
+    assert superseded(decided, ["a"], None, alike, started) == {}
     varied = runs.assign(seed=[1, 1, 2, 1, 1])
-    assert superseded(varied, ["a"], "seed", started) == {1: 0, 3: 4}
+    assert superseded(varied, ["a"], "seed", alike, started) == {1: 0, 3: 4}
+    assert superseded(varied, ["a"], "seed", pd.Series([(0,), (1,), (0,), (0,), (0,)]), started) == {3: 4}
 
 
 def fisher(inside: tuple[int, int], outside: tuple[int, int]) -> float:

@@ -78,9 +78,10 @@ def test_one_seed_of_several() -> None:
 
 
 def test_words_of_which_every_run_has_its_own_are_identifiers() -> None:
-    found = find(add(FACTORIAL, label=lambda s, n: f"x{n}", number=lambda s, n: n + 17))
+    found = find(add(FACTORIAL, label=lambda s, n: f"x{n}", plate=lambda s, n: n + 17))
     assert found.factors == ("batch_norm", "attention", "act")
-    assert found.identifiers == dict.fromkeys(("label", "number"), "every run has its own")
+    assert found.identifiers == dict.fromkeys(("label", "plate"), "every run has its own")
+    assert found.doubtful == ("plate",)
 
 
 def test_numbers_of_which_every_run_has_its_own_may_be_factors() -> None:
@@ -152,6 +153,45 @@ def test_factors_that_change_together_are_named() -> None:
     found = find(settings)
     assert found.factors == ("batch_norm", "attention", "act", "dropout")
     assert found.confounded == (("batch_norm", "dropout"),)
+
+
+def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one_is_the_other() -> None:
+    draws = np.random.default_rng(0).random((20, 2))
+    settings = [{"act": "ab"[n % 2], "lr": float(a), "wd": float(b), "double": 1 - 2 * float(a)}
+                for n, (a, b) in enumerate(draws)]  # fmt: skip
+    assert find(settings).confounded == (("lr", "double"),)
+
+
+@pytest.mark.parametrize("name", ["time", "host", "device", "date", "path", "compile"])
+def test_a_name_of_books_is_a_factor_where_it_was_varied_as_one(name: str) -> None:
+    crossed = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
+    assert set(crossed.factors) == {name, "act"}
+    assert crossed.identifiers == {"rep": "numbers repetitions"}
+    alone = find(grid(**{name: ["a", "b"], "rep": [1, 2, 3]}))
+    assert alone.factors == (name,)
+    # By turns of a scheduler, not by design.
+    runs = add(grid(act=["elu", "relu", "selu"], seed=[1, 2, 3]), **{name: lambda s, n: f"node{n // 2 % 2}"})
+    assert find(runs).factors == ("act",)
+    assert find(runs).doubtful == (name,)
+    by_seed = add(grid(act=["elu", "relu"], seed=[1, 2, 3, 4]), **{name: lambda s, n: s["seed"] % 2})
+    assert find(by_seed).factors == ("act",)
+
+
+def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
+    with pytest.raises(UserError, match=r"differ in no factor, only in rep \(numbers repetitions\): name the factors"):
+        find(grid(rep=[1, 2, 3], seed=[1, 2]))
+
+
+@pytest.mark.parametrize("name", ["rep", "Replicate", "replicate_id", "repetition", "obs", "obs_id", "trial", "fold"])
+def test_numbers_of_repetitions_are_no_factors_and_make_no_duplicates(name: str) -> None:
+    found = find(grid(act=["elu", "relu"], **{name: [1, 2, 3]}))
+    assert (found.factors, found.apart, found.doubtful) == (("act",), (name,), ())
+
+
+@pytest.mark.parametrize("name", ["run", "run_id", "uid", "experiment", "index"])
+def test_numbers_of_runs_do_not_tell_a_run_from_its_repetition(name: str) -> None:
+    found = find(add(grid(act=["elu", "relu"], seed=[1, 2]), **{name: lambda s, n: n}))
+    assert (found.factors, found.apart) == (("act",), ())
 
 
 def test_a_setting_that_some_runs_do_not_record() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -32,6 +33,18 @@ def test_missing_cells_do_not_tilt_the_means_of_a_seed():
     assert means["mean"]["act", "elu"] == pytest.approx(expected)
     assert means["mean"]["act", "sigmoid"] == pytest.approx(expected + 0.02)
     assert means["std_error"]["act", "elu"] == pytest.approx(0.1 / np.sqrt(3))
+
+
+def test_blocks_too_small_for_a_mean_of_their_own_leave_the_error_of_model_m():
+    """The layout of Yates' npk (1937): six blocks of four plots, half a factorial each."""
+    half = factorial(n=[0, 1], p=[0, 1], k=[0, 1])
+    parity = (half.n + half.p + half.k) % 2
+    table = pd.concat([half[parity == block % 2].assign(seed=block) for block in range(6)], ignore_index=True)
+    table["response"] = 50 + 5 * table.n + np.random.default_rng(0).standard_normal(24) + table.seed
+    means = fit_study(table, ["n", "p", "k"], permutations=0).marginal_means.set_index(["factor", "level"])
+    assert np.isfinite(means[["std_error", "ci_low", "ci_high", "df"]]).all(axis=None)
+    assert set(means.method) == {"model M, HC2"}
+    assert means["mean"]["n", "1"] == pytest.approx(table.response[table.n == 1].mean())
 
 
 def test_replicates_have_the_error_of_model_m():
