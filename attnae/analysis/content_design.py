@@ -102,8 +102,11 @@ def _runs(found: Audit, result: StudyResult) -> str:
 def _factors(result: StudyResult) -> pd.DataFrame:
     rows = []
     for factor in result.factors:
-        kind = KINDS[factor.kind] if factor.kind != "continuous" else f"curve ({factor.scale})"
-        rows.append((factor.name, kind, listed(factor.labels, 6)))
+        kind, levels = KINDS[factor.kind], listed(factor.labels, 6)
+        if factor.kind == "continuous":
+            kind = f"{kind} ({factor.scale})"
+            levels = f"{len(factor.levels):,} from {factor.levels[0]:.4g} to {factor.levels[-1]:.4g}"
+        rows.append((factor.name, kind, levels))
     return pd.DataFrame(rows, columns=["factor", "kind", "levels"])
 
 

@@ -132,7 +132,14 @@ def marginal_means(result: StudyResult) -> Section:
             "factor", "level", ("mean", "mean", "response"), ("std_error", "std. error", "response"),
             ("interval", "interval", "interval"), ("n", "runs", "count"), ("df", "df", "count", DETAIL),
         )  # fmt: skip
-        blocks.append(Table(f"Marginal means; errors from {means.method.iloc[0]}", means, shown, "marginal_means.csv"))
+        blocks.append(
+            Table(
+                f"Marginal means; errors from {', '.join(dict.fromkeys(means.method))}",
+                means,
+                shown,
+                "marginal_means.csv",
+            )
+        )
     else:
         blocks.append(Text("No table of means: no factor has levels; the figure shows the fitted curves."))
     blocks.append(Figure("marginal_means", "Marginal means with intervals; fitted curves of continuous factors."))
@@ -163,13 +170,13 @@ def _lenth(result: StudyResult) -> Blocks:
     found = result.noise.lenth
     assert found is not None
     shown = columns(
-        "contrast", ("effect", "effect", "response"), ("ratio", "|effect| / ME", "number"), ("active", "> ME", "flag"),
+        "contrast", ("effect", "effect", "number"), ("ratio", "|effect| / ME", "number"), ("active", "> ME", "flag"),
         ("active_sme", "> SME", "flag"), ("aliases", "aliases", "text", DETAIL),
     )  # fmt: skip
     contrasts = len(found.table)
     line = (
         f"Lenth: PSE {number(found.pse)}, ME {number(found.me)}, SME {number(found.sme)}. Screening only: without any "
-        f"effect, at least one of 31 contrasts passes ME in 53% of studies, and SME in 3%."
+        f"effect, at least one contrast of 31 passes ME in 53% of studies, and SME in 3%."
     )
     largest = found.table.sort_values("ratio", ascending=False, kind="stable")
     return [

@@ -10,7 +10,7 @@ import pandas as pd
 from attnae.analysis.wording import UNPRINTABLE
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-FORMULA = re.compile(r"[=+\-@\t\r\n]")
+FORMULA = re.compile(r"[=@\t\r\n]|[+\-].")
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -26,7 +26,8 @@ def csv_text(frame: pd.DataFrame) -> str:
 def safe_cell(value: Any) -> Any:
     """Text on one line; with an apostrophe in front where a spreadsheet would take it for a formula.
 
-    Numbers, also those written as text (the level -1), stay as they are. The characters are OWASP's ("CSV injection").
+    Numbers, also those written as text (the level -1), and the lone signs + and - stay as they are. The characters are
+    OWASP's ("CSV injection").
     """
     if not isinstance(value, str):
         return value

@@ -97,7 +97,8 @@ def _find_hparams(root: Path, directory: Path, log: Log, match: Matcher | None) 
 def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
     """Put hyper-parameters that `SummaryWriter.add_hparams` wrote into a child directory back to their run.
 
-    Children whose hyper-parameters contradict each other, or the parent's, are runs of their own.
+    Children whose hyper-parameters contradict each other, or the parent's, are runs of their own; so are children that
+    were given names and log the same tag.
     """
     sessions = defaultdict(list)
     for directory, log in logs.items():
@@ -110,7 +111,13 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
         everyone = [logs[run].hparams, *(logs[child].hparams for child in children)]
         known: dict[str, HParam] = {}
         agree = all(known.setdefault(name, value) == value for one in everyone for name, value in one.items())
-        if agree and (logs[run].points or len(children) == 1):
+        tags = [tag for child in children if not TIME_NAME.fullmatch(child.name) for tag in logs[child].points]
+        if agree and len(tags) == len(set(tags)) and (logs[run].points or len(children) == 1):
+            for tag in sorted({tag for child in children for tag in logs[child].points}):
+                having = [logs[child].points[tag] for child in children if tag in logs[child].points]
+                results = [value for points in having for value in points.values]
+                if len(set(results)) > 1:
+                    logs[run].problems.append(f"{tag}: add_hparams logged {len(results)} values; the last is used")
             for child in sorted(children, key=lambda child: logs[child].started):
                 logs[run].absorb(joined.pop(child))
     return joined

@@ -156,7 +156,7 @@ def plain(value: Any) -> Any:
 
 def _text(value: object) -> str:
     # Lone surrogates, as in names of files that are no UTF-8, cannot be written.
-    return UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else " ", str(value))
+    return "\n".join(UNPRINTABLE.sub(" ", line) for line in str(value).split("\n"))
 
 
 def _box_cox(result: StudyResult) -> dict[str, float] | None:

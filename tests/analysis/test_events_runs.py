@@ -132,6 +132,23 @@ def test_children_that_contradict_each_other_are_runs(tmp_path: Path) -> None:
     assert list(by_name(tmp_path)) == [f"writer/170000000{number}.5" for number in range(3)]
 
 
+def test_children_of_one_setting_that_were_given_names_are_runs(tmp_path: Path) -> None:
+    """Repetitions: `add_hparams(..., run_name=f"rep{i}")` on one writer."""
+    write(tmp_path / "cell", loss=3.0)
+    for number in range(3):
+        write(tmp_path / "cell" / f"rep{number}", loss=number, lr=0.1)
+    assert list(by_name(tmp_path)) == ["cell", *(f"cell/rep{number}" for number in range(3))]
+
+
+def test_results_that_add_hparams_logged_again_are_told_of(tmp_path: Path) -> None:
+    write(tmp_path / "run", loss=3.0)
+    for number in range(3):
+        write(tmp_path / "run" / f"170000000{number}.5", loss=number, lr=0.1)
+    (run,) = read_logs(tmp_path)
+    assert run.scalars["loss"].values.tolist() == [2.0]
+    assert run.problems == ("loss: add_hparams logged 3 values; the last is used",)
+
+
 def test_directories_without_hparams_belong_to_the_run_above(tmp_path: Path) -> None:
     """Keras: hyper-parameters in the run's directory, scalars in `train` and `validation` below it."""
     EventFile().hparams({"units": 16}).write(tmp_path / "run")
