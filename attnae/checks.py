@@ -34,8 +34,8 @@ _LEAST: dict[str, float] = {
 }
 
 
-# What PyTorch counts with; the cores of no machine come near the last.
-MOST, MOST_THREADS = 2**32 - 1, 1024
+# What PyTorch counts with; no images and no machine's cores come near the others.
+MOST, MOST_PIXELS, MOST_THREADS = 2**32 - 1, 2**14, 1024
 
 
 def flag(option: str) -> str:
@@ -51,12 +51,18 @@ def mistakes(config: RunConfig) -> Iterator[str]:
             yield f"{flag(option)} {getattr(config, option)}: choose one of {', '.join(map(str, allowed))}"
     if len(config.units) < 3:
         yield f"--units {' '.join(map(str, config.units))}: give at least 3, such as 35 25 5"
+    if max(config.units) > MOST:
+        yield f"--units {' '.join(map(str, config.units))}: must be at most {MOST}"
     if min(config.units) < 1:
         yield f"--units {' '.join(map(str, config.units))}: all must be positive"
     if not 0 <= config.dropout_rate < 1:
         yield f"--dropout-rate {config.dropout_rate}: must be at least 0 and below 1"
     if config.attention_kernel_size < 1 or config.attention_kernel_size % 2 == 0:
         yield f"--attention-kernel-size {config.attention_kernel_size}: must be odd, such as 5"
+    if config.attention_kernel_size > MOST_PIXELS:
+        yield f"--attention-kernel-size {config.attention_kernel_size}: must be at most {MOST_PIXELS}"
+    if config.image_size is not None and config.image_size > MOST_PIXELS:
+        yield f"--image-size {config.image_size}: must be at most {MOST_PIXELS}"
     for option, least in _LEAST.items():
         value = getattr(config, option)
         if value is not None and not (least <= value < math.inf):

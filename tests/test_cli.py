@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from attnae.cli import train_command
+from attnae.training import sources
 from attnae.training.checkpoint import CHECKPOINT
 from tests.conftest import ROOT, read_curves, tiny_flags
 
@@ -60,7 +61,7 @@ MISTAKES = {
     "too few units": (["--units", "4", "2"], "give at least 3"),
     "units that are not positive": (["--units", "4", "-2", "1"], "all must be positive"),
     "images too small": (["--dataset", "digits", "--units", "9", "8", "7", "6", "5", "4"], "at least 16x16"),
-    "no such device": (["--dataset", "digits", "--accelerator", "cuda"], "cannot be had here"),
+    "no such device": (["--dataset", "digits", "--accelerator", "tpu"], "cannot be had here"),
     "no such devices": (["--dataset", "digits", "--accelerator", "cpu", "--devices", "0,3"], "cannot be had here"),
     "more devices than there can be": (["--dataset", "digits", "--devices", "9" * 30], "give auto, a number such as 2"),
     "more devices than there are": (
@@ -134,6 +135,29 @@ def test_a_mistake_gets_a_clear_line_and_exit_code_2(mistakes_dir, mistake, monk
     if shown.startswith("error"):
         assert len(shown.splitlines()) == 1
     assert everything_below(mistakes_dir) == before
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "auto"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--accelerator", "tpu"], "cannot be had here"),
+        (["--units", "9", "8", "7", "6", "5", "4", "3", "2"], "at least 64x64"),
+        (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be shared evenly"),
+        (["--latent-dim", "4000000000"], "does not fit into memory"),
+        (["--log-dir", "file/logs"], "cannot be written to"),
+        (["--name", "taken"], "holds no run: choose another --name"),
+    ],
+)
+def test_a_mistake_is_found_before_a_download(tmp_path, monkeypatch, capsys, dataset, flags, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "logs" / "taken" / "letter").mkdir(parents=True)
+    monkeypatch.setattr(sources.IdxSource, "download", lambda *_: pytest.fail("began to download"))
+    before = everything_below(tmp_path)
+    assert train_command(["--dataset", dataset, *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert everything_below(tmp_path) == before
 
 
 def test_a_mistake_in_a_process_of_its_own(mistakes_dir):

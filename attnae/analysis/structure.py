@@ -14,8 +14,8 @@ from attnae.analysis.derived import Codes, determines, find_derived, joint, last
 from attnae.analysis.factors import MAX_NUMERIC_LEVELS, scaled
 from attnae.analysis.runs import HParam
 from attnae.errors import UserError
+from attnae.tags import UNSET
 
-UNSET = "none"  # the level of runs that do not record a hyper-parameter that others do
 SEED = re.compile(r"(.*_)?seed(_.*)?|random_state", re.IGNORECASE)
 # Names that tell repetitions of one setting apart.
 REPLICATE = re.compile(
@@ -192,14 +192,15 @@ def _nothing_to_compare(
             "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a "
             "config.yaml into each run directory, or say how names spell them, such as --name-pattern '{act}-{bn}'"
         )
-    own = [name for name in structure.identifiers if levels[name] == len(settings)]
-    if own and len(own) == len(structure.identifiers):
+    own = [name for name, reason in structure.identifiers.items() if reason == COUNTS_RUNS]
+    if own:
         return (
             f"every run has its own {', '.join(own)}, and nothing repeats, so nothing compares: "
             "run each setting with several seeds, or name the factors with --factors"
         )
-    if structure.identifiers:
-        named = ", ".join(f"{name} ({reason})" for name, reason in structure.identifiers.items())
+    repeated = {name: reason for name, reason in structure.identifiers.items() if levels[name] < len(settings)}
+    if repeated:
+        named = ", ".join(f"{name} ({reason})" for name, reason in repeated.items())
         return f"the {len(settings)} runs differ in no factor, only in {named}: name the factors with --factors"
     return (
         f"the {len(settings)} runs do not differ in any hyper-parameter: give a study in which one varies, "

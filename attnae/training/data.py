@@ -114,19 +114,6 @@ class ImageData(pl.LightningDataModule):
             digest.update(self.labels[split].tobytes())
         return digest.hexdigest()
 
-    def check_ranks(self, world_size: int) -> None:
-        """`UserError` where the batches cannot be shared out evenly, two images or more to each of the ranks."""
-        if self.batch_size % world_size:
-            raise UserError(
-                f"--batch-size {self.batch_size} cannot be shared evenly among {world_size} devices: "
-                f"take {max(2, self.batch_size // world_size) * world_size}"
-            )
-        if min(self.batch_size, self.sizes["train"]) < 2 * world_size:
-            raise UserError(
-                f"--batch-size {self.batch_size} and {self.sizes['train']} training images are too few for "
-                f"{world_size} devices: batch norm needs 2 images on each"
-            )
-
     def setup(self, stage: str) -> None:
         """Move the images to the device where they take at most half of its free memory.
 
@@ -175,6 +162,20 @@ class ImageData(pl.LightningDataModule):
             training=training,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+        )
+
+
+def check_ranks(batch_size: int, images: int, world_size: int) -> None:
+    """`UserError` where the batches cannot be shared out evenly, two training images or more to each of the ranks."""
+    if batch_size % world_size:
+        raise UserError(
+            f"--batch-size {batch_size} cannot be shared evenly among {world_size} devices: "
+            f"take {max(2, batch_size // world_size) * world_size}"
+        )
+    if min(batch_size, images) < 2 * world_size:
+        raise UserError(
+            f"--batch-size {batch_size} and {images} training images are too few for "
+            f"{world_size} devices: batch norm needs 2 images on each"
         )
 
 

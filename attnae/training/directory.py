@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +35,56 @@ METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
 def make_run_directory(config: RunConfig) -> Path:
     """A new directory below `log_dir`: of the given name, or of a readable one that is not taken yet.
 
-    Raises `UserError` where the name is taken, or the place cannot be written to.
+    Raises `UserError` where the name is taken, or the place cannot be written to; nothing is left of it then.
     """
+    with ExitStack() as undo:
+        directory = _claim(config, undo)
+        undo.pop_all()
+    return directory
+
+
+def check_place(config: RunConfig) -> None:
+    """`UserError` where `make_run_directory` would raise one; leaves everything as it was."""
+    with ExitStack() as undo:
+        _claim(config, undo)
+
+
+def _claim(config: RunConfig, undo: ExitStack) -> Path:
     try:
-        config.log_dir.mkdir(parents=True, exist_ok=True)
+        for path in reversed((config.log_dir, *config.log_dir.parents)):
+            if not path.is_dir():
+                _make(path, undo)
         if config.name is not None:
             directory = config.log_dir / config.name
             if directory.exists() and (not directory.is_dir() or {path.name for path in directory.iterdir()} - {LOCK}):
                 raise UserError(_taken(directory))
-            directory.mkdir(exist_ok=True)
+            _make(directory, undo)
             return directory
         base = shortened(config.default_name())
         for number in range(1, 10_000):
             directory = config.log_dir / (base if number == 1 else f"{base}-{number}")
-            try:
-                directory.mkdir()
+            if not directory.exists() and _make(directory, undo):
                 return directory
-            except FileExistsError:
-                continue
         raise UserError(f"{config.log_dir / base} and 9,999 more are taken: choose a --name")
     except OSError as error:
         raise UserError(f"--log-dir {config.log_dir} cannot be written to: {error.strerror}") from error
+
+
+def _make(directory: Path, undo: ExitStack) -> bool:
+    """Make it, and have `undo` remove it; False where another process was faster."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+        return False
+    undo.callback(_remove_empty, directory)
+    return True
+
+
+def _remove_empty(directory: Path) -> None:
+    with suppress(OSError):  # somebody else has put something there
+        directory.rmdir()
 
 
 def _taken(directory: Path) -> str:

@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import summary
 
+from attnae.tags import UNSET
 from attnae.training.event_file import EventFile
 
 
@@ -74,12 +75,11 @@ class EventLogger(Logger):
         """The hyper-parameters, with the names of the metrics that will be scored.
 
         They are written without values, so that no metric has a made-up first point, and at the start of a run, so
-        that one that is killed has them too. Lists become text, since HParams has none; unset options are left out.
+        that one that is killed has them too. Lists become text, since HParams has none, and so do unset options.
         """
         values = {
-            name: " ".join(map(str, value)) if isinstance(value, list) else value
+            name: " ".join(map(str, value)) if isinstance(value, list) else UNSET if value is None else value
             for name, value in params.items()
-            if value is not None
         }
         # torch's add_hparams would write booleans as numbers, and a first value for each metric.
         infos = [api_pb2.HParamInfo(name=name, type=_kind(value)) for name, value in values.items()]

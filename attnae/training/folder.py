@@ -100,7 +100,10 @@ def load_image(path: Path, image_size: int | None, channels: int | None) -> np.n
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow warns of and still reads is no mistake of the user's
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                opened.verify()  # the checksums of a PNG, which its decoder passes over
             with Image.open(path) as opened:
                 image = ImageOps.exif_transpose(opened)
                 if image.mode in _DEEP_MODES:
@@ -115,7 +118,10 @@ def load_image(path: Path, image_size: int | None, channels: int | None) -> np.n
         raise UserError(f"{path} is not an image, whatever its name says: take it out, or replace it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path} is truncated or corrupt ({error}): take it out, or replace it") from error
-    return pixels_of(image, image_size)
+    try:
+        return pixels_of(image, image_size)
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise UserError(f"--image-size {image_size}: images of that size do not fit into memory") from error
 
 
 def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:

@@ -15,6 +15,7 @@ from attnae.model.vae import VAE, VAEOutput, kl_divergence, reconstruction_bce
 from attnae.tags import METRICS, STAGES, scalar
 from attnae.training.compilation import compiled
 from attnae.training.data import Batch
+from attnae.training.optimizer import KerasAdam
 from attnae.training.seeding import EVALUATION, STEPS, WEIGHTS, derive_seed, generator
 
 
@@ -111,13 +112,7 @@ class AttentionVAE(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        optimizer = torch.optim.Adam(
-            self.parameters(),
-            lr=config.lr,
-            betas=(0.9, 0.999),
-            eps=1e-7,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        optimizer = KerasAdam(self.parameters(), config.lr, fused=self.device.type in ("cpu", "cuda"))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             partial(learning_rate_factor, lr=config.lr, min_lr=config.min_lr, epochs=config.epochs),

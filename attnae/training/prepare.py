@@ -11,9 +11,9 @@ from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.options import as_yaml
 from attnae.training.compilation import has_compiler, pays_back
-from attnae.training.data import ImageData
+from attnae.training.data import ImageData, check_ranks
 from attnae.training.module import AttentionVAE
-from attnae.training.sources import AUTO_LAYOUTS, DATASETS, MNIST, DataSet, resolve_auto
+from attnae.training.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, DataSet, IdxSource, resolve_auto
 from attnae.training.summary import model_table
 
 
@@ -51,6 +51,22 @@ def prepare(config: RunConfig) -> Prepared:
     return Prepared(config, data, build(config), tuple(warnings))
 
 
+def needs_download(config: RunConfig) -> bool:
+    """Whether the data set that `config` names has to be downloaded; `UserError` where some of its files are there."""
+    name, layouts = (config.dataset, LAYOUTS) if config.dataset != "auto" else ("mnist", AUTO_LAYOUTS)
+    source = DATASETS[name].load
+    try:
+        return isinstance(source, IdxSource) and source.find(config.data_dir, layouts) is None
+    except OSError as error:
+        raise _unreadable(config, error) from error
+
+
+def check_before_download(config: RunConfig, world_size: int) -> None:
+    """`UserError` for what else would be found only after megabytes are downloaded, and leave them behind."""
+    build(offline(config)[0].replace(compile="off"))
+    check_ranks(config.batch_size, config.limit_train or config.batch_size, world_size)
+
+
 def describe(config: RunConfig, console: Console) -> None:
     """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
     config, note = offline(config)
@@ -70,7 +86,7 @@ def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
     name = config.dataset
     if name == "auto":
         name = "mnist"
-        if MNIST.find(config.data_dir, AUTO_LAYOUTS) is None:
+        if needs_download(config):
             note = "downloaded to --data-dir; digits if it cannot be"
     shape = DATASETS[name].shape
     size, channels = shape["image_size"], shape["channels"]
@@ -85,7 +101,11 @@ def load_images(config: RunConfig) -> DataSet:
     try:
         return DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
     except OSError as error:
-        raise UserError(f"--data-dir {config.data_dir} cannot be read: {error.strerror}") from error
+        raise _unreadable(config, error) from error
+
+
+def _unreadable(config: RunConfig, error: OSError) -> UserError:
+    return UserError(f"--data-dir {config.data_dir} cannot be read: {error.strerror}")
 
 
 def split_images(images: DataSet, config: RunConfig) -> ImageData:

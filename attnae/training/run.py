@@ -33,17 +33,19 @@ from attnae.training.callbacks import (
     log_pictures,
 )
 from attnae.training.checkpoint import CHECKPOINT, epochs_done
+from attnae.training.data import check_ranks
 from attnae.training.directory import (
     CONFIG,
     FIGURE,
     UNFINISHED,
+    check_place,
     locked,
     make_run_directory,
     read_unfinished,
 )
 from attnae.training.event_logger import EventLogger
 from attnae.training.pictures import to_array
-from attnae.training.prepare import Prepared, prepare
+from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
 from attnae.training.quality import quality_metrics, quality_tags
 from attnae.training.record import Record
 from attnae.training.summary import model_markdown
@@ -82,10 +84,14 @@ def train(
     keep_freed_memory()
     console = console or Console(quiet=True)
     with stop_on_signals(), _one_voice(), _threads_kept():
+        trainer = make_trainer(config)
+        if resume is None and needs_download(config):
+            check_before_download(config, trainer.world_size)
+            if is_main_process():
+                check_place(config)
         prepared = prepare(config)
         config = prepared.config
-        trainer = make_trainer(config)
-        prepared.data.check_ranks(trainer.world_size)
+        check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
         if not is_main_process():
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
@@ -153,7 +159,9 @@ def _from_first_to_last(
         if is_main_process():
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, record.before.get("metrics", {}))
-            logger.log_hyperparams(config.plain(), FINAL_METRICS + quality_tags(config, data))
+            logger.log_hyperparams(
+                config.plain() | {"name": directory.name}, FINAL_METRICS + quality_tags(config, data)
+            )
             logger.log_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Training" if logger.purge_step is None else "Resuming"
             console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)

@@ -68,6 +68,10 @@ def load_image_folder(data_dir: Path, image_size: int | None, channels: int | No
     return load_folder(data_dir, image_size, channels)
 
 
+LAYOUTS = ("{name}/raw", "")
+AUTO_LAYOUTS = LAYOUTS[:1]  # the one that says by its name whose the files are
+
+
 class IdxSource:
     """A data set of four IDX files, as MNIST's, in torchvision's layout or side by side, plain or .gz."""
 
@@ -90,7 +94,7 @@ class IdxSource:
             raise UserError(f"{data_dir}: the download of {self.torchvision_name} left no IDX files there")
         return DataSet(self._read(*files[:2]), self._read(*files[2:]))
 
-    def find(self, data_dir: Path, layouts: tuple[str, ...] = ("{name}/raw", "")) -> list[Path] | None:
+    def find(self, data_dir: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path] | None:
         """The four files below `data_dir`, or None."""
         for layout in layouts:
             folder = data_dir / layout.format(name=self.torchvision_name)
@@ -103,7 +107,10 @@ class IdxSource:
                 return paths
             if paths:
                 missing = next(name for name, path in zip(self.FILES, found, strict=True) if path is None)
-                raise UserError(f"{folder / missing} is missing (plain or .gz), though its sisters are there")
+                raise UserError(
+                    f"{folder / missing} is missing (plain or .gz), though its sisters are there: put it beside "
+                    "them, or take all away to have them downloaded"
+                )
         return None
 
     def download(self, data_dir: Path) -> None:
@@ -188,7 +195,6 @@ def reachable(url: str, seconds: float = 5) -> bool:
 
 
 MNIST = IdxSource("MNIST")
-AUTO_LAYOUTS = ("{name}/raw",)  # the one layout that says by its name that the files are MNIST's
 _IDX_SHAPE: dict[str, int | None] = {"image_size": 28, "channels": 1}
 
 # A new data set is one line here.
@@ -202,10 +208,14 @@ DATASETS = {
 
 
 def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
-    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why."""
+    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why.
+
+    Raises `UserError` where some of its files are on disk and others are missing.
+    """
+    if MNIST.find(data_dir, AUTO_LAYOUTS) is not None:
+        return "mnist", None
     try:
-        if MNIST.find(data_dir, AUTO_LAYOUTS) is None:
-            MNIST.download(data_dir)
+        MNIST.download(data_dir)
     except (UserError, OSError) as error:
         return "digits", f"No MNIST: {error}.\nTraining on scikit-learn's 8x8 digits instead."
     return "mnist", None

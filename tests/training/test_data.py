@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from attnae.errors import UserError
-from attnae.training.data import Batches, ImageData
+from attnae.training.data import Batches, ImageData, check_ranks
 from attnae.training.sources import DataSet, Images, load_digits
 
 
@@ -142,9 +142,9 @@ def test_each_epoch_has_its_own_order():
 )
 def test_batches_that_cannot_be_shared_out(batch_size, world_size, message):
     with pytest.raises(UserError, match=message):
-        data(batch_size=batch_size).check_ranks(world_size)
+        check_ranks(batch_size, data().sizes["train"], world_size)
 
 
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_batches_that_can(world_size):
-    assert data(batch_size=64).check_ranks(world_size) is None
+    assert check_ranks(64, data().sizes["train"], world_size) is None

@@ -11,6 +11,7 @@ from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.files import write_atomically, write_text
 from attnae.training.directory import (
+    check_place,
     locked,
     make_run_directory,
     read_metrics,
@@ -69,6 +70,19 @@ def test_a_log_dir_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written to"):
         make_run_directory(RunConfig(log_dir=tmp_path / "file" / "logs"))
+    with pytest.raises(UserError, match="cannot be written to"):
+        make_run_directory(RunConfig(log_dir=tmp_path / "new" / "deep" / ("x" * 300)))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_look_whether_a_run_has_a_place_leaves_nothing(tmp_path):
+    (tmp_path / "old" / "run").mkdir(parents=True)
+    for log_dir, name in (("new/deep", None), ("new/deep", "mine"), ("old", None), ("old", "run")):
+        check_place(RunConfig(log_dir=tmp_path / log_dir, name=name))
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["old", "old/run"]
+    (tmp_path / "old" / "run" / "letter.txt").touch()
+    with pytest.raises(UserError, match="holds no run"):
+        check_place(RunConfig(log_dir=tmp_path / "old", name="run"))
 
 
 def test_a_lock_is_held_once_and_given_back(tmp_path):

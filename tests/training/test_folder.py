@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from attnae.errors import UserError
-from attnae.training.folder import load_folder
+from attnae.training.folder import load_folder, load_image
 
 
 def save(path, values, mode=None):
@@ -137,6 +137,40 @@ def test_a_broken_image_is_named(tmp_path):
     path.write_bytes(b"<svg/>")
     with pytest.raises(UserError, match=r"1\.png is not an image"):
         load_folder(tmp_path, None, None)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
+def test_a_byte_that_a_png_s_checksum_tells_of_is_corrupt(tmp_path, place):
+    """Its decoder would not look: it stops when it has all rows."""
+    for index in range(3):
+        save(tmp_path / f"{index}.png", np.random.default_rng(0).integers(0, 255, (32, 32), dtype=np.uint8))
+    path = tmp_path / "1.png"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0x55
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"1\.png is truncated or corrupt"):
+        load_folder(tmp_path, None, None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_broken_tiff_is_one_error_and_no_warning(tmp_path):
+    path = save(tmp_path / "1.tif", np.random.default_rng(0).integers(0, 255, (32, 32), dtype=np.uint8))
+    whole = path.read_bytes()
+    for length in range(8, len(whole), 50):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"1\.tif is"):
+            load_image(path, None, None)
+
+
+def test_sizes_that_do_not_fit_are_said_so(tmp_path, monkeypatch):
+    path = save(tmp_path / "1.png", grey(1))
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", full)
+    with pytest.raises(UserError, match="--image-size 4000: images of that size do not fit into memory"):
+        load_image(path, 4000, None)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):

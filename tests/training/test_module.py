@@ -1,11 +1,13 @@
 """The Lightning module: losses, schedule, epoch metrics, randomness."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from attnae.training.data import Batch
 from attnae.training.module import AttentionVAE, learning_rate_factor
+from attnae.training.optimizer import KerasAdam
 from attnae.training.prepare import prepare
 from attnae.training.run import train
 from attnae.training.seeding import EVALUATION, generator
@@ -21,8 +23,29 @@ def test_schedule_is_the_article_s():
 
 def test_optimizer_is_keras_adam(tiny):
     module = prepare(tiny(lr=0.01)).module
-    group = module.configure_optimizers()["optimizer"].param_groups[0]
-    assert (group["lr"], group["betas"], group["eps"], group["weight_decay"]) == (0.01, (0.9, 0.999), 1e-7, 0)
+    optimizer = module.configure_optimizers()["optimizer"]
+    group = optimizer.param_groups[0]
+    assert isinstance(optimizer, KerasAdam)
+    assert (group["lr"], group["betas"], optimizer.epsilon, group["weight_decay"]) == (0.01, (0.9, 0.999), 1e-7, 0)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_steps_are_those_of_keras_formula(fused):
+    """Gradients about as large as epsilon, where its place decides; the state is saved and loaded in between."""
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=5), 1e-6 * rng.normal(size=(6, 5))
+    expected, m, v = start.copy(), np.zeros(5), np.zeros(5)
+    weight = torch.nn.Parameter(torch.tensor(start))
+    optimizer = KerasAdam([weight], lr=0.01, epsilon=1e-7, fused=fused)
+    for t, gradient in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        expected -= 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        weight.grad = torch.tensor(gradient)
+        optimizer.step()
+        np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-12)
+        state = optimizer.state_dict()
+        optimizer = KerasAdam([weight], lr=0.01, epsilon=1e-7, fused=fused)
+        optimizer.load_state_dict(state)
 
 
 @pytest.mark.parametrize("kl_weight", [0.0, 0.001, 0.5])

@@ -1,5 +1,6 @@
 """One run, whole: what it leaves behind, and that its numbers are what it says."""
 
+import dataclasses
 import io
 import json
 import struct
@@ -10,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
 from attnae import tags
+from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.options import read_config
 from attnae.training.checkpoint import CHECKPOINT, load
@@ -123,12 +125,12 @@ def hparams_of(directory):
 
 def test_hparams_are_all_options_with_the_final_metrics(run):
     values, metrics = hparams_of(run[1].directory)
-    resolved = read_config(run[1].directory / "config.yaml").plain()
+    resolved = read_config(run[1].directory / "config.yaml").plain() | {"name": run[1].directory.name}
     expected = {
-        name: " ".join(map(str, value)) if isinstance(value, list) else value
+        name: " ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else value
         for name, value in resolved.items()
-        if value is not None
     }
+    assert expected.keys() == {field.name for field in dataclasses.fields(RunConfig)}
     assert values == expected
     assert values["spatial_attention"] is True
     assert values["variational"] is True

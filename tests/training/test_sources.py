@@ -133,6 +133,14 @@ def test_auto_does_not_take_unnamed_files_for_mnist(tmp_path, offline):
     assert resolve_auto(tmp_path)[0] == "digits"
 
 
+def test_auto_does_not_pass_over_an_incomplete_mnist(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "reachable", lambda url: pytest.fail("asked the network"))
+    write_idx_set(tmp_path / "MNIST" / "raw")
+    (tmp_path / "MNIST" / "raw" / MNIST.FILES[1]).unlink()
+    with pytest.raises(UserError, match=r"train-labels-idx1-ubyte is missing .* take all away"):
+        resolve_auto(tmp_path)
+
+
 def test_a_failing_download_leaves_nothing_behind(tmp_path, monkeypatch):
     from torchvision import datasets
 

@@ -1,0 +1,41 @@
+"""Adam as the original's optimiser computes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+class KerasAdam(torch.optim.Adam):
+    """Adam that adds epsilon to the square root of the second moment before it is corrected for its start at zero.
+
+    p -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon), as in Keras: the "epsilon hat" of Kingma
+    & Ba 2015, section 2. PyTorch corrects v first, where the same epsilon has to be larger by 1 / sqrt(1 - beta2^t):
+    32 times at the first step, nothing after some thousand.
+
+    Args:
+        params, lr, betas, fused: as in `torch.optim.Adam`.
+        epsilon: of Keras' formula.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-7,
+        fused: bool = False,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=betas, fused=fused)
+        self.epsilon = epsilon
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """One step, as in `torch.optim.Adam`."""
+        for group in self.param_groups:
+            group["steps"] = group.get("steps", 0) + 1
+            group["eps"] = self.epsilon / math.sqrt(1 - group["betas"][1] ** group["steps"])
+        return super().step(closure)
