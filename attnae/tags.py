@@ -5,9 +5,6 @@ METRICS = ("loss", "bce", "kl", "elbo")
 
 LEARNING_RATE = "lr"
 
-# What stands for a hyper-parameter that is not set: the level of runs without it, where others have it.
-UNSET = "none"
-
 # The completion mark of a run, a text summary. TensorBoard's text plugin stores it under `<tag>/text_summary`.
 STATUS = "run/status"
 STATUS_EVENT = f"{STATUS}/text_summary"

@@ -9,9 +9,8 @@ import pandas as pd
 from attnae.analysis.cells import Cells
 from attnae.analysis.responses import EpochRule, has_one_point
 from attnae.analysis.runs import UNKNOWN, Run
-from attnae.analysis.structure import Structure
+from attnae.analysis.structure import UNSET, Structure
 from attnae.analysis.versions import mixed_versions
-from attnae.tags import UNSET
 
 DIVERGENCE_ALPHA = 0.05
 

@@ -11,8 +11,7 @@ import pandas as pd
 
 from attnae.analysis.design import RESIDUAL
 from attnae.analysis.runs import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Run
-from attnae.analysis.structure import Structure
-from attnae.tags import UNSET
+from attnae.analysis.structure import UNSET, Structure
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 USED = (FINISHED, UNKNOWN)

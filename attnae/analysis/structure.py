@@ -14,8 +14,8 @@ from attnae.analysis.derived import Codes, determines, find_derived, joint, last
 from attnae.analysis.factors import MAX_NUMERIC_LEVELS, scaled
 from attnae.analysis.runs import HParam
 from attnae.errors import UserError
-from attnae.tags import UNSET
 
+UNSET = "none"  # the level of runs that do not record a hyper-parameter that others do
 SEED = re.compile(r"(.*_)?seed(_.*)?|random_state", re.IGNORECASE)
 # Names that tell repetitions of one setting apart.
 REPLICATE = re.compile(

@@ -14,7 +14,6 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from torch.utils.tensorboard import summary
 
-from attnae.tags import UNSET
 from attnae.training.event_file import EventFile
 
 
@@ -75,11 +74,13 @@ class EventLogger(Logger):
         """The hyper-parameters, with the names of the metrics that will be scored.
 
         They are written without values, so that no metric has a made-up first point, and at the start of a run, so
-        that one that is killed has them too. Lists become text, since HParams has none, and so do unset options.
+        that one that is killed has them too. Lists become text, since HParams has none. Unset options are left out:
+        with a text among its numbers, TensorBoard could not sort its table by such a column.
         """
         values = {
-            name: " ".join(map(str, value)) if isinstance(value, list) else UNSET if value is None else value
+            name: " ".join(map(str, value)) if isinstance(value, list) else value
             for name, value in params.items()
+            if value is not None
         }
         # torch's add_hparams would write booleans as numbers, and a first value for each metric.
         infos = [api_pb2.HParamInfo(name=name, type=_kind(value)) for name, value in values.items()]

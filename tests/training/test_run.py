@@ -127,10 +127,11 @@ def test_hparams_are_all_options_with_the_final_metrics(run):
     values, metrics = hparams_of(run[1].directory)
     resolved = read_config(run[1].directory / "config.yaml").plain() | {"name": run[1].directory.name}
     expected = {
-        name: " ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else value
+        name: " ".join(map(str, value)) if isinstance(value, list) else value
         for name, value in resolved.items()
+        if value is not None
     }
-    assert expected.keys() == {field.name for field in dataclasses.fields(RunConfig)}
+    assert {field.name for field in dataclasses.fields(RunConfig)} - expected.keys() <= {"limit_train", "limit_test"}
     assert values == expected
     assert values["spatial_attention"] is True
     assert values["variational"] is True
