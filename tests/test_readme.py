@@ -1,5 +1,6 @@
 """The README's commands are those that are run."""
 
+import configparser
 import re
 
 from tests.conftest import ROOT
@@ -30,6 +31,51 @@ def test_ci_runs_the_test_command_to_the_letter():
 def test_what_the_commands_need_is_there():
     for name in ("train.py", "analyze.py", "setup.cfg", "LICENSE", "configs/quick.yaml", "configs/article.yaml"):
         assert (ROOT / name).is_file()
+
+
+def test_packages_are_those_that_are_imported():
+    """At least the ones that the project was asked to stand on, and an extra for each thing that can be left out."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    options, extras = setup["options"], setup["options.extras_require"]
+    assert options["python_requires"] == ">=3.10"
+
+    def names(lines):
+        return {re.split(r"[<>=]", line)[0] for line in lines.split()}
+
+    assert names(options["install_requires"]) >= {
+        "torch",
+        "torchvision",
+        "pytorch-lightning",
+        "tensorboard",
+        "statsmodels",
+        "numpy",
+        "pandas",
+        "scikit-learn",
+        "matplotlib",
+        "rich",
+        "tyro",
+        "PyYAML",
+        "jinja2",
+        "crc32c",
+    }
+    assert names(extras["ray"]) == {"ray"}
+    assert names(extras["onnx"]) == {"onnx", "onnxruntime"}
+    assert names(extras["test"]) >= {
+        "attnae[ray]",
+        "attnae[onnx]",
+        "hypothesis",
+        "selenium",
+        "ruff",
+        "mypy",
+        "pytest-cov",
+    }
+
+
+def test_the_licence_names_the_source_of_the_method():
+    licence = (ROOT / "LICENSE").read_text()
+    assert licence.startswith("MIT License")
+    assert "Octavio Gonzalez-Lugo" in licence
 
 
 def test_options_in_the_table_are_the_options():

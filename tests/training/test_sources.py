@@ -1,6 +1,7 @@
 """Reading data sets from disk, and what is said where they are missing or broken."""
 
 import gzip
+import inspect
 import io
 import struct
 import time
@@ -184,6 +185,7 @@ def test_the_probe_gives_up_in_time(monkeypatch):
     begun = time.monotonic()
     assert not reachable("http://localhost/", seconds=0.1)
     assert time.monotonic() - begun < 20
+    assert inspect.signature(reachable).parameters["seconds"].default == 5
 
 
 def test_the_probe_sees_a_server():

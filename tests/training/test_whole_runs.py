@@ -1,0 +1,95 @@
+"""Whole runs of kinds that the other tests only look at in parts."""
+
+import io
+import itertools
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from attnae import tags
+from attnae.cli import train_command
+from attnae.training import callbacks
+from attnae.training.checkpoint import load
+from attnae.training.run import train
+from tests.conftest import ROOT, read_curves, read_events, tiny_flags
+
+PICTURES = (tags.RECONSTRUCTIONS, tags.LATENT_WALK, tags.LATENT_CODES, tags.ATTENTION_MAPS)
+
+
+def test_the_quick_config_through_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = str(ROOT / "configs" / "quick.yaml")
+    assert train_command(["--config", quick, "--limit-train", "120", "--limit-test", "20", "--threads", "1"]) == 0
+    (directory,) = (tmp_path / "logs").iterdir()
+    assert list(read_curves(directory)["train/loss"]) == [1, 2, 3, 4]
+    assert [image.step for image in read_events(directory).Images(tags.ATTENTION_MAPS)] == [2, 4]
+
+
+def test_a_folder_of_colour_images_to_the_end(tiny, tmp_path):
+    """Squares of two colours: reconstructions have three channels, attention one; pictures are drawn of both."""
+    generator = np.random.default_rng(0)
+    for label, colour in (("red", (220, 30, 30)), ("blue", (30, 30, 220))):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for index in range(30):
+            pixels = np.clip(generator.normal(colour, 20, (11, 11, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{index}.png")
+    options = {"dataset": "folder", "data_dir": tmp_path / "images", "spatial_attention": True, "epochs": 5}
+    result = train(tiny(**options, lr=0.02, batch_size=16))
+    events = read_events(result.directory)
+    assert all(len(events.Images(tag)) == 1 for tag in PICTURES)
+    losses = read_curves(result.directory)["train/loss"]
+    assert losses[5] < losses[1]
+    vae = load(result.directory)
+    images = torch.rand(2, 3, 11, 11)
+    assert vae.reconstruct(images).shape == images.shape
+    assert {tuple(shape.shape[1:2]) for shape in vae.attention_maps(images).values()} == {(1,)}
+
+
+@pytest.mark.parametrize(("epochs", "every", "steps"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 7, [3])])
+def test_pictures_come_every_so_many_epochs_and_at_the_end(tiny, epochs, every, steps):
+    events = read_events(train(tiny(epochs=epochs, picture_every=every, spatial_attention=True)).directory)
+    for tag in PICTURES:
+        assert [image.step for image in events.Images(tag)] == steps
+
+
+def test_half_precision_trains_the_same_model_less_exactly(tiny):
+    runs = {precision: train(tiny(precision=precision)).metrics for precision in ("32-true", "bf16-mixed")}
+    assert runs["bf16-mixed"]["train/loss"] != runs["32-true"]["train/loss"]
+    for tag in ("train/loss", "val/loss", "test/loss"):
+        assert runs["bf16-mixed"][tag] == pytest.approx(runs["32-true"][tag], rel=0.02)
+
+
+def test_the_bar_shows_the_loss_and_the_time_left(tiny, monkeypatch):
+    """Shown as it is at the end, with a clock that ticks once a look, so that no batch is passed over."""
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=itertools.count(1).__next__))
+    screen = io.StringIO()
+    result = train(tiny(epochs=2), console=Console(file=screen, width=100, force_terminal=True, color_system=None))
+    assert result.status == "finished"
+    assert re.search(r"epoch 2/2 ━+ 6/6 loss 0\.\d{4} 0:00:\d\d left 0:00:00", screen.getvalue())
+
+
+def test_flags_beside_resume_act(tmp_path, monkeypatch):
+    """A run is stopped by a lying disk after its second epoch; it goes on with pictures, on two threads."""
+    monkeypatch.chdir(tmp_path)
+    flags = [*tiny_flags(epochs=4, spatial_attention=True), "--name", "mine"]
+    written = callbacks.EpochRecord.on_train_epoch_end
+
+    def stopped(self, trainer, module):
+        written(self, trainer, module)
+        if trainer.current_epoch == 1:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(callbacks.EpochRecord, "on_train_epoch_end", stopped)
+    assert train_command(flags) == 2
+    monkeypatch.setattr(callbacks.EpochRecord, "on_train_epoch_end", written)
+    assert train_command(["--resume", "logs/mine", "--picture-every", "1", "--precision", "64-true"]) == 0
+    directory = tmp_path / "logs" / "mine"
+    assert list(read_curves(directory)["train/loss"]) == [1, 2, 3, 4]
+    assert [image.step for image in read_events(directory).Images(tags.LATENT_WALK)] == [3, 4]
+    weights = torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert weights["vae.mu.weight"].dtype == torch.float64
