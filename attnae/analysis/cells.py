@@ -13,6 +13,7 @@ import pandas as pd
 from attnae.analysis.factors import MAX_NUMERIC_LEVELS
 
 MAX_CELLS = 100_000
+NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,21 @@ def superseded(
 ) -> dict[int, int]:
     """Runs of the same cell, seed and repetition as a later one: the index of each, and that of the later one.
 
-    Where one seed served all runs and any cell holds different responses, the seed does not decide the response:
-    repeated cells are replicates.
+    Where one seed served all runs, only equal responses make duplicates, and only if nearly all repetitions have them:
+    else the seed does not decide the response, and equal ones are chance.
     """
     if seed is None:
         return {}
-    columns = [runs[name] for name in (*factors, seed)]
-    cells = runs.groupby([*columns, repetition[runs.index]], sort=False, dropna=False, observed=True)
-    if runs[seed].nunique() < 2 and (cells["response"].nunique(dropna=False) > 1).any():
-        return {}
+    keys = [*(runs[name] for name in (*factors, seed)), repetition[runs.index]]
+    if runs[seed].nunique() < 2:
+        cells = runs.groupby(keys, sort=False, dropna=False, observed=True)["response"]
+        different = int((cells.nunique() - 1).sum())
+        equal = len(runs) - different - cells.ngroups
+        if equal < NEARLY_ALL * (equal + different):
+            return {}
+        keys.append(runs["response"])
     found = {}
-    for _, group in cells:
+    for _, group in runs.groupby(keys, sort=False, dropna=False, observed=True):
         ordered = started[group.index].sort_values(kind="stable", na_position="first").index
         found.update(dict.fromkeys(ordered[:-1], ordered[-1]))
     return found

@@ -47,19 +47,19 @@ def _sources(name: str, codes: Mapping[str, Codes]) -> tuple[str, ...]:
     others = {other: code for other, code in codes.items() if other != name}
     if not sized:
         others = {other: code for other, code in others.items() if not np.array_equal(code, column)}
-    if not others or not determines(list(others.values()), column):
+    if not others or not _determines(list(others.values()), column):
         return ()
     for other in sorted(others, key=lambda other: -others[other].max()):
         rest = [code for name_, code in others.items() if name_ != other]
-        if rest and determines(rest, column):
+        if rest and _determines(rest, column):
             del others[other]
-    cells = int(joint(list(codes.values())).max()) + 1
+    cells = int(_joint(list(codes.values())).max()) + 1
     one_coarser = len(others) == 1 and 2 * (int(next(iter(others.values())).max()) + 1) <= cells
-    same_cells = len(others) > 1 and all(determines([column], code) for code in others.values())
+    same_cells = len(others) > 1 and all(_determines([column], code) for code in others.values())
     return tuple(others) if sized or one_coarser or same_cells else ()
 
 
-def joint(codes: Sequence[Codes]) -> Codes:
+def _joint(codes: Sequence[Codes]) -> Codes:
     """(runs,) the index of each run's combination of the columns' levels."""
     index = codes[0]
     for code in codes[1:]:
@@ -67,7 +67,7 @@ def joint(codes: Sequence[Codes]) -> Codes:
     return index
 
 
-def determines(sources: Sequence[Codes], column: Codes) -> bool:
+def _determines(sources: Sequence[Codes], column: Codes) -> bool:
     """Whether runs that agree in the sources agree in the column."""
-    index = joint(sources)
-    return bool(joint([index, column]).max() == index.max())
+    index = _joint(sources)
+    return bool(_joint([index, column]).max() == index.max())

@@ -13,6 +13,7 @@ from attnae.analysis.logs import Log
 from attnae.analysis.runs import HParam
 
 EVENT_FILE = "tfevents"  # what TensorBoard looks for in a file's name
+NUMBERED = re.compile(r"\d$")
 TIME_NAME = re.compile(r"\d{9,}\.\d+")  # the directory that SummaryWriter.add_hparams makes for itself
 
 Matcher = Callable[[str], dict[str, HParam]]
@@ -98,7 +99,7 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
     """Put hyper-parameters that `SummaryWriter.add_hparams` wrote into a child directory back to their run.
 
     Children whose hyper-parameters contradict each other, or the parent's, are runs of their own; so are children that
-    were given names and log the same tag.
+    log the same tag under numbered names (`rep1`, `rep2`).
     """
     sessions = defaultdict(list)
     for directory, log in logs.items():
@@ -111,13 +112,16 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
         everyone = [logs[run].hparams, *(logs[child].hparams for child in children)]
         known: dict[str, HParam] = {}
         agree = all(known.setdefault(name, value) == value for one in everyone for name, value in one.items())
-        tags = [tag for child in children if not TIME_NAME.fullmatch(child.name) for tag in logs[child].points]
-        if agree and len(tags) == len(set(tags)) and (logs[run].points or len(children) == 1):
-            for tag in sorted({tag for child in children for tag in logs[child].points}):
-                having = [logs[child].points[tag] for child in children if tag in logs[child].points]
-                results = [value for points in having for value in points.values]
-                if len(set(results)) > 1:
-                    logs[run].problems.append(f"{tag}: add_hparams logged {len(results)} values; the last is used")
+        last: dict[str, list[float]] = {tag: [] for child in children for tag in logs[child].points}
+        for child in children:
+            for tag, points in logs[child].points.items():
+                last[tag].append(points.values[-1])
+        repeated = sorted(tag for tag, values in last.items() if len(values) > 1)
+        numbered = all(NUMBERED.search(child.name) and not TIME_NAME.fullmatch(child.name) for child in children)
+        if agree and not (repeated and numbered) and (logs[run].points or len(children) == 1):
+            for tag in repeated:
+                if len(set(last[tag])) > 1:
+                    logs[run].problems.append(f"{tag}: logged by {len(last[tag])} sessions of one run; the last counts")
             for child in sorted(children, key=lambda child: logs[child].started):
                 logs[run].absorb(joined.pop(child))
     return joined

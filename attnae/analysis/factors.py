@@ -15,8 +15,12 @@ Kind = Literal["two-level", "many-level", "continuous"]
 # A numeric factor with more distinct values than this is a curve, not a set of levels.
 MAX_NUMERIC_LEVELS = 6
 OFF_WORDS = ("none", "no", "off", "false", "0", "without", "absent", "disabled")
-LOW_WORDS = (*OFF_WORDS, "low", "min", "minimum", "minus", "-", "small", "control", "baseline")
-HIGH_WORDS = ("yes", "on", "true", "with", "present", "enabled", "high", "max", "maximum", "plus", "+", "large")
+# Words in the order of what they mean; all others, and numbers, stand in the middle.
+LOW_WORDS = (OFF_WORDS, ("lowest", "very low", "min", "minimum"), ("low", "minus", "-", "small", "control", "baseline"))
+HIGH_WORDS = (
+    ("high", "plus", "+", "large", "on", "yes", "true", "with", "present", "enabled"),
+    ("highest", "very high", "max", "maximum"),
+)
 
 EffectRow = tuple[str, np.ndarray]
 
@@ -100,6 +104,12 @@ def level_label(level: object) -> str:
     return str(level)
 
 
+def merge_labels(column: pd.Series) -> pd.Series:
+    """The column with one value for all that are printed alike: the number 1 and the text 1 are one level."""
+    first: dict[str, object] = {}
+    return column.map(lambda level: first.setdefault(level_label(level), level), na_action="ignore")
+
+
 def read_factor(name: str, column: pd.Series) -> tuple[Factor, np.ndarray]:
     """The factor in a column without missing values, and (runs,) the index of each run's level.
 
@@ -167,9 +177,11 @@ def _number_order(level: Any) -> tuple[float, str]:
     return float(level), str(level)
 
 
-def _word_order(level: object) -> tuple[int, float, str]:
+def _word_order(level: object) -> tuple[int, bool, float, str]:
     if isinstance(level, bool) or _is_number(level):
-        return 1, float(level), ""  # type: ignore[arg-type]
+        return 0, False, float(level), ""  # type: ignore[arg-type]
     text = str(level)
     word = text.strip().casefold()
-    return (0 if word in LOW_WORDS else 3 if word in HIGH_WORDS else 2), 0.0, text
+    ranks = {word: rank - len(LOW_WORDS) for rank, words in enumerate(LOW_WORDS) for word in words}
+    ranks |= {word: rank for rank, words in enumerate(HIGH_WORDS, start=1) for word in words}
+    return ranks.get(word, 0), True, 0.0, text

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design import BLOCK, INTERCEPT, RESIDUAL, Design, Interactions, choose_model, find_blocks
-from attnae.analysis.factors import level_label, read_factor
+from attnae.analysis.factors import level_label, merge_labels, read_factor
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
@@ -83,6 +83,7 @@ def prepare(
         notes.append(f"{lost} runs without a value of {', '.join(factors)} left out")
     keep = keep & finite & known
     rows, y = table[keep], values[keep].to_numpy()
+    rows = rows.assign(**{name: merge_labels(rows[name]) for name in factors if rows[name].dtype == object})
     _check_responses(y, columns.response)
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}

@@ -10,7 +10,7 @@ import numpy as np
 
 from attnae.analysis.derived import Codes, find_derived, last_part_matches
 from attnae.analysis.factors import MAX_NUMERIC_LEVELS, scaled
-from attnae.analysis.identifiers import COUNTS_RUNS, KEEPS_BOOKS, NUMBERS_RUNS, SEED, find_identifiers, is_doubtful
+from attnae.analysis.identifiers import COUNTS_RUNS, SEED, find_identifiers, is_doubtful, tells_repetitions
 from attnae.analysis.runs import HParam
 from attnae.errors import UserError
 
@@ -61,7 +61,7 @@ def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[s
     chosen = None if factors is None else [_resolve(factor, names) for factor in factors]
     seed = _find_seed(columns, varying, chosen or [])
     open_names = [name for name in varying if name != seed]
-    identifiers = find_identifiers({name: columns[name] for name in open_names}, codes, codes.get(seed or ""))
+    identifiers = find_identifiers({name: columns[name] for name in open_names}, levels)
     if chosen is None:
         candidates = {name: codes[name] for name in open_names if name not in identifiers}
         copies = _copies({name: columns[name] for name in candidates})
@@ -80,12 +80,12 @@ def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[s
         doubtful=tuple(
             name
             for name, reason in identifiers.items()
-            if chosen is None and is_doubtful(columns[name], levels[name], reason)
+            if chosen is None and is_doubtful(name, columns[name], levels[name], reason)
         ),
         apart=tuple(
             name
             for name in open_names
-            if name not in kept and identifiers.get(name) not in (KEEPS_BOOKS, NUMBERS_RUNS, COUNTS_RUNS)
+            if name not in kept and tells_repetitions(name, identifiers.get(name), levels[name], len(settings))
         ),
         derived=derived,
         confounded=_equal_groups({name: columns[name] for name in kept}, codes),
@@ -105,6 +105,8 @@ def _copies(columns: Mapping[str, list[HParam]]) -> dict[str, tuple[str, ...]]:
 
 
 def _find_seed(columns: Mapping[str, list[HParam]], varying: list[str], chosen: list[str]) -> str | None:
+    if "seed" in chosen:  # the column of that name is a factor's then
+        return None
     seeds = [
         name
         for name, column in columns.items()

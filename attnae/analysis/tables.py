@@ -34,7 +34,8 @@ def read_table(path: Path) -> list[Run]:
 
     Columns named like results are scalars only, those of words and truth values hyper-parameters only; other
     numbers may be either, so they are both; if no name is a result's, the last number is the result. Columns
-    `run` and `status` are recognised by name. An empty cell is no value.
+    `run` and `status` are recognised by name, if every row has another run, or any has a known status. An empty cell is
+    no value.
 
     Raises:
         UserError: the file is no such table; the line says where.
@@ -44,11 +45,13 @@ def read_table(path: Path) -> list[Run]:
         name: [value_of(row[place]) if row[place].strip() else None for row in rows]
         for place, name in enumerate(header)
     }
-    naming = next((name for name in header if name.lower() in NAME_COLUMNS), None)
+    naming = next((name for name in header if name.lower() in NAME_COLUMNS and _are_names(columns[name])), None)
     names = [f"row {number}" for number in range(1, len(rows) + 1)]
     if naming is not None:
         names = [str(value) for value in columns.pop(naming)]
-    marks = [str(value) for value in columns.pop("status", [UNKNOWN] * len(rows))]
+    marks = [UNKNOWN] * len(rows)
+    if "status" in columns and {*columns["status"]} & {FINISHED, DIVERGED, UNFINISHED}:
+        marks = [str(value) for value in columns.pop("status")]
     numeric = {name for name, values in columns.items() if _is_numeric(values)}
     results = {name for name in numeric if is_result_name(name)}
     if not results:
@@ -88,6 +91,11 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
         if len(line) != len(header):
             raise UserError(f"{path}, line {number}: {len(line)} cells where the header has {len(header)}")
     return header, [line for _, line in numbered[1:]]
+
+
+def _are_names(values: list[HParam | None]) -> bool:
+    """Whether every row has its own."""
+    return len(set(values)) == len(values)
 
 
 def _is_numeric(values: list[HParam | None]) -> bool:

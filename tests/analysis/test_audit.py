@@ -150,6 +150,11 @@ def test_repeats_under_one_seed_are_replicates_unless_equal() -> None:
     assert superseded(runs, ["a"], "seed", alike, started) == {}
     decided = runs.assign(response=[1.0, 1.0, 1.0, 3.0, 3.0])
     assert superseded(decided, ["a"], "seed", alike, started) == {1: 0, 2: 0, 3: 4}
+    # One of many repetitions that differs does not make replicates of the others.
+    copies = pd.DataFrame({"a": [0, 1] * 5, "seed": 768, "response": [1.0, 2.0] * 4 + [1.0, 2.1]})
+    assert superseded(copies, ["a"], "seed", pd.Series([()] * 10), pd.Series(range(10))) == {
+        0: 8, 2: 8, 4: 8, 6: 8, 1: 7, 3: 7, 5: 7,
+    }  # fmt: skip
     assert superseded(decided, ["a"], None, alike, started) == {}
     varied = runs.assign(seed=[1, 1, 2, 1, 1])
     assert superseded(varied, ["a"], "seed", alike, started) == {1: 0, 3: 4}

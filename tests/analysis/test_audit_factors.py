@@ -162,19 +162,25 @@ def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one
     assert find(settings).confounded == (("lr", "double"),)
 
 
-@pytest.mark.parametrize("name", ["time", "host", "device", "date", "path", "compile"])
-def test_a_name_of_books_is_a_factor_where_it_was_varied_as_one(name: str) -> None:
-    crossed = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
-    assert set(crossed.factors) == {name, "act"}
-    assert crossed.identifiers == {"rep": "numbers repetitions"}
-    alone = find(grid(**{name: ["a", "b"], "rep": [1, 2, 3]}))
-    assert alone.factors == (name,)
-    # By turns of a scheduler, not by design.
-    runs = add(grid(act=["elu", "relu", "selu"], seed=[1, 2, 3]), **{name: lambda s, n: f"node{n // 2 % 2}"})
-    assert find(runs).factors == ("act",)
-    assert find(runs).doubtful == (name,)
-    by_seed = add(grid(act=["elu", "relu"], seed=[1, 2, 3, 4]), **{name: lambda s, n: s["seed"] % 2})
-    assert find(by_seed).factors == ("act",)
+@pytest.mark.parametrize("name", ["time", "Time", "date"])
+def test_a_few_times_are_a_factor_and_many_the_clock_s(name: str) -> None:
+    settings = grid(**{name: [10, 20], "act": ["elu", "relu"], "rep": [1, 2]})
+    found = find(settings)
+    assert (set(found.factors), found.identifiers) == ({name, "act"}, {"rep": "numbers repetitions"})
+    assert find(settings[1:]).factors == found.factors
+    assert find(grid(**{name: ["a", "b", "c"], "rep": [1, 2, 3]})).factors == (name,)
+    clock = find(add(grid(act=["elu", "relu"], seed=range(8)), **{name: lambda s, n: 1000.0 + n // 2}))
+    assert (clock.factors, clock.doubtful) == (("act",), (name,))
+
+
+@pytest.mark.parametrize(
+    "name", ["host", "device", "threads", "log_dir", "run", "order", "experiment", "fold"]
+)
+def test_names_that_may_mean_anything_are_no_factors_but_a_warning(name: str) -> None:
+    found = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
+    assert (found.factors, found.doubtful) == (("act",), (name,))
+    chosen = find(grid(**{name: [1, 2], "act": ["elu", "relu"]}), [name, "act"])
+    assert (chosen.factors, chosen.doubtful) == ((name, "act"), ())
 
 
 def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
@@ -185,13 +191,23 @@ def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
 @pytest.mark.parametrize("name", ["rep", "Replicate", "replicate_id", "repetition", "obs", "obs_id", "trial", "fold"])
 def test_numbers_of_repetitions_are_no_factors_and_make_no_duplicates(name: str) -> None:
     found = find(grid(act=["elu", "relu"], **{name: [1, 2, 3]}))
-    assert (found.factors, found.apart, found.doubtful) == (("act",), (name,), ())
+    assert (found.factors, found.apart) == (("act",), (name,))
+    assert found.doubtful == (() if name.lower().startswith("rep") else (name,))
 
 
 @pytest.mark.parametrize("name", ["run", "run_id", "uid", "experiment", "index"])
 def test_numbers_of_runs_do_not_tell_a_run_from_its_repetition(name: str) -> None:
     found = find(add(grid(act=["elu", "relu"], seed=[1, 2]), **{name: lambda s, n: n}))
     assert (found.factors, found.apart) == (("act",), ())
+    repeated = find(grid(act=["elu", "relu"], seed=[1, 2], **{name: [1, 2]}))
+    assert (repeated.factors, repeated.apart) == (("act",), (name,))
+
+
+def test_the_seed_as_a_factor_beside_another_one() -> None:
+    settings = grid(seed=[-1, 1], b=[0, 1], data_seed=[0, 1, 2])
+    assert find(settings).seed == "seed"
+    found = find(settings, ["seed", "b"])
+    assert (found.factors, found.seed, found.apart) == (("seed", "b"), None, ("data_seed",))
 
 
 def test_a_setting_that_some_runs_do_not_record() -> None:

@@ -132,7 +132,7 @@ def test_children_that_contradict_each_other_are_runs(tmp_path: Path) -> None:
     assert list(by_name(tmp_path)) == [f"writer/170000000{number}.5" for number in range(3)]
 
 
-def test_children_of_one_setting_that_were_given_names_are_runs(tmp_path: Path) -> None:
+def test_children_of_one_setting_with_numbered_names_are_runs(tmp_path: Path) -> None:
     """Repetitions: `add_hparams(..., run_name=f"rep{i}")` on one writer."""
     write(tmp_path / "cell", loss=3.0)
     for number in range(3):
@@ -140,13 +140,24 @@ def test_children_of_one_setting_that_were_given_names_are_runs(tmp_path: Path) 
     assert list(by_name(tmp_path)) == ["cell", *(f"cell/rep{number}" for number in range(3))]
 
 
-def test_results_that_add_hparams_logged_again_are_told_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [("1700000000.5", "1700000001.5"), ("end", "start")])
+def test_results_of_several_sessions_of_a_run_are_told_of(tmp_path: Path, names: tuple[str, str]) -> None:
     write(tmp_path / "run", loss=3.0)
-    for number in range(3):
-        write(tmp_path / "run" / f"170000000{number}.5", loss=number, lr=0.1)
+    for number, name in enumerate(names):
+        write(tmp_path / "run" / name, loss=number, lr=0.1)
     (run,) = read_logs(tmp_path)
-    assert run.scalars["loss"].values.tolist() == [2.0]
-    assert run.problems == ("loss: add_hparams logged 3 values; the last is used",)
+    assert run.scalars["loss"].values.tolist() == [1.0]
+    assert run.problems == ("loss: logged by 2 sessions of one run; the last counts",)
+
+
+def test_the_curve_of_one_session_is_no_repetition(tmp_path: Path) -> None:
+    write(tmp_path / "run", loss=3.0)
+    file = EventFile().hparams({"lr": 0.1})
+    for step in range(5):
+        file.scalar("val/loss", step, step)
+    file.write(tmp_path / "run" / "1700000000.5")
+    (run,) = read_logs(tmp_path)
+    assert run.problems == ()
 
 
 def test_directories_without_hparams_belong_to_the_run_above(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def rows(report: dict, name: str, key: str) -> dict:
     [
         ("1", "2", "3", "4"),
         ("C", "Q", "I", "T"),
-        ("time", "host", "date", "x y"),
+        ("time", "Time of day", "date", "x y"),
         ("status", "response", "residual", "run"),
     ],
 )
@@ -52,6 +52,17 @@ def test_factors_may_have_any_name(tmp_path, names):
     means = {(row["factor"], row["level"]): row["mean"] for row in found["tables"]["marginal_means"]}
     assert means[known[0], "1"] - means[known[0], "-1"] == pytest.approx(21.625)
     assert means[known[0], "-1"] == pytest.approx(FILTRATION.response[FILTRATION.A == -1].mean())
+
+
+def test_a_study_that_was_copied_is_not_twice_the_study(tmp_path):
+    """Where it lies is no factor, and runs of one cell and seed are duplicates wherever they lie."""
+    table = FILTRATION.rename(columns={"response": "y"})[["A", "C", "y"]].assign(seed=[1, 2, 1, 2] * 4)
+    table["seed"] = table.groupby(["A", "C"]).cumcount()
+    twice = pd.concat([table.assign(log_dir=name) for name in ("one", "two")], ignore_index=True)
+    twice = twice[["A", "C", "seed", "log_dir", "y"]]
+    found = report(tmp_path, twice)
+    assert (found["audit"]["used"], len(found["audit"]["duplicates"])) == (16, 16)
+    assert any("16 runs repeat the settings and seed of a later one" in line for line in found["audit"]["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,24 @@ def design_of(table, factors, interactions="auto"):
         (["high", "low", "medium"], ("low", "medium", "high")),
         (["with", "without"], ("without", "with")),
         (["nan", "2"], ("2", "nan")),
+        (["low", "none"], ("none", "low")),
+        (
+            ["high", "low", "none", "medium", "very high", "very low"],
+            ("none", "very low", "low", "medium", "high", "very high"),
+        ),
     ],
 )
 def test_level_order(values, labels):
     factor, codes = read_factor("f", pd.Series(values))
     assert factor.labels == labels
     assert [factor.levels[code] for code in codes] == values
+
+
+def test_levels_that_are_printed_alike_are_one():
+    table = pd.DataFrame({"f": [1, "1", 2, "2", 1, 2], "g": ["1", 1, "1", 1, 1, "1"], "h": [1, 2] * 3})
+    result = fit_study(table.assign(response=[1.0, 2.0, 5.0, 6.0, 1.5, 5.5]), ["f", "g", "h"], permutations=0)
+    assert {factor.name: factor.labels for factor in result.factors} == {"f": ("1", "2"), "h": ("1", "2")}
+    assert result.dropped_factors == {"g": "1"}
 
 
 def test_a_level_is_found_as_users_write_it():
