@@ -17,8 +17,8 @@ REPLICATE = re.compile(
     r"([_-]?(id|no|nr|num|number|index))?",
     re.IGNORECASE,
 )
-# Of these names, and of seeds, nobody would call a factor.
-SURE = re.compile(r"rep.*|(.*_)?seed(_.*)?|random_state", re.IGNORECASE)
+# Names that nobody would give to a factor.
+SURE = re.compile(r"rep.*|(.*_)?seed(_.*)?|random_state|log_dir|picture_every", re.IGNORECASE)
 # Names that number the runs.
 NUMBER = re.compile(
     r"run|experiment|((run|exp|experiment|job|wandb|slurm)[_-]?)?(id|uid|uuid|no|nr|num|number|index|order)",

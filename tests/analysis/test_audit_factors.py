@@ -173,7 +173,7 @@ def test_a_few_times_are_a_factor_and_many_the_clock_s(name: str) -> None:
     assert (clock.factors, clock.doubtful) == (("act",), (name,))
 
 
-@pytest.mark.parametrize("name", ["host", "device", "threads", "log_dir", "run", "order", "experiment", "fold"])
+@pytest.mark.parametrize("name", ["host", "device", "threads", "data_dir", "run", "order", "experiment", "fold"])
 def test_names_that_may_mean_anything_are_no_factors_but_a_warning(name: str) -> None:
     found = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
     assert (found.factors, found.doubtful) == (("act",), (name,))
