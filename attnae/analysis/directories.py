@@ -112,16 +112,16 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
         everyone = [logs[run].hparams, *(logs[child].hparams for child in children)]
         known: dict[str, HParam] = {}
         agree = all(known.setdefault(name, value) == value for one in everyone for name, value in one.items())
-        last: dict[str, list[float]] = {tag: [] for child in children for tag in logs[child].points}
+        results: dict[str, list[float]] = defaultdict(list)
         for child in children:
             for tag, points in logs[child].points.items():
-                last[tag].append(points.values[-1])
-        repeated = sorted(tag for tag, values in last.items() if len(values) > 1)
+                results[tag] += points.values[-1:]
+        repeated = {tag: values for tag, values in sorted(results.items()) if len(values) > 1}
         numbered = all(NUMBERED.search(child.name) and not TIME_NAME.fullmatch(child.name) for child in children)
         if agree and not (repeated and numbered) and (logs[run].points or len(children) == 1):
-            for tag in repeated:
-                if len(set(last[tag])) > 1:
-                    logs[run].problems.append(f"{tag}: logged by {len(last[tag])} sessions of one run; the last counts")
+            for tag, values in repeated.items():
+                if len(set(values)) > 1:
+                    logs[run].problems.append(f"{tag}: logged by {len(values)} sessions of one run; the last counts")
             for child in sorted(children, key=lambda child: logs[child].started):
                 logs[run].absorb(joined.pop(child))
     return joined

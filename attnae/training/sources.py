@@ -208,10 +208,7 @@ DATASETS = {
 
 
 def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
-    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why.
-
-    Raises `UserError` where some of its files are on disk and others are missing.
-    """
+    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why."""
     if MNIST.find(data_dir, AUTO_LAYOUTS) is not None:
         return "mnist", None
     try:
