@@ -99,12 +99,12 @@ def _name_mistakes(name: str) -> Iterator[str]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be written as UTF-8: bytes that are none reach Python as lone surrogates."""
+    """Whether it can be written as UTF-8, bytes that are none reach Python as lone surrogates, and holds no NUL."""
     try:
         value.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\0" not in value
 
 
 def choices(kind: Any) -> tuple[Any, ...]:

@@ -160,6 +160,25 @@ def test_a_mistake_is_found_before_a_download(tmp_path, monkeypatch, capsys, dat
     assert everything_below(tmp_path) == before
 
 
+@pytest.mark.parametrize("dataset", ["mnist", "auto"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--units", "9", "8", "7", "6", "5", "4", "3", "2"], "at least 64x64"),
+        (["--log-dir", "file/logs"], "cannot be"),
+    ],
+)
+def test_a_mistake_in_a_study_is_found_before_a_download(tmp_path, monkeypatch, capsys, dataset, flags, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "study.yaml").write_text("factors: {act: [elu, relu]}\n")
+    monkeypatch.setattr(sources.IdxSource, "download", lambda *_: pytest.fail("began to download"))
+    before = everything_below(tmp_path)
+    assert train_command(["--study", "study.yaml", "--dataset", dataset, *flags]) == 2
+    assert message in capsys.readouterr().err
+    assert everything_below(tmp_path) == before
+
+
 def test_a_mistake_in_a_process_of_its_own(mistakes_dir):
     for args in (["--act", "swish"], ["--config", "range.yaml"]):
         done = run(*args, cwd=mistakes_dir)

@@ -76,7 +76,8 @@ def superseded(
             return {}
         keys.append(runs["response"])
     found = {}
-    for _, group in runs.groupby(keys, sort=False, dropna=False, observed=True):
+    seeded = runs[runs[seed].notna()]  # a run without a seed shares it with no other
+    for _, group in seeded.groupby([key[seeded.index] for key in keys], sort=False, dropna=False, observed=True):
         ordered = started[group.index].sort_values(kind="stable", na_position="first").index
         found.update(dict.fromkeys(ordered[:-1], ordered[-1]))
     return found

@@ -20,7 +20,7 @@ MIN_RESIDUAL_DF = 5
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 
-# Terms that are no factor; `prepare` refuses factors of these names.
+# Terms that are no factor. `prepare` refuses factors called as the first and the last; a factor `seed` makes no blocks.
 INTERCEPT, BLOCK, RESIDUAL = "(intercept)", "seed", "residual"
 
 

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from attnae.analysis.hparams import read_yaml
 from attnae.analysis.logs import Log
 from attnae.analysis.runs import HParam
@@ -121,7 +123,7 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
         if agree and not (repeated and numbered) and (logs[run].points or len(children) == 1):
             for tag, values in repeated.items():
                 if len(set(values)) > 1:
-                    logs[run].problems.append(f"{tag}: logged by {len(values)} sessions of one run; the last counts")
-            for child in sorted(children, key=lambda child: logs[child].started):
+                    logs[run].problems.append(f"{tag}: logged by {len(values)} sessions of one run, taken as one curve")
+            for child in sorted(children, key=lambda child: np.nan_to_num(logs[child].started, nan=-np.inf)):
                 logs[run].absorb(joined.pop(child))
     return joined

@@ -56,7 +56,7 @@ def warn(
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, "finished")]
     warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
-    seeds = rows.get(structure.seed)
+    seeds = rows.get("seed")
     warnings += mixed_versions([runs[index] for index in used], rows[list(structure.factors)], seeds)
     return headline, warnings
 

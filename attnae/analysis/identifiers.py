@@ -18,7 +18,7 @@ REPLICATE = re.compile(
     re.IGNORECASE,
 )
 # Names that nobody would give to a factor.
-SURE = re.compile(r"rep.*|(.*_)?seed(_.*)?|random_state|log_dir|picture_every", re.IGNORECASE)
+SURE = re.compile(rf"rep.*|{SEED.pattern}|log_dir|picture_every", re.IGNORECASE)
 # Names that number the runs.
 NUMBER = re.compile(
     r"run|experiment|((run|exp|experiment|job|wandb|slurm)[_-]?)?(id|uid|uuid|no|nr|num|number|index|order)",
@@ -34,12 +34,12 @@ BOOKKEEPING = re.compile(
 # Names of the clock's books, or of a factor of a few levels.
 CLOCK = re.compile("time|date", re.IGNORECASE)
 KEEPS_BOOKS, COUNTS_RUNS = "keeps books", "every run has its own"
-NUMBERS_RUNS, REPEATS = "numbers the runs", "numbers repetitions"
+NUMBERS_RUNS, REPEATS, OTHER_SEED = "numbers the runs", "numbers repetitions", "another seed"
 
 
 def find_identifiers(columns: Mapping[str, list[HParam]], levels: Mapping[str, int]) -> dict[str, str]:
     """Those that keep books, are words of which every run has its own, or number the runs or repetitions."""
-    reasons = {KEEPS_BOOKS: BOOKKEEPING, NUMBERS_RUNS: NUMBER, REPEATS: REPLICATE, "another seed": SEED}
+    reasons = {KEEPS_BOOKS: BOOKKEEPING, NUMBERS_RUNS: NUMBER, REPEATS: REPLICATE, OTHER_SEED: SEED}
     found = {name: reason for reason, names in reasons.items() for name in columns if last_part_matches(name, names)}
     for name, column in columns.items():
         if last_part_matches(name, CLOCK) and levels[name] > min(MAX_NUMERIC_LEVELS, len(column) // 2):
@@ -59,7 +59,7 @@ def find_identifiers(columns: Mapping[str, list[HParam]], levels: Mapping[str, i
 def is_doubtful(name: str, column: list[HParam], levels: int, reason: str) -> bool:
     """Whether an identifier has few values under a name that may mean anything, or is a row of numbers."""
     if reason == COUNTS_RUNS:
-        return all(isinstance(value, (int, float)) for value in column)
+        return any(isinstance(value, (int, float)) for value in column)
     return 2 * levels <= len(column) and not last_part_matches(name, SURE)
 
 

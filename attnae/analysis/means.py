@@ -14,7 +14,6 @@ from attnae.analysis.effects import MainEffects, contrast_frame, error_names
 from attnae.analysis.noise import estimates_by_seed, seed_means
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
-BY_MODEL = "model M, HC2"
 
 
 def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.DataFrame:
@@ -34,12 +33,13 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     rows = np.array([design.mean_contrast({factor.name: i}) for factor, i in levels])
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
-    std_error, df, method = estimates.std_error, fitted.df, np.full(len(levels), BY_MODEL)
+    std_error, df = estimates.std_error, fitted.df
+    method = np.array([f"model M, {name}".removesuffix(", ") for name in error_names(fitted)])
     if design.has_blocks:
         _, by_seed, seeds_df = seed_means(estimates_by_seed(design, rows, y))
         known = np.isfinite(seeds_df)
         std_error, df = np.where(known, by_seed, std_error), np.where(known, seeds_df, df)
-        method = np.where(known, BY_SEED, BY_MODEL)
+        method = np.where(known, BY_SEED, method)
     half = stats.t.ppf(1 - alpha / 2, df) * std_error
     position = {factor.name: column for column, factor in enumerate(design.factors)}
     table["mean"], table["std_error"] = estimates.estimate, std_error

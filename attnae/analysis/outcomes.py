@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from attnae.analysis.design import RESIDUAL
+from attnae.analysis.design import INTERCEPT, RESIDUAL
 from attnae.analysis.runs import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Run
 from attnae.analysis.structure import UNSET, Structure
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 USED = (FINISHED, UNKNOWN)
 # What `runs.csv` and `anova.csv` call things of their own.
-RESERVED = ("run", "status", "response", RESIDUAL)
+RESERVED = ("run", "status", "response", RESIDUAL, INTERCEPT)
 
 
 def rename_reserved(run: Run) -> Run:

@@ -83,7 +83,9 @@ def prepare(
         notes.append(f"{lost} runs without a value of {', '.join(factors)} left out")
     keep = keep & finite & known
     rows, y = table[keep], values[keep].to_numpy()
-    rows = rows.assign(**{name: merge_labels(rows[name]) for name in factors if rows[name].dtype == object})
+    rows = rows.copy()
+    for name in factors:
+        rows[name] = merge_labels(rows[name].astype(object))
     _check_responses(y, columns.response)
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from attnae.analysis.derived import Codes, find_derived, last_part_matches
-from attnae.analysis.factors import MAX_NUMERIC_LEVELS, scaled
+from attnae.analysis.factors import read_factor, scaled
 from attnae.analysis.identifiers import COUNTS_RUNS, SEED, find_identifiers, is_doubtful, tells_repetitions
 from attnae.analysis.runs import HParam
 from attnae.errors import UserError
@@ -93,7 +94,7 @@ def find_structure(settings: Sequence[Mapping[str, HParam]], factors: Sequence[s
         incomplete=tuple(name for name in kept if any(name not in setting for setting in settings)),
     )
     if not kept:
-        raise UserError(_nothing_to_compare(structure, settings, levels))
+        raise UserError(_nothing_to_compare(structure, settings))
     return structure
 
 
@@ -125,9 +126,7 @@ def _resolve(factor: str, names: Sequence[str]) -> str:
     raise UserError(f"--factors {factor}: no run records it; {hint}")
 
 
-def _nothing_to_compare(
-    structure: Structure, settings: Sequence[Mapping[str, HParam]], levels: Mapping[str, int]
-) -> str:
+def _nothing_to_compare(structure: Structure, settings: Sequence[Mapping[str, HParam]]) -> str:
     if not any(settings):
         return (
             "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a "
@@ -139,9 +138,8 @@ def _nothing_to_compare(
             f"every run has its own {', '.join(own)}, and nothing repeats, so nothing compares: "
             "run each setting with several seeds, or name the factors with --factors"
         )
-    repeated = {name: reason for name, reason in structure.identifiers.items() if levels[name] < len(settings)}
-    if repeated:
-        named = ", ".join(f"{name} ({reason})" for name, reason in repeated.items())
+    if structure.identifiers:
+        named = ", ".join(f"{name} ({reason})" for name, reason in structure.identifiers.items())
         return f"the {len(settings)} runs differ in no factor, only in {named}: name the factors with --factors"
     return (
         f"the {len(settings)} runs do not differ in any hyper-parameter: give a study in which one varies, "
@@ -156,14 +154,18 @@ def _codes(column: Sequence[HParam]) -> Codes:
 
 
 def _equal_groups(columns: Mapping[str, list[HParam]], codes: Mapping[str, Codes]) -> tuple[tuple[str, ...], ...]:
-    """Categories that split the runs alike, and curves of which one is the other, stretched."""
+    """Factors that split the runs alike; curves only if one is the other, moved or stretched on its scale."""
     groups: dict[bytes, list[str]] = {}
-    for name, column in columns.items():
-        numbers = [float(value) for value in column if isinstance(value, (int, float))]
-        if len(numbers) == len(column) and len(set(numbers)) > MAX_NUMERIC_LEVELS and np.isfinite(numbers).all():
-            place = scaled(numbers, "linear")
-            key = (np.round(place * np.sign(place[0] or 1), 9) + 0.0).tobytes()  # no -0.0
-        else:
-            key = codes[name].tobytes()
-        groups.setdefault(key, []).append(name)
-    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+    for name in columns:
+        groups.setdefault(codes[name].tobytes(), []).append(name)
+    found: list[list[str]] = []
+    for group in groups.values():
+        curves: dict[bytes, list[str]] = {}
+        for name in group:
+            factor, _ = read_factor(name, pd.Series(columns[name], dtype=object))
+            if factor.kind == "continuous":
+                place = scaled([float(value) for value in columns[name]], factor.scale)
+                place *= np.sign(place[np.flatnonzero(place)[0]])
+                curves.setdefault((np.round(place, 9) + 0.0).tobytes(), []).append(name)  # no -0.0
+        found += curves.values() if sum(map(len, curves.values())) == len(group) else [group]
+    return tuple(tuple(group) for group in found if len(group) > 1)

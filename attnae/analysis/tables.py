@@ -48,7 +48,8 @@ def read_table(path: Path) -> list[Run]:
     naming = next((name for name in header if name.lower() in NAME_COLUMNS and _are_names(columns[name])), None)
     names = [f"row {number}" for number in range(1, len(rows) + 1)]
     if naming is not None:
-        names = [str(value) for value in columns.pop(naming)]
+        given = columns.pop(naming)
+        names = [row if value is None else str(value) for row, value in zip(names, given, strict=True)]
     marks = [UNKNOWN] * len(rows)
     if "status" in columns and {*columns["status"]} & {FINISHED, DIVERGED, UNFINISHED}:
         marks = [str(value) for value in columns.pop("status")]
@@ -94,8 +95,9 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _are_names(values: list[HParam | None]) -> bool:
-    """Whether every row has its own."""
-    return len(set(values)) == len(values)
+    """Whether every row has its own, or none."""
+    given = [value for value in values if value is not None]
+    return len(set(given)) == len(given)
 
 
 def _is_numeric(values: list[HParam | None]) -> bool:

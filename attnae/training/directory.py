@@ -52,8 +52,8 @@ def check_place(config: RunConfig) -> None:
 def _claim(config: RunConfig, undo: ExitStack) -> Path:
     try:
         for path in reversed((config.log_dir, *config.log_dir.parents)):
-            if not path.is_dir():
-                _make(path, undo)
+            if not path.is_dir() and not _make(path, undo) and not path.is_dir():
+                raise FileExistsError(None, "a file is in its place")
         if config.name is not None:
             directory = config.log_dir / config.name
             if directory.exists() and (not directory.is_dir() or {path.name for path in directory.iterdir()} - {LOCK}):
@@ -71,13 +71,13 @@ def _claim(config: RunConfig, undo: ExitStack) -> Path:
 
 
 def _make(directory: Path, undo: ExitStack) -> bool:
-    """Make it, and have `undo` remove it; False where another process was faster."""
+    """Make it, and have `undo` remove it; False where there is something of that name."""
     try:
         directory.mkdir()
     except FileExistsError:
-        if not directory.is_dir():
-            raise
         return False
+    except FileNotFoundError:  # another process has looked whether it could be made, and taken away what is above it
+        directory.mkdir(parents=True)
     undo.callback(_remove_empty, directory)
     return True
 

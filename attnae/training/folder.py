@@ -109,19 +109,18 @@ def load_image(path: Path, image_size: int | None, channels: int | None) -> np.n
                 if image.mode in _DEEP_MODES:
                     image = _to_eight_bits(image, path)
                 grey = channels == 1 or (channels is None and image.mode in _GREY_MODES)
-                image = image.convert("L" if grey else "RGB")
+                return pixels_of(image.convert("L" if grey else "RGB"), image_size)
     except UserError:
         raise
+    except (MemoryError, OverflowError) as error:
+        size = "" if image_size is None else f" at --image-size {image_size}"
+        raise UserError(f"{path}{size} does not fit into memory") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not an image, whatever its name says: take it out, or replace it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path} is truncated or corrupt ({error}): take it out, or replace it") from error
-    try:
-        return pixels_of(image, image_size)
-    except (MemoryError, OverflowError, ValueError) as error:
-        raise UserError(f"--image-size {image_size}: images of that size do not fit into memory") from error
 
 
 def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:

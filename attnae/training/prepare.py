@@ -62,7 +62,7 @@ def needs_download(config: RunConfig) -> bool:
 
 
 def check_before_download(config: RunConfig, world_size: int) -> None:
-    """`UserError` for what else would be found only after megabytes are downloaded, and leave them behind."""
+    """`UserError` for what, found only after a download, would leave megabytes behind."""
     build(offline(config)[0].replace(compile="off"))
     check_ranks(config.batch_size, config.limit_train or config.batch_size, world_size)
 

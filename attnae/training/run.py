@@ -160,7 +160,8 @@ def _from_first_to_last(
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, record.before.get("metrics", {}))
             logger.log_hyperparams(
-                config.plain() | {"name": directory.name}, FINAL_METRICS + quality_tags(config, data)
+                config.plain() | {"name": directory.name.encode(errors="backslashreplace").decode()},
+                FINAL_METRICS + quality_tags(config, data),
             )
             logger.log_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Training" if logger.purge_step is None else "Resuming"

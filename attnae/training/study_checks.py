@@ -6,8 +6,9 @@ import dataclasses
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.training.directory import check_place
 from attnae.training.grid import Design, cell_name
-from attnae.training.prepare import build, offline, prepare
+from attnae.training.prepare import build, needs_download, offline, prepare
 from attnae.training.sources import resolve_auto
 from attnae.training.study import recorded_design
 
@@ -16,9 +17,13 @@ def settle(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]
     """The design with its data set named, after every model was built once; and what the user should know.
 
     A study that has begun keeps its data set. Images are loaded, and downloaded, here once, so that no run finds them
-    missing; a dry run downloads nothing. Raises `UserError` for images that cannot be had, or a cell that fits none.
+    missing; a dry run downloads nothing. Raises `UserError` for images that cannot be had, or a cell that fits none;
+    where they have to be downloaded, before that.
     """
     notes = []
+    if not dry_run and needs_download(design.base):
+        check_place(design.runs()[0].config.replace(name=None))
+        _build_all(design, offline(design.runs()[0].config)[0])
     if design.base.dataset == "auto":
         recorded = recorded_design(design.directory)
         if recorded is not None:

@@ -159,6 +159,8 @@ def test_repeats_under_one_seed_are_replicates_unless_equal() -> None:
     varied = runs.assign(seed=[1, 1, 2, 1, 1])
     assert superseded(varied, ["a"], "seed", alike, started) == {1: 0, 3: 4}
     assert superseded(varied, ["a"], "seed", pd.Series([(0,), (1,), (0,), (0,), (0,)]), started) == {3: 4}
+    unknown = runs.assign(seed=[None, None, 2, 1, 1])
+    assert superseded(unknown, ["a"], "seed", alike, started) == {3: 4}
 
 
 def fisher(inside: tuple[int, int], outside: tuple[int, int]) -> float:

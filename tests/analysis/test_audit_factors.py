@@ -156,10 +156,18 @@ def test_factors_that_change_together_are_named() -> None:
 
 
 def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one_is_the_other() -> None:
-    draws = np.random.default_rng(0).random((20, 2))
+    draws = 1 + np.random.default_rng(0).random((20, 2))
     settings = [{"act": "ab"[n % 2], "lr": float(a), "wd": float(b), "double": 1 - 2 * float(a)}
                 for n, (a, b) in enumerate(draws)]  # fmt: skip
     assert find(settings).confounded == (("lr", "double"),)
+    # On a log10 scale the square is the same curve, and twice as much plus one is another.
+    decades = [{"lr": 10.0**-n, "square": 10.0 ** (-2 * n), "other": 2 * 10.0**-n + 1, "rep": r}
+               for n in range(8) for r in (0, 1)]  # fmt: skip
+    assert find(decades, ["lr", "square", "other"]).confounded == (("lr", "square"),)
+    mirrored = [{"a": a, "b": -a, "rep": r} for a in (4, 1, 2, 3, 5, 6, 7) for r in (0, 1)]
+    assert find(mirrored, ["a", "b"]).confounded == (("a", "b"),)
+    words = [{"a": a, "word": f"w{a}", "rep": r} for a in range(8) for r in (0, 1)]
+    assert find(words, ["a", "word"]).confounded == (("a", "word"),)
 
 
 @pytest.mark.parametrize("name", ["time", "Time", "date"])
@@ -182,6 +190,8 @@ def test_names_that_may_mean_anything_are_no_factors_but_a_warning(name: str) ->
 
 
 def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
+    with pytest.raises(UserError, match=r"differ in no factor, only in threads \(keeps books\): name the factors"):
+        find(grid(threads=[1, 2, 4, 8]))
     with pytest.raises(UserError, match=r"differ in no factor, only in rep \(numbers repetitions\): name the factors"):
         find(grid(rep=[1, 2, 3], seed=[1, 2]))
 

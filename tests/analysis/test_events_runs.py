@@ -147,7 +147,7 @@ def test_results_of_several_sessions_of_a_run_are_told_of(tmp_path: Path, names:
         write(tmp_path / "run" / name, loss=number, lr=0.1)
     (run,) = read_logs(tmp_path)
     assert run.scalars["loss"].values.tolist() == [1.0]
-    assert run.problems == ("loss: logged by 2 sessions of one run; the last counts",)
+    assert run.problems == ("loss: logged by 2 sessions of one run, taken as one curve",)
 
 
 def test_the_curve_of_one_session_is_no_repetition(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_levels_that_are_printed_alike_are_one():
     result = fit_study(table.assign(response=[1.0, 2.0, 5.0, 6.0, 1.5, 5.5]), ["f", "g", "h"], permutations=0)
     assert {factor.name: factor.labels for factor in result.factors} == {"f": ("1", "2"), "h": ("1", "2")}
     assert result.dropped_factors == {"g": "1"}
+    rounded = pd.DataFrame({"self": [0.3, 0.1 + 0.2, 0.5, 0.5], "response": [1.0, 2.0, 3.0, 4.5]})
+    assert fit_study(rounded, ["self"], permutations=0).factors[0].labels == ("0.3", "0.5")
 
 
 def test_a_level_is_found_as_users_write_it():

@@ -169,7 +169,7 @@ def test_sizes_that_do_not_fit_are_said_so(tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "resize", full)
-    with pytest.raises(UserError, match="--image-size 4000: images of that size do not fit into memory"):
+    with pytest.raises(UserError, match=r"1\.png at --image-size 4000 does not fit into memory"):
         load_image(path, 4000, None)
 
 

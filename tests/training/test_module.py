@@ -1,5 +1,7 @@
 """The Lightning module: losses, schedule, epoch metrics, randomness."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,21 @@ def test_optimizer_is_keras_adam(tiny):
     optimizer = module.configure_optimizers()["optimizer"]
     group = optimizer.param_groups[0]
     assert isinstance(optimizer, KerasAdam)
-    assert (group["lr"], group["betas"], optimizer.epsilon, group["weight_decay"]) == (0.01, (0.9, 0.999), 1e-7, 0)
+    assert (group["lr"], group["betas"], group["epsilon"], group["weight_decay"]) == (0.01, (0.9, 0.999), 1e-7, 0)
+
+
+def test_a_copy_of_the_optimiser_and_one_of_a_plain_checkpoint_go_on():
+    weight = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    weight.grad = torch.tensor([1e-7, -1e-6], dtype=torch.float64)
+    plain, ours = torch.optim.Adam([weight], lr=0.01, eps=1e-7), KerasAdam([weight], lr=0.01, epsilon=1e-7)
+    for _ in range(3):
+        plain.step()
+        ours.step()
+    taken_up = KerasAdam([weight], lr=0.01, epsilon=1e-7)
+    taken_up.load_state_dict(plain.state_dict())
+    for optimizer in (copy.deepcopy(ours), taken_up):
+        optimizer.step()
+        assert optimizer.param_groups[0]["eps"] == pytest.approx(1e-7 / np.sqrt(1 - 0.999**4), rel=1e-12)
 
 
 @pytest.mark.parametrize("fused", [False, True])
