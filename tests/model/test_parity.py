@@ -69,6 +69,30 @@ def test_evaluation(path):
         np.testing.assert_allclose(value, reference[f"eval/{name}"], atol=1e-5, rtol=0, err_msg=name)
 
 
+def article_s_adam(vae):
+    optimizer = KerasAdam(vae.parameters(), lr=0.005)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate_factor(step, lr=0.005, min_lr=0.0001, epochs=25)
+    )
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_three_steps_without_rounding(path):
+    """In 64 bits only the reference's own rounding is left; PyTorch's Adam would be 2e-4 and 9e-4 off."""
+    vae, reference = load(path)
+    vae.double().train()
+    x, eps = images(reference).double(), torch.from_numpy(reference["eps"]).double()
+    optimizer, schedule = article_s_adam(vae)
+    for step, tolerance in enumerate((1e-6, 2e-6, 1e-5)):
+        out = vae(x, eps[step])
+        loss = reconstruction_bce(out.logits, x) + 0.001 * kl_divergence(out.mu, out.log_var)
+        np.testing.assert_allclose(loss.item(), reference[f"train/loss_step{step}"], rtol=tolerance)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_training(path):
     """Gradients of the first step, statistics after it, and the losses of three steps of Adam."""
@@ -76,11 +100,8 @@ def test_training(path):
     vae.train()
     x, eps = images(reference), torch.from_numpy(reference["eps"])
     paths = keras_paths(vae)
-    optimizer = KerasAdam(vae.parameters(), lr=0.005)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, lr=0.005, min_lr=0.0001, epochs=25)
-    )
-    for step, tolerance in enumerate((1e-5, 2e-5, 4e-4)):
+    optimizer, schedule = article_s_adam(vae)
+    for step, tolerance in enumerate((1e-5, 1e-3, 5e-3)):
         out = vae(x, eps[step])
         bce, kl = reconstruction_bce(out.logits, x), kl_divergence(out.mu, out.log_var)
         loss = bce + 0.001 * kl
