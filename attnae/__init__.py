@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnae.analysis import fit_study, read_runs
+    from attnae.analysis import fit_study
     from attnae.config import RunConfig
     from attnae.model.blocks import ChannelAttention, ConvBlock, DenseBlock, SpatialAttention
     from attnae.model.keras_weights import load_keras_weights
     from attnae.model.vae import VAE
-    from attnae.training.checkpoint import load
+    from attnae.reading import read_runs
+    from attnae.rundir.checkpoint import load
     from attnae.training.run import train
 
 __version__ = "0.1.0"
@@ -27,8 +28,8 @@ _HOMES = {
     "load_keras_weights": "attnae.model.keras_weights",
     "RunConfig": "attnae.config",
     "train": "attnae.training.run",
-    "load": "attnae.training.checkpoint",
-    "read_runs": "attnae.analysis",
+    "load": "attnae.rundir.checkpoint",
+    "read_runs": "attnae.reading",
     "fit_study": "attnae.analysis",
 }
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from attnae.signals import exit_on_signals
+from attnae.process import exit_on_signals
 
 
 def main() -> int:

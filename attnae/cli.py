@@ -15,16 +15,15 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
 from attnae.analysis.command import AnalyzeCommand
-from attnae.checks import flag
 from attnae.config import RunConfig, option_names
+from attnae.config.checks import flag
+from attnae.config.files import OptionGroups, flags_of, groups_of, typed_options
+from attnae.config.plain_yaml import read_yaml
+from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
-from attnae.options import OptionGroups, flags_of, groups_of, typed_options
-from attnae.plain_yaml import read_yaml
-from attnae.signals import STOPPING, Stopped, set_handlers
-from attnae.streams import lasting_streams
-from attnae.study_options import StudyOptions
+from attnae.process import STOPPING, Stopped, lasting_streams, set_handlers
+from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
 from attnae.trained.commands import TRAINED
-from attnae.training.study_file import STUDY_DEFAULTS, StudyFile, read_study_file
 
 # What may stand beside --resume: where and how the run goes on, not what it computes.
 BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"}
@@ -135,7 +134,7 @@ def _named_files(option: str, args: Sequence[str]) -> list[Path]:
 
 
 def _resume(directory: Path, args: list[str], prog: str) -> int:
-    from attnae.training.directory import read_unfinished
+    from attnae.rundir.directory import read_unfinished
 
     for option in typed_options(args):
         if option not in BESIDE_RESUME:
@@ -165,9 +164,9 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
 def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> int:
     from rich.console import Console
 
-    from attnae.training.study_dry_run import describe_study
-    from attnae.training.study_run import run_study
-    from attnae.training.workers import environments
+    from attnae.study.dry_run import describe_study
+    from attnae.study.local import environments
+    from attnae.study.run import run_study
 
     design = study.design(config, command.study.seeds)
     console = Console()

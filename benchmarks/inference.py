@@ -17,11 +17,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.contrasts import detectable
-from attnae.analysis.effects import MainEffects, Reading
-from attnae.analysis.lenth import margins, pseudo_standard_error
-from attnae.analysis.prepare import Columns, prepare
-from attnae.analysis.verdicts import BEST, HELPS, HURTS, WORSE
+from attnae.analysis.design.prepare import Columns, prepare
+from attnae.analysis.estimates.effects import MainEffects, Reading
+from attnae.analysis.estimates.lenth import margins, pseudo_standard_error
+from attnae.analysis.inference.contrasts import detectable
+from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, WORSE
 
 FACTORS = ("batch_norm", "dropout", "spatial_attention", "act")
 ACTIVATIONS = ("elu", "relu", "selu", "sigmoid")

@@ -27,8 +27,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from attnae import tags
-from attnae.analysis.events import read_logs
-from attnae.analysis.records import CHECKSUM, HEADER, masked_crc32c
+from attnae.reading.read import read_logs
+from attnae.reading.tensorboard.records import CHECKSUM, HEADER, masked_crc32c
 
 SLOW_S = 3.0
 

@@ -46,19 +46,19 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from attnae.config import RunConfig
+from attnae.data.module import Batch
+from attnae.data.sources import AUTO_LAYOUTS, load_digits
+from attnae.data.sources import MNIST as MNIST_FILES
+from attnae.evaluation.views import Views
 from attnae.model.dropout import Dropout
 from attnae.model.vae import VAE, kl_divergence, reconstruction_bce
+from attnae.rundir.event_logger import EventLogger
 from attnae.training.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from attnae.training.callbacks import log_pictures
 from attnae.training.compilation import compiled
-from attnae.training.data import Batch
-from attnae.training.event_logger import EventLogger
 from attnae.training.module import AttentionVAE
 from attnae.training.prepare import load_images, prepare
 from attnae.training.run import train
-from attnae.training.sources import AUTO_LAYOUTS, load_digits
-from attnae.training.sources import MNIST as MNIST_FILES
-from attnae.training.views import Views
 
 TRAIN = str(Path(__file__).parents[1] / "train.py")
 M_MMAP_THRESHOLD = -3

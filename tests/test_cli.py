@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from attnae.cli import train_command
-from attnae.training import sources
-from attnae.training.checkpoint import CHECKPOINT
+from attnae.data import sources
+from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import ROOT, read_curves, tiny_flags
 
 
@@ -260,8 +260,8 @@ def test_help_teaches_without_heavy_imports(tmp_path, script):
 
 
 def test_help_says_each_option(tmp_path):
-    from attnae.checks import flag
     from attnae.config import GROUPS, option_names
+    from attnae.config.checks import flag
 
     shown = run("--help", cwd=tmp_path).stdout
     assert all(flag(option) in shown for option in option_names(*GROUPS))
@@ -295,10 +295,10 @@ def test_two_processes_train_one_model(tmp_path):
     """Gradients, counts and metrics over both ranks; then the weights scored by one process."""
     import torch
 
-    from attnae.training.checkpoint import load
-    from attnae.training.data import ImageData
-    from attnae.training.seeding import EVALUATION, generator
-    from attnae.training.sources import load_digits
+    from attnae.data.module import ImageData
+    from attnae.data.sources import load_digits
+    from attnae.rundir.checkpoint import load
+    from attnae.seeding import EVALUATION, generator
 
     # 92 training images in batches of 30: the last batch of 2 leaves each rank one image, too few for batch norm.
     done = run(*tiny_flags(batch_size=30), *DDP, "--name", "two", cwd=tmp_path)

@@ -18,9 +18,9 @@ from PIL import Image
 
 from attnae.cli import main, train_command
 from attnae.config import RunConfig
-from attnae.options import read_config
+from attnae.config.files import read_config
 from tests.conftest import ROOT, tiny_flags
-from tests.training.test_sources import write_idx_set
+from tests.data.test_sources import write_idx_set
 
 # docs/trained.md has a test of its own, in tests/trained/test_docs.py, which looks at what its commands write.
 DOCUMENTS = [

@@ -79,8 +79,8 @@ def test_the_licence_names_the_source_of_the_method():
 
 
 def test_options_in_the_table_are_the_options():
-    from attnae.checks import flag
     from attnae.config import GROUPS, RunConfig, option_names
+    from attnae.config.checks import flag
 
     for option in option_names(*GROUPS):
         rows = re.findall(rf"^\| `{flag(option)}`[^|]*\| (.*?) \|", README, re.M)

@@ -1,15 +1,13 @@
-"""From anyone's event files to what a designed experiment says about them; torch is never imported.
+"""From runs to what a designed experiment says about them; torch is never imported.
 
-    from attnae.analysis import fit_study, read_runs
+    from attnae import fit_study, read_runs
 
     runs = read_runs("logs")                                           # a table with a row a run
     result = fit_study(runs, ["batch_norm", "act"], response="test/loss")
     print(result.effects)
 
-One-way: events -> table (`events`, `audit`) -> model M (`factors`, `design`, `prepare`) -> estimates (`contrasts`,
-`effects`, `interactions`, `anova`, `article`, `means`, `noise`, `lenth`, `saturated`) -> checks (`diagnostics`,
-`permutation`, `sensitivity`) -> advice (`best`, `next_steps`) -> `stats.fit_study`, which collects them in a
-`result.StudyResult`.
+One-way: runs -> table (`audit`) -> model M (`design`) -> tests and intervals (`inference`) -> the tables of the report
+(`estimates`) -> `study.fit_study`, which collects them in a `result.StudyResult` -> `report`.
 """
 
 from __future__ import annotations
@@ -18,13 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnae.analysis.events import read_logs, read_runs
     from attnae.analysis.result import StudyResult
-    from attnae.analysis.stats import fit_study
+    from attnae.analysis.study import fit_study
 
-__all__ = ["StudyResult", "fit_study", "read_logs", "read_runs"]
+__all__ = ["StudyResult", "fit_study"]
 
-_HOMES = {"StudyResult": "result", "fit_study": "stats", "read_logs": "events", "read_runs": "events"}
+_HOMES = {"StudyResult": "result", "fit_study": "study"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,16 +12,16 @@ from tyro.conf import FlagCreatePairsOff, Positional
 
 from attnae import tags
 from attnae.errors import UserError
-from attnae.signals import stop_on_signals
+from attnae.process import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from attnae.analysis.audit import Audit
-    from attnae.analysis.report import Report
-    from attnae.analysis.runs import Run
+    from attnae.analysis.audit.audit import Audit
+    from attnae.analysis.report.report import Report
+    from attnae.reading.run import Run
 
 DEFAULT_RESPONSE = tags.scalar("test", "loss")
 DRAWS, DRAWS_OF_LARGE, LARGE_STUDY = 9999, 999, 1000
@@ -81,8 +81,8 @@ def run(command: AnalyzeCommand) -> int:
 
     from rich.console import Console
 
-    from attnae.analysis.output import VALUES, report_files, write_report
-    from attnae.analysis.terminal import print_files, print_report
+    from attnae.analysis.report.files import VALUES, report_files, write_report
+    from attnae.analysis.report.terminal import print_files, print_report
 
     console = Console(highlight=False)
     report = analyze(command, baseline, Console(stderr=True, highlight=False) if command.json else console)
@@ -100,10 +100,10 @@ def run(command: AnalyzeCommand) -> int:
 
 def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Console) -> Report:
     """From options to all results. What was found is printed where nothing can be concluded from it."""
-    from attnae.analysis.audit import audit_runs
-    from attnae.analysis.events import read_logs
-    from attnae.analysis.report import Report
-    from attnae.analysis.stats import fit_study
+    from attnae.analysis.audit.audit import audit_runs
+    from attnae.analysis.report.report import Report
+    from attnae.analysis.study import fit_study
+    from attnae.reading.read import read_logs
 
     runs = read_logs(command.paths, name_pattern=command.name_pattern)
     response = command.response or default_response(runs)
@@ -136,7 +136,7 @@ def print_findings(audit: Audit, console: Console) -> None:
     """What the audit has to say before an analysis that is refused."""
     from rich.text import Text
 
-    from attnae.analysis.wording import clean
+    from attnae.text import clean
 
     for line in audit.warnings:
         console.print(Text(f"! {clean(line)}"))

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from attnae.analysis.article import ArticleTable
-from attnae.analysis.design import Design
-from attnae.analysis.diagnostics import Diagnostics
-from attnae.analysis.effects import Reading
-from attnae.analysis.factors import Factor
-from attnae.analysis.lenth import Lenth
-from attnae.analysis.noise import PureError
+from attnae.analysis.design.factors import Factor
+from attnae.analysis.design.model import Design
+from attnae.analysis.estimates.article import ArticleTable
+from attnae.analysis.estimates.diagnostics import Diagnostics
+from attnae.analysis.estimates.effects import Reading
+from attnae.analysis.estimates.lenth import Lenth
+from attnae.analysis.estimates.noise import PureError
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.evaluation import apply as evaluation
+from attnae.evaluation import pictures
 from attnae.model.vae import VAE
 from attnae.trained.images import NamedImages
 from attnae.trained.output import written
-from attnae.training import evaluation, pictures
 from attnae.training.prepare import load_images, split_images
 
 PAIRS_IN_A_ROW = 16

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from attnae.analysis.csv_text import csv_text
+from attnae.evaluation import apply as evaluation
 from attnae.model.vae import VAE
+from attnae.text import csv_text
 from attnae.trained.images import NamedImages
 from attnae.trained.output import written
-from attnae.training import evaluation
 
 
 def encode(vae: VAE, named: NamedImages) -> dict[str, np.ndarray]:

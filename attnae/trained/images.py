@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from attnae.config import RunConfig
+from attnae.config.files import suggestion
+from attnae.data.folder import SUFFIXES, folder_label, image_paths, load_image, pixels_of
+from attnae.data.sources import DATASETS
 from attnae.errors import UserError
-from attnae.options import suggestion
-from attnae.training.folder import SUFFIXES, folder_label, image_paths, load_image, pixels_of
-from attnae.training.pictures import tile
-from attnae.training.sources import DATASETS
+from attnae.evaluation.pictures import tile
 
 
 class NamedImages(NamedTuple):

@@ -10,12 +10,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from attnae.analysis.wording import clean
 from attnae.config import RunConfig, option_names
+from attnae.config.files import read_yaml
 from attnae.errors import UserError
-from attnae.options import read_yaml
+from attnae.rundir.directory import CONFIG, UNFINISHED, read_metrics
 from attnae.tags import STAGES
-from attnae.training.directory import CONFIG, UNFINISHED, read_metrics
+from attnae.text import clean
 
 UNREADABLE = "unreadable"
 

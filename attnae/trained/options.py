@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from attnae.analysis.wording import clean
 from attnae.errors import UserError
+from attnae.rundir.directory import CONFIG
+from attnae.text import clean
 from attnae.trained.output import output_path
-from attnae.training.directory import CONFIG
 
 if TYPE_CHECKING:
     from attnae.config import RunConfig
@@ -41,8 +41,8 @@ class OnRun:
 
     def load(self) -> tuple[RunConfig, VAE]:
         """The run's options and its trained model."""
-        from attnae.options import read_config
-        from attnae.training.checkpoint import load_model
+        from attnae.config.files import read_config
+        from attnae.rundir.checkpoint import load_model
 
         config = read_config(self.directory / CONFIG)
         return config, load_model(self.directory, config)

@@ -16,13 +16,13 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from attnae.evaluation.pictures import to_array
+from attnae.evaluation.views import Views
+from attnae.rundir.directory import UNFINISHED
+from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.record import Record
 from attnae.tags import DIVERGED, LEARNING_RATE, STATUS, scalar
-from attnae.training.directory import UNFINISHED
-from attnae.training.event_logger import EventLogger
 from attnae.training.module import AttentionVAE
-from attnae.training.pictures import to_array
-from attnae.training.record import Record
-from attnae.training.views import Views
 
 
 class Diverged(Exception):

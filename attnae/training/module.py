@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from attnae.config import RunConfig
+from attnae.data.module import Batch
 from attnae.model.vae import VAE, VAEOutput, kl_divergence, reconstruction_bce
+from attnae.seeding import EVALUATION, STEPS, WEIGHTS, derive_seed, generator
 from attnae.tags import METRICS, STAGES, scalar
 from attnae.training.compilation import compiled
-from attnae.training.data import Batch
 from attnae.training.optimizer import KerasAdam
-from attnae.training.seeding import EVALUATION, STEPS, WEIGHTS, derive_seed, generator
 
 
 def learning_rate_factor(step: int, *, lr: float, min_lr: float, epochs: int) -> float:

@@ -8,12 +8,12 @@ import torch
 from rich.console import Console
 
 from attnae.config import RunConfig
+from attnae.config.files import as_yaml
+from attnae.data.module import ImageData, check_ranks
+from attnae.data.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, DataSet, IdxSource, resolve_auto
 from attnae.errors import UserError
-from attnae.options import as_yaml
 from attnae.training.compilation import has_compiler, pays_back
-from attnae.training.data import ImageData, check_ranks
 from attnae.training.module import AttentionVAE
-from attnae.training.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, DataSet, IdxSource, resolve_auto
 from attnae.training.summary import model_table
 
 

@@ -17,10 +17,26 @@ from rich.panel import Panel
 from rich.text import Text
 
 from attnae.config import RunConfig
+from attnae.config.files import write_config
+from attnae.data.module import check_ranks
 from attnae.errors import UserError
+from attnae.evaluation.pictures import to_array
+from attnae.evaluation.quality import quality_metrics, quality_tags
+from attnae.evaluation.views import Views
 from attnae.files import write_atomically
-from attnae.options import write_config
-from attnae.signals import Stopped, stop_on_signals
+from attnae.process import Stopped, stop_on_signals
+from attnae.rundir.checkpoint import CHECKPOINT, epochs_done
+from attnae.rundir.directory import (
+    CONFIG,
+    FIGURE,
+    UNFINISHED,
+    check_place,
+    locked,
+    make_run_directory,
+    read_unfinished,
+)
+from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.record import Record
 from attnae.tags import DIVERGED, FINAL_METRICS, FINISHED, MODEL_SUMMARY, STATUS
 from attnae.training.allocator import keep_freed_memory
 from attnae.training.callbacks import (
@@ -32,25 +48,9 @@ from attnae.training.callbacks import (
     EpochRecord,
     log_pictures,
 )
-from attnae.training.checkpoint import CHECKPOINT, epochs_done
-from attnae.training.data import check_ranks
-from attnae.training.directory import (
-    CONFIG,
-    FIGURE,
-    UNFINISHED,
-    check_place,
-    locked,
-    make_run_directory,
-    read_unfinished,
-)
-from attnae.training.event_logger import EventLogger
-from attnae.training.pictures import to_array
 from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
-from attnae.training.quality import quality_metrics, quality_tags
-from attnae.training.record import Record
 from attnae.training.summary import model_markdown
 from attnae.training.trainer import Together, make_trainer, silence_lightning
-from attnae.training.views import Views
 
 
 def is_main_process() -> bool:

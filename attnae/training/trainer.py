@@ -11,11 +11,11 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
-from attnae.checks import flag
 from attnae.config import RunConfig
+from attnae.config.checks import flag
 from attnae.errors import UserError
-from attnae.signals import STOPPING, Stopped, handlers, set_handlers
-from attnae.training.checkpoint import AtomicCheckpointIO
+from attnae.process import STOPPING, Stopped, handlers, set_handlers
+from attnae.rundir.checkpoint import AtomicCheckpointIO
 
 
 def make_trainer(config: RunConfig) -> pl.Trainer:

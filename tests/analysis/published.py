@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from event_logs import write_study
 
-from attnae.analysis.events import read_logs
+from attnae.reading.read import read_logs
+from tests.reading.event_logs import write_study
 
 
 def standard_order(names: list[str], responses: list[float]) -> pd.DataFrame:

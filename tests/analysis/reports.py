@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from event_logs import write_study
 from rich.console import Console
 
-from attnae.analysis.audit import audit_runs
-from attnae.analysis.events import read_logs
-from attnae.analysis.report import Report
-from attnae.analysis.stats import fit_study
+from attnae.analysis.audit.audit import audit_runs
+from attnae.analysis.report.report import Report
+from attnae.analysis.study import fit_study
 from attnae.cli import analyze_command
+from attnae.reading.read import read_logs
+from tests.reading.event_logs import write_study
 
 
 def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **options: object) -> Report:

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tyro
-from event_logs import EventFile, write_study
-from reports import analyze, read_back
 from rich.console import Console
-from studies import ARTICLE_FACTORS, article_study, factorial
 
 from attnae.analysis.command import AnalyzeCommand, parse_baseline, permutation_draws
 from attnae.analysis.command import analyze as make_report
-from attnae.analysis.report_json import json_text
+from attnae.analysis.report.json_report import json_text
 from attnae.cli import analyze_command
+from tests.analysis.reports import analyze, read_back
+from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
+from tests.reading.event_logs import EventFile, write_study
 
 ROOT = Path(__file__).parents[2]
 

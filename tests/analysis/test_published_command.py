@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from event_logs import write_study
-from published import CHEMICAL, FILTRATION, FILTRATION_EFFECTS, INSECT_SPRAYS, MOORE
-from reports import analyze
+
+from tests.analysis.published import CHEMICAL, FILTRATION, FILTRATION_EFFECTS, INSECT_SPRAYS, MOORE
+from tests.analysis.reports import analyze
+from tests.reading.event_logs import write_study
 
 
 def report(directory: Path, table: pd.DataFrame, *flags: str, **columns: object) -> dict:

@@ -19,10 +19,10 @@ CONTEXT.set_forkserver_preload(
     [
         "attnae.training.run",
         "attnae.training.summary",
-        "attnae.analysis.output",
-        "attnae.analysis.terminal",
-        "attnae.analysis.audit",
-        "attnae.analysis.stats",
+        "attnae.analysis.report.files",
+        "attnae.analysis.report.terminal",
+        "attnae.analysis.audit.audit",
+        "attnae.analysis.study",
         "tests.faults.processes",
     ]
 )
@@ -161,13 +161,13 @@ def before_validation():
 
 
 def between_the_scalars_and_the_checkpoint():
-    from attnae.training.checkpoint import AtomicCheckpointIO
+    from attnae.rundir.checkpoint import AtomicCheckpointIO
 
     act_when(AtomicCheckpointIO, "save_checkpoint", lambda self, content, *rest, **more: content["epoch"] == 1, die)
 
 
 def while_the_checkpoint_is_written():
-    from attnae.training import checkpoint
+    from attnae.rundir import checkpoint
 
     write_atomically = checkpoint.write_atomically
 
@@ -210,7 +210,7 @@ def after_the_test():
 
 
 def before_the_last_record():
-    from attnae.training.record import Record
+    from attnae.rundir.record import Record
 
     act_when(Record, "write", lambda self, status, *rest: status == "finished", die)
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from attnae.training.checkpoint import CHECKPOINT
+from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import ROOT, tiny_flags
 from tests.faults.test_kill import assert_same_end
 
@@ -68,7 +68,7 @@ def test_ranks_with_other_images(tmp_path):
     script.write_text(
         "import os, sys\n"
         "from attnae.cli import train_command\n"
-        "from attnae.training import data\n"
+        "from attnae.data import module as data\n"
         "if os.environ.get('LOCAL_RANK') == '1':\n"
         "    data.ImageData.checksum = 'f' * 64\n"
         "sys.exit(train_command())\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from attnae.training.checkpoint import CHECKPOINT, epochs_done
-from attnae.training.directory import read_metrics, read_unfinished
+from attnae.rundir.checkpoint import CHECKPOINT, epochs_done
+from attnae.rundir.directory import read_metrics, read_unfinished
 from attnae.training.prepare import prepare
 from attnae.training.run import train
 from tests.conftest import read_curves

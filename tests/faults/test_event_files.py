@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from attnae.analysis.events import read_logs
-from attnae.analysis.records import masked_crc32c
+from attnae.reading.read import read_logs
+from attnae.reading.tensorboard.records import masked_crc32c
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from attnae.cli import train_command
-from attnae.training.checkpoint import CHECKPOINT, PARTS
-from attnae.training.directory import read_metrics
+from attnae.rundir.checkpoint import CHECKPOINT, PARTS
+from attnae.rundir.directory import read_metrics
 from tests.faults.conftest import contents
 from tests.faults.processes import run
 from tests.faults.test_disk import write_study

@@ -10,10 +10,10 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from attnae import tags
+from attnae.config.files import write_config
 from attnae.errors import UserError
-from attnae.options import write_config
-from attnae.training.checkpoint import CHECKPOINT
-from attnae.training.directory import locked, read_metrics, read_unfinished
+from attnae.rundir.checkpoint import CHECKPOINT
+from attnae.rundir.directory import locked, read_metrics, read_unfinished
 from attnae.training.prepare import prepare
 from attnae.training.run import train
 from tests.conftest import read_events, read_points, tiny_flags

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from attnae.training.directory import read_metrics
+from attnae.rundir.directory import read_metrics
 from tests.conftest import tiny_flags
 from tests.faults.conftest import flags
 from tests.faults.processes import closed_output, full_output, latin_output, run

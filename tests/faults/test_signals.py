@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from attnae.training.checkpoint import CHECKPOINT
+from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import ROOT
 from tests.faults.conftest import flags
 from tests.faults.processes import ended, run, start, wait_until

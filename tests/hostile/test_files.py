@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnae.analysis.hparams import read_yaml as read_settings
 from attnae.cli import train_command
+from attnae.config.files import flags_of, parse, read_config
+from attnae.config.plain_yaml import MOST_BYTES, read_yaml
+from attnae.data.folder import load_folder
 from attnae.errors import UserError
-from attnae.options import flags_of, parse, read_config
-from attnae.plain_yaml import MOST_BYTES, read_yaml
-from attnae.training.directory import make_run_directory
-from attnae.training.folder import load_folder
-from attnae.training.grid import first_seeds
-from attnae.training.study_file import read_study_file
+from attnae.reading.settings import read_yaml as read_settings
+from attnae.rundir.directory import make_run_directory
+from attnae.study.design import first_seeds
+from attnae.study.file import read_study_file
 
 
 @pytest.mark.parametrize(

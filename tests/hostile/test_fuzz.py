@@ -9,14 +9,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnae.analysis.audit import audit_runs
-from attnae.analysis.events import read_logs
-from attnae.analysis.hparams import read_yaml
+from attnae.analysis.audit.audit import audit_runs
 from attnae.config import RunConfig, option_names
+from attnae.config.files import read_config
 from attnae.errors import UserError
-from attnae.options import read_config
-from attnae.training.study_file import read_study_file
-from tests.analysis.event_logs import EventFile, frame
+from attnae.reading.read import read_logs
+from attnae.reading.settings import read_yaml
+from attnae.study.file import read_study_file
+from tests.reading.event_logs import EventFile, frame
 
 fuzz = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 

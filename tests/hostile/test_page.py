@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from attnae.cli import analyze_command
-from tests.analysis.event_logs import write_study
+from tests.reading.event_logs import write_study
 
 # Each would change the title of the page if anything of it ran. Names of folders hold no slash.
 RUN = '"><img src=x onerror="document.title=1">'

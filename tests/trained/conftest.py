@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from attnae.config import RunConfig
-from attnae.options import read_config
-from attnae.training.checkpoint import load
+from attnae.config.files import read_config
+from attnae.rundir.checkpoint import load
 from tests.conftest import TINY
 
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from attnae.checks import flag
 from attnae.cli import main, train_command
 from attnae.config import GROUPS, option_names
-from attnae.training.checkpoint import CHECKPOINT
+from attnae.config.checks import flag
+from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import ROOT, tiny_flags
 
 COMMANDS = ("train", "analyze", "encode", "reconstruct", "sample", "walk", "attention", "export", "list")
@@ -95,7 +95,7 @@ MISTAKES = {
 def mistakes_dir(run_dir, tmp_path_factory):
     from torch import save
 
-    from attnae.options import read_config, write_config
+    from attnae.config.files import read_config, write_config
     from attnae.training.module import AttentionVAE
 
     folder = tmp_path_factory.mktemp("mistakes")

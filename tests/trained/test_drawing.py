@@ -6,13 +6,13 @@ from PIL import Image
 
 from attnae.cli import main
 from attnae.config import RunConfig
+from attnae.data.module import ImageData
+from attnae.data.sources import load_digits
+from attnae.evaluation import pictures
+from attnae.evaluation.views import Views
 from attnae.model.vae import VAE
 from attnae.trained.drawing import attention, reconstructions, walk
 from attnae.trained.images import read_images
-from attnae.training import pictures
-from attnae.training.data import ImageData
-from attnae.training.sources import load_digits
-from attnae.training.views import Views
 
 
 def pixels_of(images):

@@ -5,10 +5,10 @@ import pandas as pd
 import torch
 
 from attnae.cli import main
+from attnae.data.sources import load_digits
 from attnae.model.vae import VAE
 from attnae.trained.encode import as_table, encode
 from attnae.trained.images import NamedImages, read_images
-from attnae.training.sources import load_digits
 
 
 def test_csv_and_npz_hold_the_model_s_codes(run_dir, vae, tmp_path, capsys):
@@ -49,7 +49,7 @@ def test_a_folder_s_rows_carry_names_and_sub_folders(run_dir, config, vae, photo
 
 def test_names_that_a_spreadsheet_would_run_are_text():
     codes = {"name": np.array(["=1+1.png", "a.png"]), "mu": np.zeros((2, 1), np.float32)}
-    from attnae.analysis.csv_text import csv_text
+    from attnae.text import csv_text
 
     assert csv_text(as_table(codes)) == "name,mu_0\n'=1+1.png,0.0\na.png,0.0\n"
 

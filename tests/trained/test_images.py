@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from attnae.config import RunConfig
+from attnae.data.folder import load_folder
+from attnae.data.sources import load_digits
 from attnae.errors import UserError
 from attnae.trained.images import read_images
-from attnae.training.folder import load_folder
-from attnae.training.sources import load_digits
 
 
 def test_a_data_set_by_name(config):

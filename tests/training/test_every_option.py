@@ -9,10 +9,10 @@ from PIL import Image
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.rundir.checkpoint import CHECKPOINT
+from attnae.rundir.directory import make_run_directory
 from attnae.training import compilation
 from attnae.training import prepare as prepare_module
-from attnae.training.checkpoint import CHECKPOINT
-from attnae.training.directory import make_run_directory
 from attnae.training.prepare import prepare
 from attnae.training.run import train
 from attnae.training.trainer import make_trainer

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from attnae.training.data import Batch
+from attnae.data.module import Batch
+from attnae.seeding import EVALUATION, generator
 from attnae.training.module import AttentionVAE, learning_rate_factor
 from attnae.training.optimizer import KerasAdam
 from attnae.training.prepare import prepare
 from attnae.training.run import train
-from attnae.training.seeding import EVALUATION, generator
 
 
 def test_schedule_is_the_article_s():

@@ -12,14 +12,14 @@ from rich.console import Console
 
 from attnae import tags
 from attnae.config import RunConfig
+from attnae.config.files import read_config
+from attnae.data.module import ImageData
+from attnae.data.sources import load_digits
 from attnae.errors import UserError
-from attnae.options import read_config
-from attnae.training.checkpoint import CHECKPOINT, load
-from attnae.training.data import ImageData
-from attnae.training.directory import read_unfinished
+from attnae.rundir.checkpoint import CHECKPOINT, load
+from attnae.rundir.directory import read_unfinished
+from attnae.seeding import EVALUATION, generator
 from attnae.training.run import train
-from attnae.training.seeding import EVALUATION, generator
-from attnae.training.sources import load_digits
 from tests.conftest import read_curves, read_events
 
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from attnae.training.checkpoint import CHECKPOINT
-from attnae.training.directory import read_metrics
+from attnae.rundir.checkpoint import CHECKPOINT
+from attnae.rundir.directory import read_metrics
 from tests.conftest import ROOT, read_points, tiny_flags
 
 

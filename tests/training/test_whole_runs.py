@@ -13,8 +13,8 @@ from rich.console import Console
 
 from attnae import tags
 from attnae.cli import train_command
+from attnae.rundir.checkpoint import load
 from attnae.training import callbacks
-from attnae.training.checkpoint import load
 from attnae.training.run import train
 from tests.conftest import ROOT, read_curves, read_events, tiny_flags
 

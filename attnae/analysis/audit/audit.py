@@ -1,0 +1,200 @@
+"""The audit: which runs there are, which can be used, what was varied, and what does not fit.
+
+Section 1 of the report, and the table that everything after it is computed from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from attnae.analysis.audit.cells import find_cells, superseded
+from attnae.analysis.audit.divergence import divergence_tests
+from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, rename_reserved, run_table
+from attnae.analysis.audit.responses import (
+    EpochRule,
+    Goal,
+    alternative_rules,
+    check_rule,
+    choose_response,
+    guess_goal,
+)
+from attnae.analysis.audit.structure import find_structure
+from attnae.analysis.audit.warnings import warn
+from attnae.errors import UserError
+from attnae.reading.run import DIVERGED, UNFINISHED, HParam, Run
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found, and what of it is used.
+
+    Attributes:
+        table: `runs.csv`: run, status, one column a factor, seed (if there is one), response; a row a run.
+            status: finished, unknown (no completion mark), diverged, unfinished, unreadable or duplicate.
+        response: its tag.
+        rule: the epochs at which it is read.
+        goal: whether less ("min") or more ("max") of it is better.
+        factors, constants, identifiers, doubtful, derived, confounded, ignored, incomplete: see `structure.Structure`.
+        expected, missing, seeds_per_cell: see `cells.Cells`; over all runs that are there, used or not.
+        excluded: run, status, reason; a row a run that is not used.
+        duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
+        divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
+        alternatives: the response under other epoch rules, by description; each indexed like `table`.
+        dropped: by run, what could not be read although the run is used.
+        headline: set if runs diverge significantly more often at some level: effects are then among finished
+            runs only, and flatter that level.
+        warnings: what a reader has to know before the numbers, in plain sentences.
+    """
+
+    table: pd.DataFrame
+    response: str
+    rule: EpochRule
+    goal: Goal
+    factors: tuple[str, ...]
+    constants: dict[str, HParam]
+    identifiers: dict[str, str]
+    doubtful: tuple[str, ...]
+    derived: dict[str, tuple[str, ...]]
+    confounded: tuple[tuple[str, ...], ...]
+    ignored: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    expected: int | None
+    missing: pd.DataFrame
+    seeds_per_cell: dict[int, int]
+    excluded: pd.DataFrame
+    duplicates: tuple[tuple[str, str], ...]
+    divergence_tests: pd.DataFrame
+    alternatives: dict[str, pd.Series]
+    dropped: dict[str, tuple[str, ...]]
+    headline: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def seed(self) -> str | None:
+        """The name of the table's seed column, if it has one."""
+        return "seed" if "seed" in self.table else None
+
+    @property
+    def used(self) -> pd.DataFrame:
+        """The rows of `table` to analyse: finished, or without marks, and with a finite response."""
+        return self.table[self.table["status"].isin(USED)]
+
+    @property
+    def ended(self) -> pd.DataFrame:
+        """The rows of `used` and the diverged ones: the table for `fit_study`, which ranks the latter worst."""
+        return self.table[self.table["status"].isin((*USED, DIVERGED))]
+
+    @property
+    def diverged(self) -> tuple[str, ...]:
+        return self.runs_with(DIVERGED)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        return self.runs_with(UNFINISHED)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        return self.runs_with(UNREADABLE)
+
+    def runs_with(self, status: str) -> tuple[str, ...]:
+        """The names of the runs with a status, in the table's order."""
+        return tuple(self.table.loc[self.table["status"] == status, "run"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the table and the alternatives, in plain values for JSON."""
+        plain: dict[str, Any] = {"runs": len(self.table), "used": len(self.used)}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in ("table", "alternatives"):
+                plain[item.name] = value.to_dict("records") if isinstance(value, pd.DataFrame) else value
+        return {**plain, "rule": str(self.rule)}
+
+
+def audit_runs(
+    runs: Sequence[Run],
+    *,
+    response: str | None = None,
+    at: str = "last",
+    factors: Sequence[str] | None = None,
+    goal: Goal | None = None,
+) -> Audit:
+    """Sort out which runs, factors and values the analysis rests on.
+
+    Args:
+        runs: what `read_logs` found.
+        response: a scalar tag; None: the likeliest one.
+        at: the epoch rule, `last`, `best` or `tail:k`.
+        factors: the hyper-parameters to compare; None: all that vary, less identifiers and derived ones.
+        goal: None: by the name of the response.
+
+    Raises:
+        UserError: no two comparable runs, an unknown tag or factor, or an epoch rule that cannot be applied.
+    """
+    rule = EpochRule.parse(at)
+    runs = [rename_reserved(run) for run in runs]
+    whole = [run for run in runs if run.scalars and run.hparams]
+    logged = whole or [run for run in runs if run.scalars]
+    tag = choose_response(logged or runs, response)
+    if len(logged) < 2:
+        raise UserError("only one run has scalar values and hyper-parameters: a comparison needs at least two")
+    settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
+    structure = find_structure(settings, factors)
+    goal = goal or guess_goal(tag)
+    chosen_on = check_rule(whole, tag, rule)
+
+    values = [rule.read(run, tag, goal, chosen_on) for run in runs]
+    table, reasons = run_table(runs, structure, tag, values)
+    started = pd.Series([run.started for run in runs])
+    seed = "seed" if structure.seed is not None else None
+    repetition = pd.Series([tuple(run.hparams.get(name) for name in structure.apart) for run in runs])
+    later = superseded(table[table["status"].isin(USED)], structure.factors, seed, repetition, started)
+    for index, by in later.items():
+        table.loc[index, "status"] = DUPLICATE
+        reasons[index] = f"the same settings and seed as {runs[by].name}, which is later"
+    if not table["status"].isin(USED).any():
+        raise UserError(f"no run finished with a value of {tag}: {reasons[next(iter(reasons))]}")
+
+    known = table[[bool(run.scalars and run.hparams) for run in runs]]
+    cells = find_cells(known[known["status"] != DUPLICATE], structure.factors, seed)
+    tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], structure.factors)
+    headline, warnings = warn(runs, table, structure, cells, later, tests, tag, rule, chosen_on)
+    return Audit(
+        table=table,
+        response=tag,
+        rule=rule,
+        goal=goal,
+        factors=structure.factors,
+        constants=structure.constants,
+        identifiers=structure.identifiers,
+        doubtful=structure.doubtful,
+        derived=structure.derived,
+        confounded=structure.confounded,
+        ignored=structure.ignored,
+        incomplete=structure.incomplete,
+        expected=cells.expected,
+        missing=cells.missing,
+        seeds_per_cell=cells.seeds_per_cell,
+        excluded=pd.DataFrame(
+            [(runs[i].name, table.loc[i, "status"], reason) for i, reason in sorted(reasons.items())],
+            columns=["run", "status", "reason"],
+        ),
+        duplicates=tuple((runs[index].name, runs[by].name) for index, by in later.items()),
+        divergence_tests=tests,
+        alternatives=_alternatives(runs, tag, rule, goal),
+        dropped={run.name: run.problems for i, run in enumerate(runs) if run.problems and i not in reasons},
+        headline=headline,
+        warnings=tuple(warnings),
+    )
+
+
+def _alternatives(runs: Sequence[Run], tag: str, rule: EpochRule, goal: Goal) -> dict[str, pd.Series]:
+    found = {}
+    for label, other, other_rule, chosen_on in alternative_rules(runs, tag, rule):
+        values = [other_rule.read(run, other, goal, chosen_on) for run in runs]
+        found[label] = pd.Series([math.nan if value is None else value for value in values], dtype=float)
+    return found

@@ -1,0 +1,1 @@
+"""Factors, and the one linear model that they make."""

@@ -1,0 +1,79 @@
+"""What a design cannot tell apart: empty combinations of levels and aliased terms, by name."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+
+from attnae.analysis.design.model import INTERCEPT, Design, build
+
+CONSTANT = "constant over the runs"
+_ADVICE = "; it is if interactions are taken to be absent (--interactions none)"
+
+
+def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
+    """The reason that a contrast over the design's columns has no estimate, in plain words."""
+    empty = empty_combinations(design, term)
+    if empty:
+        reason = f"no run has {' or '.join(empty[:3])}{' or others' * (len(empty) > 3)}"
+    else:
+        outside = contrast - design.row_space.T @ (design.row_space @ contrast)
+        aliases = [
+            other
+            for other, columns in design.terms.items()
+            if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
+        ]
+        reason = f"aliased with {', '.join(aliases)}" if aliases else CONSTANT
+    return f"not estimable: {reason}{_ADVICE * _estimable_alone(design, contrast)}"
+
+
+def _estimable_alone(design: Design, contrast: np.ndarray) -> bool:
+    """Whether a contrast of main effects has an estimate once interactions are taken to be absent."""
+    mains = build(design.factors, design.codes, design.blocks, interactions=False)
+    size = mains.matrix.shape[1]
+    if not design.has_interactions or np.any(contrast[size:]):
+        return False
+    outside = contrast[:size] - mains.row_space.T @ (mains.row_space @ contrast[:size])
+    return bool(np.linalg.norm(outside) <= 1e-8 * np.linalg.norm(contrast))
+
+
+def empty_combinations(design: Design, term: str) -> list[str]:
+    """Pairs of levels without a run, among the interactions of model M that the term is part of."""
+    found = []
+    for (i, a), (j, b) in combinations(enumerate(design.factors), 2):
+        pair = f"{a.name}:{b.name}"
+        if pair not in design.terms or not design.members[term] <= design.members[pair]:
+            continue
+        if "continuous" in (a.kind, b.kind):
+            continue
+        present = set(zip(design.codes[:, i].tolist(), design.codes[:, j].tolist(), strict=True))
+        for x, y in product(range(len(a.levels)), range(len(b.levels))):
+            if (x, y) not in present:
+                found.append(f"{a.name}={a.labels[x]} with {b.name}={b.labels[y]}")
+    return found
+
+
+def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
+    """A smallest list of the other terms whose columns span the term's: one where one suffices, else what is
+    left after dropping, from the last on, every term that is not needed. Empty where they do not span it, or the
+    intercept alone does."""
+    columns = design.basis.T @ design.columns([term])
+    if not _spans(design, others, columns) or _spans(design, [INTERCEPT], columns):
+        return []
+    single = [other for other in others if other != INTERCEPT and _spans(design, [INTERCEPT, other], columns)]
+    if single:
+        return single
+    needed = list(others)
+    for other in reversed(others):
+        fewer = [name for name in needed if name != other]
+        if other != INTERCEPT and _spans(design, fewer, columns):
+            needed = fewer
+    return [name for name in needed if name != INTERCEPT]
+
+
+def _spans(design: Design, terms: list[str], columns: np.ndarray) -> bool:
+    # All terms lie in the model's space: compare coordinates, rank instead of runs many.
+    matrix = design.basis.T @ design.columns(terms)
+    solution = np.linalg.lstsq(matrix, columns, rcond=1e-9)[0]
+    return bool(np.linalg.norm(columns - matrix @ solution) <= 1e-7 * np.linalg.norm(columns))

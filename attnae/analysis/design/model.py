@@ -1,0 +1,203 @@
+"""Model M: the one linear model of a study, fixed by its design and never by its responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from attnae.analysis.design.factors import Factor, sum_coding
+from attnae.errors import UserError
+
+Interactions = Literal["auto", "none", "two-way"]
+
+# Two-way interactions enter model M only if they leave this many residual degrees of freedom.
+MIN_RESIDUAL_DF = 5
+# Relative singular value below which a direction of the model matrix counts as absent.
+RANK_TOLERANCE = 1e-9
+
+# Terms that are no factor. `prepare` refuses factors called as the first and the last; a factor `seed` makes no blocks.
+INTERCEPT, BLOCK, RESIDUAL = "(intercept)", "seed", "residual"
+
+
+@dataclass(frozen=True)
+class Design:
+    """A model matrix and the algebra of it that no response enters.
+
+    Attributes:
+        factors: the factors of the study.
+        codes: (runs, factors), each run's level of each factor.
+        blocks: (runs,), each run's block, or None where seeds do not recur across cells.
+        terms: the columns of each term: the intercept, `seed` if there are blocks, `a`, `a:b`.
+        matrix: (runs, columns).
+    """
+
+    factors: tuple[Factor, ...]
+    codes: np.ndarray
+    blocks: np.ndarray | None
+    terms: dict[str, slice]
+    matrix: np.ndarray
+
+    @property
+    def n(self) -> int:
+        return len(self.matrix)
+
+    @cached_property
+    def _svd(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        left, singular, right = np.linalg.svd(self.matrix, full_matrices=False)
+        keep = singular > RANK_TOLERANCE * singular[0]
+        return left[:, keep], singular[keep], right[keep]
+
+    @property
+    def basis(self) -> np.ndarray:
+        """(runs, rank), orthonormal columns that span the model matrix."""
+        return self._svd[0]
+
+    @property
+    def row_space(self) -> np.ndarray:
+        """(rank, columns), orthonormal rows: a contrast is estimable if and only if it lies in their span."""
+        return self._svd[2]
+
+    @cached_property
+    def pseudo_inverse(self) -> np.ndarray:
+        """(columns, runs)."""
+        left, singular, right = self._svd
+        return (right.T / singular) @ left.T
+
+    @property
+    def rank(self) -> int:
+        return self.basis.shape[1]
+
+    @property
+    def residual_df(self) -> int:
+        return self.n - self.rank
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """(runs,), the diagonal of the hat matrix."""
+        return np.einsum("ij,ij->i", self.basis, self.basis)
+
+    @property
+    def condition_number(self) -> float:
+        """Largest over smallest non-zero singular value of the model matrix."""
+        singular = self._svd[1]
+        return float(singular[0] / singular[-1])
+
+    @property
+    def has_interactions(self) -> bool:
+        return any(len(factors) == 2 for factors in self.members.values())
+
+    @property
+    def has_blocks(self) -> bool:
+        return self.blocks is not None and BLOCK in self.terms
+
+    @cached_property
+    def members(self) -> dict[str, frozenset[str]]:
+        """The factors of each term; empty for the intercept and the blocks."""
+        names = [factor.name for factor in self.factors]
+        members = {name: frozenset([name]) for name in names}
+        members |= {f"{a}:{b}": frozenset([a, b]) for a, b in combinations(names, 2)}
+        return {term: members.get(term, frozenset()) for term in self.terms}
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """(runs,), the index of each run's combination of levels, in the order of the levels."""
+        return np.unique(self.codes, axis=0, return_inverse=True)[1].ravel()
+
+    def residuals(self, y: np.ndarray) -> np.ndarray:
+        """What the model leaves of y, shape (runs,) or (runs, studies)."""
+        return y - self.basis @ (self.basis.T @ y)
+
+    def columns(self, terms: Sequence[str]) -> np.ndarray:
+        """(runs, columns) of some of the terms."""
+        return np.hstack([self.matrix[:, self.terms[term]] for term in terms])
+
+    def place(self, term: str, weights: np.ndarray) -> np.ndarray:
+        """(columns,), a contrast that has these weights on the term's columns and zero elsewhere."""
+        contrast = np.zeros(self.matrix.shape[1])
+        contrast[self.terms[term]] = weights
+        return contrast
+
+    def mean_contrast(self, levels: dict[str, int]) -> np.ndarray:
+        """(columns,), the mean response at the given levels, all other factors and blocks at equal weights."""
+        contrast = self.place(INTERCEPT, np.ones(1))
+        given = [(factor, levels[factor.name]) for factor in self.factors if factor.name in levels]
+        for factor, i in given:
+            contrast += self.place(factor.name, factor.coding[i])
+        for (a, i), (b, j) in combinations(given, 2):
+            if f"{a.name}:{b.name}" in self.terms:
+                weights = np.kron(a.interaction_coding()[i], b.interaction_coding()[j])
+                contrast += self.place(f"{a.name}:{b.name}", weights)
+        return contrast
+
+    def subset(self, rows: np.ndarray, *, keep_blocks: bool = True) -> Design:
+        """The same model on some of the runs."""
+        blocks = self.blocks[rows] if keep_blocks and self.blocks is not None else None
+        return build(self.factors, self.codes[rows], blocks, interactions=self.has_interactions)
+
+
+def build(factors: Sequence[Factor], codes: np.ndarray, blocks: np.ndarray | None, *, interactions: bool) -> Design:
+    """The model matrix: blocks, main effects and, if asked for, all two-way interactions."""
+    parts = [(INTERCEPT, np.ones((len(codes), 1)))]
+    if blocks is not None and len(labels := np.unique(blocks)) > 1:
+        parts.append((BLOCK, sum_coding(len(labels))[np.searchsorted(labels, blocks)]))
+    parts += [(factor.name, factor.coding[codes[:, i]]) for i, factor in enumerate(factors)]
+    if interactions:
+        for (i, a), (j, b) in combinations(enumerate(factors), 2):
+            left, right = a.interaction_coding()[codes[:, i]], b.interaction_coding()[codes[:, j]]
+            product = (left[:, :, None] * right[:, None, :]).reshape(len(codes), -1)
+            parts.append((f"{a.name}:{b.name}", product))
+    ends = np.cumsum([block.shape[1] for _, block in parts])
+    terms = {name: slice(int(end - block.shape[1]), int(end)) for (name, block), end in zip(parts, ends, strict=True)}
+    return Design(tuple(factors), codes, blocks, terms, np.hstack([block for _, block in parts]))
+
+
+def choose_model(
+    factors: Sequence[Factor],
+    codes: np.ndarray,
+    blocks: np.ndarray | None,
+    interactions: Interactions = "auto",
+) -> Design:
+    """Model M: blocks + main effects + all two-way interactions if at least five residual degrees of freedom
+    remain, else blocks + main effects.
+
+    Raises:
+        UserError: fewer runs than parameters.
+    """
+    mains = build(factors, codes, blocks, interactions=False)
+    _refuse_too_few(mains)
+    if interactions == "none" or len(factors) < 2:
+        return mains
+    full = build(factors, codes, blocks, interactions=True)
+    if interactions == "two-way":
+        _refuse_too_few(full)
+        return full
+    return full if full.residual_df >= MIN_RESIDUAL_DF else mains
+
+
+def _refuse_too_few(design: Design) -> None:
+    runs, parameters = design.matrix.shape
+    if runs < parameters:
+        lack = parameters - runs
+        raise UserError(
+            f"{runs} finished runs cannot estimate {parameters} parameters ({' + '.join(design.terms)}): "
+            f"at least {lack} more {'run is' if lack == 1 else 'runs are'} needed, or fewer factors (--factors)"
+        )
+
+
+def find_blocks(seeds: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """(runs,) block of each run and the blocks' names; None where no seed recurs across cells.
+
+    A seed that recurs across cells is a block, whatever its p-value. Seeds of one cell only share one block.
+    """
+    labels, index = np.unique(seeds, return_inverse=True)
+    recurs = np.array([len(np.unique(cells[index == i])) > 1 for i in range(len(labels))])
+    if not recurs.any():
+        return None, ()
+    names = tuple(str(label) for label in labels[recurs])
+    number = np.where(recurs, np.cumsum(recurs) - 1, len(names))
+    return number[index], names if recurs.all() else (*names, "other seeds")

@@ -1,0 +1,143 @@
+"""From a table of runs to the responses and the design that the statistics see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.design.factors import level_label, merge_labels, read_factor
+from attnae.analysis.design.model import BLOCK, INTERCEPT, RESIDUAL, Design, Interactions, choose_model, find_blocks
+from attnae.errors import UserError
+from attnae.tags import DIVERGED
+
+LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of a table's columns; `seed`, `status` and `run` may be missing from it."""
+
+    response: str = "response"
+    seed: str | None = "seed"
+    status: str = "status"
+    run: str = "run"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The finished runs of a study.
+
+    Attributes:
+        design: model M.
+        y: (runs,) responses, not transformed.
+        runs: their names.
+        seeds: labels of the blocks, or of all seeds where they are not blocks.
+        dropped_factors: factors of one level, with the level.
+        notes: what was left out, in plain words.
+    """
+
+    design: Design
+    y: np.ndarray
+    runs: tuple[str, ...]
+    seeds: tuple[str, ...]
+    dropped_factors: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    table: pd.DataFrame,
+    factors: Sequence[str],
+    responses: pd.Series,
+    columns: Columns,
+    interactions: Interactions,
+    *,
+    among: pd.Series | None = None,
+) -> Prepared:
+    """Drop what cannot be analysed, say so, and fix model M by what is left.
+
+    Args:
+        responses: one value a row of the table.
+        among: the rows to use; by default those of `finished`.
+
+    Raises:
+        UserError: nothing can be estimated from what is left.
+    """
+    _check_names(table, factors, columns)
+    notes: list[str] = []
+    keep = finished(table, columns) if among is None else among
+    if among is None and not keep.all():
+        counts = table.loc[~keep, columns.status].value_counts(sort=False)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+        notes.append(f"runs left out: {kinds}; effects are among finished runs")
+    values = pd.to_numeric(responses, errors="coerce").astype(float)
+    finite = pd.Series(np.isfinite(values.to_numpy()), index=table.index)
+    if lost := int((keep & ~finite).sum()):
+        notes.append(f"{lost} finished runs without a finite response left out: effects are among the others")
+    known = table[list(factors)].notna().all(axis=1)
+    if lost := int((keep & finite & ~known).sum()):
+        notes.append(f"{lost} runs without a value of {', '.join(factors)} left out")
+    keep = keep & finite & known
+    rows, y = table[keep], values[keep].to_numpy()
+    rows = rows.copy()
+    for name in factors:
+        rows[name] = merge_labels(rows[name].astype(object))
+    _check_responses(y, columns.response)
+
+    read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}
+    dropped = {name: level_label(rows[name].iloc[0]) for name in factors if name not in read}
+    notes += [f"{name} is {level} in all finished runs: dropped" for name, level in dropped.items()]
+    if not read:
+        raise UserError("no factor varies among the finished runs: there is nothing to compare; train with two values")
+    codes = np.column_stack([codes for _, codes in read.values()])
+    seed = None if BLOCK in factors or columns.seed in factors else columns.seed
+    blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
+    design = choose_model([factor for factor, _ in read.values()], codes, blocks, interactions)
+    runs = rows.get(columns.run, rows.index)
+    return Prepared(design, y, tuple(map(str, runs)), seeds, dropped, tuple(notes))
+
+
+def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:
+    """Rows that neither diverged nor are unfinished, unreadable or duplicates; all, where there is no status."""
+    if columns.status not in table:
+        return pd.Series(True, index=table.index)
+    return ~table[columns.status].isin(LEFT_OUT)
+
+
+def _seeds(rows: pd.DataFrame, seed: str | None, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    if seed is None or seed not in rows:
+        return None, ()
+    values = rows[seed].tolist()
+    # A run without a seed shares it with no other.
+    text = np.array([f"?{i}" if pd.isna(value) else level_label(value) for i, value in enumerate(values)])
+    blocks, labels = find_blocks(text, cells)
+    return blocks, labels if blocks is not None else tuple(np.unique(text).tolist())
+
+
+def _check_names(table: pd.DataFrame, factors: Sequence[str], columns: Columns) -> None:
+    if columns.response not in table:
+        raise UserError(f"no column {columns.response!r} in the table; it has {', '.join(map(str, table.columns))}")
+    if not factors:
+        raise UserError("no factors: no hyper-parameter varies between the runs; name some with --factors")
+    if unknown := [name for name in factors if name not in table]:
+        raise UserError(f"{unknown[0]!r} is not a hyper-parameter of these runs; there are {', '.join(table.columns)}")
+    if repeated := [name for name in factors if list(factors).count(name) > 1]:
+        raise UserError(f"factor {repeated[0]!r} is named twice")
+    terms = Counter([INTERCEPT, RESIDUAL, *factors, *(f"{a}:{b}" for a, b in combinations(factors, 2))])
+    if taken := [term for term, count in terms.items() if count > 1]:
+        raise UserError(f"two terms of the model would be called {taken[0]!r}: rename the factors {', '.join(factors)}")
+
+
+def _check_responses(y: np.ndarray, response: str) -> None:
+    if len(y) == 0:
+        raise UserError(f"no finished run has a finite {response}: nothing to analyse; choose another (--response)")
+    if len(y) == 1:
+        raise UserError("only one finished run: nothing to compare it with; train at least one more")
+    if np.ptp(y) == 0:
+        raise UserError(
+            f"{response} is {y[0]:g} in all {len(y)} finished runs: nothing to explain; choose another (--response)"
+        )

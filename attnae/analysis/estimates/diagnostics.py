@@ -1,0 +1,135 @@
+"""Whether model M fits: residuals, spread per level, Box-Cox profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from attnae.analysis.design.model import Design
+from attnae.analysis.inference.contrasts import FULL_LEVERAGE, holm
+
+LAMBDAS = np.round(np.linspace(-2, 2, 81), 2)
+
+
+@dataclass(frozen=True)
+class BoxCox:
+    """Profile likelihood of the power transform (Box & Cox 1964).
+
+    Attributes:
+        profile: columns lambda, log_likelihood.
+        best: the lambda of the highest likelihood.
+        low, high: ends of the likelihood interval at the study's confidence, within [-2, 2].
+    """
+
+    profile: pd.DataFrame
+    best: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Residuals of model M and what they say.
+
+    Attributes:
+        residuals: run, fitted, residual, leverage, studentized (by the error without the run), quantile
+            (normal).
+        spread: factor, level, n, sd of the residuals, one row a level of categorical factors.
+        brown_forsythe: factor, statistic, p, p_holm: equal spread of the levels; None unless cells are
+            replicated.
+        box_cox: None unless all responses are positive and residuals exist; of the untransformed response.
+        largest: run, studentized, p (Bonferroni over the runs) of the largest studentized residual, or None.
+    """
+
+    residuals: pd.DataFrame
+    spread: pd.DataFrame
+    brown_forsythe: pd.DataFrame | None
+    box_cox: BoxCox | None
+    largest: dict[str, float | str] | None
+
+
+def diagnose(
+    design: Design, y: np.ndarray, raw: np.ndarray, runs: list[str], *, replicated: bool, alpha: float
+) -> Diagnostics:
+    """Diagnostics of responses y (transformed) and raw (not transformed), both (runs,)."""
+    residual = design.residuals(y - y.mean())
+    studentized = _studentized(design, residual)
+    rank = stats.rankdata(residual, method="ordinal")
+    residuals = pd.DataFrame(
+        {
+            "run": runs,
+            "fitted": y - residual,
+            "residual": residual,
+            "leverage": design.leverage,
+            "studentized": studentized,
+            "quantile": stats.norm.ppf((rank - 0.375) / (design.n + 0.25)),
+        }
+    )
+    groups = [
+        (factor, level, residual[design.codes[:, column] == i])
+        for column, factor in enumerate(design.factors)
+        if factor.kind != "continuous"
+        for i, level in enumerate(factor.labels)
+    ]
+    spread = pd.DataFrame(
+        [
+            {"factor": f.name, "level": level, "n": len(r), "sd": r.std(ddof=1) if len(r) > 1 else np.nan}
+            for f, level, r in groups
+        ],
+        columns=["factor", "level", "n", "sd"],
+    )
+    test = _brown_forsythe(design, residual) if replicated and design.residual_df else None
+    positive = design.residual_df > 0 and (raw > 0).all()
+    box_cox = box_cox_profile(design, raw, alpha=alpha) if positive else None
+    return Diagnostics(residuals, spread, test, box_cox, _largest(design, studentized, runs))
+
+
+def box_cox_profile(design: Design, raw: np.ndarray, *, alpha: float) -> BoxCox:
+    """log L(lambda) = -n/2 log(RSS of (y^lambda - 1) / lambda / n) + (lambda - 1) sum log y."""
+    logs = np.log(raw)
+    scaled = logs - logs.mean()
+    # y is divided by its geometric mean: the Jacobian term vanishes, and powers stay of one size.
+    transformed = np.array([scaled if abs(p) < 1e-12 else np.expm1(p * scaled) / p for p in LAMBDAS]).T
+    rss = (design.residuals(transformed) ** 2).sum(axis=0)
+    log_likelihood = -design.n / 2 * np.log(np.maximum(rss, np.finfo(float).tiny) / design.n)
+    inside = LAMBDAS[log_likelihood >= log_likelihood.max() - stats.chi2.ppf(1 - alpha, 1) / 2]
+    profile = pd.DataFrame({"lambda": LAMBDAS, "log_likelihood": log_likelihood})
+    best = float(LAMBDAS[log_likelihood.argmax()])
+    return BoxCox(profile, best, float(inside.min()), float(inside.max()))
+
+
+def _studentized(design: Design, residual: np.ndarray) -> np.ndarray:
+    df = design.residual_df - 1
+    free = 1 - design.leverage
+    if df < 1:
+        return np.full(design.n, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deleted = (residual @ residual - residual**2 / free) / df
+        value = residual / np.sqrt(np.maximum(deleted, 0) * free)
+    return np.where(design.leverage > FULL_LEVERAGE, np.nan, value)
+
+
+def _largest(design: Design, studentized: np.ndarray, runs: list[str]) -> dict[str, float | str] | None:
+    if not np.isfinite(studentized).any():
+        return None
+    i = int(np.nanargmax(np.abs(studentized)))
+    p = 2 * stats.t.sf(abs(studentized[i]), design.residual_df - 1) * design.n
+    return {"run": runs[i], "studentized": float(studentized[i]), "p": float(min(1.0, p))}
+
+
+def _brown_forsythe(design: Design, residual: np.ndarray) -> pd.DataFrame:
+    """Brown & Forsythe (1974): analysis of variance of absolute deviations from the level's median; of levels
+    with three runs or more, for two are as far from their median as each other."""
+    rows = []
+    for column, factor in enumerate(design.factors):
+        groups = [residual[design.codes[:, column] == i] for i in range(len(factor.levels))]
+        if factor.kind == "continuous" or min(map(len, groups)) < 3:
+            continue
+        statistic, p = stats.levene(*groups, center="median")
+        rows.append({"factor": factor.name, "statistic": float(statistic), "p": float(p)})
+    table = pd.DataFrame(rows, columns=["factor", "statistic", "p"])
+    table["p_holm"] = holm(table["p"].to_numpy())
+    return table

@@ -1,0 +1,1 @@
+"""Contrasts of the model: estimates, errors, tests, verdicts. Arrays in, arrays out."""

@@ -1,0 +1,164 @@
+"""Contrasts of a linear model with HC2 standard errors and Bell-McCaffrey degrees of freedom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from attnae.analysis.design.model import Design
+
+# Leverages this near to 1 leave no residual: the run is fitted exactly, and HC2 divides zero by zero.
+FULL_LEVERAGE = 1 - 1e-8
+# Estimates and residuals below this share of the responses' spread are rounding errors of an exact zero.
+ROUNDING = 1e-12
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a contrast amounts to in one study, each (contrasts,), or in many, each (contrasts, studies).
+
+    Attributes:
+        df: degrees of freedom, (contrasts,) or (contrasts, 1); they depend on the design alone.
+    """
+
+    estimate: np.ndarray
+    std_error: np.ndarray
+    df: np.ndarray
+    p: np.ndarray
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of two-sided intervals, unadjusted for the number of contrasts."""
+        half = stats.t.ppf((1 + level) / 2, self.df) * self.std_error
+        return self.estimate - half, self.estimate + half
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """Linear functions of the responses and everything about their errors that the design alone fixes.
+
+    Attributes:
+        weights: (contrasts, runs), the estimate is weights @ y; NaN where a contrast is not estimable.
+        df: (contrasts,), Satterthwaite degrees of freedom of the HC2 variance, or the residual ones if
+            pooled.
+        pooled: (contrasts,), whether the common residual variance stands in for HC2 because the contrast
+            leans on a run of leverage 1.
+        error_weights: (contrasts, runs), the variance is error_weights @ residuals**2.
+    """
+
+    design: Design
+    weights: np.ndarray
+    df: np.ndarray
+    pooled: np.ndarray
+    error_weights: np.ndarray
+
+    @property
+    def estimable(self) -> np.ndarray:
+        return ~np.isnan(self.weights).any(axis=1)
+
+    def fit(self, y: np.ndarray) -> Estimates:
+        """Estimates from responses of shape (runs,), or (runs, studies) for many studies of one design."""
+        centre = y.mean(axis=0)
+        deviations = y - centre
+        tiny = ROUNDING * np.abs(deviations).max(axis=0)
+        moved = _snap(self.weights @ deviations, tiny)
+        total = np.where(np.abs(sums := self.weights.sum(axis=1)) > ROUNDING, sums, 0.0)
+        estimate = moved + np.multiply.outer(total, centre)
+        residuals = _snap(self.design.residuals(deviations), tiny)
+        std_error = np.sqrt(self.error_weights @ residuals**2)
+        df = self.df if y.ndim == 1 else self.df[:, None]
+        return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))
+
+
+def contrasts(design: Design, rows: np.ndarray, *, pooled: bool = False) -> Contrasts:
+    """Contrasts given as rows over the design's columns, shape (contrasts, columns).
+
+    The variance is HC2 (MacKinnon & White 1985): squared residuals over one minus their leverage. Its degrees
+    of freedom match the first two moments of that variance under equal errors to a scaled chi-squared (Bell &
+    McCaffrey 2002; Imbens & Kolesar 2016, eq. 10 for clusters of one run).
+
+    Args:
+        pooled: take the common residual variance for all contrasts.
+    """
+    rows = np.atleast_2d(rows)
+    estimable = is_estimable(design, rows)
+    weights = rows @ design.pseudo_inverse
+    weights[np.abs(weights) < ROUNDING * np.abs(weights).max(axis=1, keepdims=True)] = 0.0
+
+    exact = design.leverage > FULL_LEVERAGE
+    on_exact = (np.abs(weights[:, exact]) > 1e-8 * np.abs(weights).max(axis=1, keepdims=True)).any(axis=1)
+    use_pooled = on_exact | pooled
+    shrinkage = np.where(exact, 1.0, 1 - design.leverage)
+    hc2 = np.where(exact, 0.0, weights**2 / shrinkage)
+
+    squared_norm = (weights**2).sum(axis=1)
+    if design.residual_df > 0:
+        common = np.repeat(squared_norm[:, None] / design.residual_df, design.n, axis=1)
+        df = np.where(use_pooled, design.residual_df, _satterthwaite(design, hc2, squared_norm))
+        error_weights = np.where(use_pooled[:, None], common, hc2)
+    else:
+        df, error_weights = np.full(len(rows), np.nan), np.full_like(weights, np.nan)
+    df[~estimable], weights[~estimable], error_weights[~estimable] = np.nan, np.nan, np.nan
+    return Contrasts(design, weights, df, use_pooled, error_weights)
+
+
+def is_estimable(design: Design, rows: np.ndarray) -> np.ndarray:
+    """(contrasts,), whether each lies in the row space of the model matrix: whether runs determine it."""
+    outside = rows - (rows @ design.row_space.T) @ design.row_space
+    return np.linalg.norm(outside, axis=1) <= 1e-8 * np.maximum(np.linalg.norm(rows, axis=1), 1e-300)
+
+
+def point_estimates(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(contrasts,) estimates alone, without their errors; NaN where not estimable."""
+    centre = y.mean()
+    total = rows @ (design.pseudo_inverse @ np.ones(design.n))
+    values = rows @ (design.pseudo_inverse @ (y - centre)) + total * centre
+    return np.where(is_estimable(design, rows), values, np.nan)
+
+
+def _satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """2 E[V]^2 / Var[V] of V = sum_i q_i e_i^2 with e = (I - H) errors and q a row of `hc2`.
+
+    With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2. With H = B B' the
+    double sum over runs is that of the squared entries of C'C, C = sqrt(q) B, or of C C', whichever is smaller.
+    """
+    diagonal = hc2**2 @ (1 - 2 * design.leverage)
+    cross = np.empty(len(hc2))
+    for i, q in enumerate(hc2):
+        runs = q > 0
+        scaled = np.sqrt(q[runs])[:, None] * design.basis[runs]
+        gram = scaled.T @ scaled if scaled.shape[1] < len(scaled) else scaled @ scaled.T
+        cross[i] = np.sum(gram**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return expected**2 / (diagonal + cross)
+
+
+def two_sided_p(estimate: np.ndarray, std_error: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """P(|T| >= |estimate / std_error|); an exact zero has p = 1, a non-zero without any error p = 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where((estimate == 0) & (std_error == 0), 0.0, estimate / std_error)
+    return 2 * stats.t.sf(np.abs(t), df)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values (Holm 1979) along the first axis; NaN is not in the family."""
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p, axis=0)
+    ordered = np.take_along_axis(p, order, axis=0)
+    size = np.isfinite(p).sum(axis=0)
+    rank = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
+    stepped = np.maximum.accumulate(ordered * (size - rank), axis=0)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=0)
+    return np.where(np.isfinite(p), adjusted, np.nan)
+
+
+def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
+    """The smallest effect found with a power of 80% by a two-sided test at alpha over the family's size."""
+    return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))
+
+
+def _snap(values: np.ndarray, tiny: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(values) <= tiny, 0.0, values)

@@ -1,0 +1,94 @@
+"""Permutation tests of single factors: no assumption about the distribution of the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.design.factors import Factor
+from attnae.analysis.design.model import Design
+from attnae.analysis.inference.anova import added_space
+from attnae.analysis.inference.contrasts import holm
+
+WITHIN_STRATA = "labels within strata"
+FREEDMAN_LANE = "Freedman-Lane within seed"
+# Values shuffled at once: bounds the memory of large studies.
+CHUNK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What is permuted, and within which strata; all (runs,)."""
+
+    method: str
+    values: np.ndarray
+    strata: np.ndarray
+
+
+def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 0) -> pd.DataFrame:
+    """One row a factor: factor, statistic (type-II SS), p, p_holm, method, draws.
+
+    The labels of a factor are permuted within strata of runs that agree in all other factors and the seed;
+    there it is the same as permuting responses, and the design stays as it is. Where fewer than half of the
+    runs lie in strata with two levels of the factor, residuals of the model without the factor are permuted
+    within seeds instead (Freedman & Lane 1983). p = (1 + draws at least as extreme) / (1 + draws). The null
+    hypothesis is that the factor changes nothing, alone or in an interaction.
+    """
+    rows = []
+    for position, factor in enumerate(design.factors):
+        space = added_space(design, factor.name)
+        scheme = choose_scheme(design, factor, position, y - y.mean())
+        observed = float(np.sum((space.T @ scheme.values) ** 2))
+        rng = np.random.default_rng([seed, position])
+        p = p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
+        rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
+    table = pd.DataFrame(rows)
+    table.insert(3, "p_holm", holm(table["p"].to_numpy()))
+    return table
+
+
+def strata_of(design: Design, position: int) -> np.ndarray:
+    """(runs,) index of the combination of all other factors and the block."""
+    others = np.delete(design.codes, position, axis=1)
+    if design.blocks is not None:
+        others = np.column_stack([others, design.blocks])
+    return np.unique(others, axis=0, return_inverse=True)[1].ravel()
+
+
+def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> Scheme:
+    strata = strata_of(design, position)
+    codes = design.codes[:, position]
+    low = np.full(strata.max() + 1, len(factor.levels))
+    high = np.full(strata.max() + 1, -1)
+    np.minimum.at(low, strata, codes)
+    np.maximum.at(high, strata, codes)
+    if (low < high)[strata].mean() >= 0.5:
+        return Scheme(WITHIN_STRATA, y, strata)
+    reduced = design.columns([term for term, members in design.members.items() if factor.name not in members])
+    residuals = y - reduced @ np.linalg.lstsq(reduced, y, rcond=1e-9)[0]
+    blocks = design.blocks if design.blocks is not None else np.zeros(design.n, dtype=int)
+    return Scheme(FREEDMAN_LANE, residuals, blocks)
+
+
+def p_value(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+    groups = _groups(scheme.strata)
+    # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
+    threshold = observed * (1 - 1e-9)
+    step = max(1, CHUNK // len(scheme.values))
+    extreme = 0
+    for start in range(0, draws, step):
+        shuffled = np.tile(scheme.values, (min(step, draws - start), 1))
+        for rows in groups:
+            shuffled[:, rows] = rng.permuted(shuffled[:, rows], axis=2)
+        extreme += int((((shuffled @ space) ** 2).sum(axis=1) >= threshold).sum())
+    return (1 + extreme) / (1 + draws)
+
+
+def _groups(strata: np.ndarray) -> list[np.ndarray]:
+    """For each size of strata above one, (strata, size) rows of the runs in them."""
+    order = np.argsort(strata, kind="stable")
+    sizes = np.bincount(strata)
+    starts = np.cumsum(sizes) - sizes
+    return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes[sizes > 1]).tolist()]

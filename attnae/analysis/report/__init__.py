@@ -1,0 +1,1 @@
+"""A result, said: on the terminal, on a page, in files."""

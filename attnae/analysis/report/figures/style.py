@@ -1,0 +1,103 @@
+"""How all figures look, and how one becomes SVG text."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from attnae.text import clean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Green, red, amber, blue, grey; told apart by the colour-blind through the words beside them.
+VERDICT_COLOURS = {
+    "helps": "#1a7f4b",
+    "best": "#1a7f4b",
+    "hurts": "#c0362c",
+    "worse": "#c0362c",
+    "suggestive": "#b7791f",
+    "negligible": "#2b6cb0",
+    "undetermined": "#6b7280",
+    "tied": "#6b7280",
+}
+ACCENT, GREY, FAINT = "#2b6cb0", "#6b7280", "#d1d5db"
+LINES = ("#2b6cb0", "#c05621", "#1a7f4b", "#805ad5", "#b83280", "#4a5568")
+WIDTH = 6.4  # inches
+MAX_LABEL, MAX_LEVEL = 26, 15
+# More markers than this become one picture inside the SVG, which would grow without bound otherwise.
+MANY_POINTS = 1500
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    # Names of hyper-parameters may hold dollars: they are text, not formulas.
+    "text.parse_math": False,
+    "text.usetex": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": "#374151",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.formatter.use_mathtext": False,
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "legend.frameon": False,
+}
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """The style of all figures, without a display and without touching anyone's settings."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # A browser has fonts for the names that DejaVu cannot write.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def label(text: object, limit: int = MAX_LABEL) -> str:
+    """A name in a figure; of a long one start and end, for levels often differ at the end only."""
+    shown = clean(text)
+    half = (limit - 1) // 2
+    return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """A figure as SVG text that may stand inside a page: ids of its own, a title, no fixed size, no metadata."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    root = ElementTree.fromstring(buffer.getvalue())
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key == "id":
+                element.set(key, f"{name}-{value}")
+            elif key == f"{{{XLINK}}}href" and value.startswith("#"):
+                element.set(key, f"#{name}-{value[1:]}")
+            elif "url(#" in value:
+                element.set(key, value.replace("url(#", f"url(#{name}-"))
+    root.set("role", "img")
+    root.set("aria-label", description)
+    title = ElementTree.Element(f"{{{SVG}}}title")
+    title.text = description
+    root.insert(0, title)
+    return ElementTree.tostring(root, encoding="unicode")

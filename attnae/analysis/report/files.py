@@ -1,0 +1,61 @@
+"""Writes the files of a report into their directory, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from attnae.analysis.report.figures.figures import DESCRIPTIONS, draw_figures
+from attnae.analysis.report.html import render_html
+from attnae.analysis.report.json_report import SCHEMA, csv_tables, json_text
+from attnae.analysis.report.report import Report
+from attnae.errors import UserError
+from attnae.files import write_text
+from attnae.text import csv_text
+
+PAGE, VALUES, FIGURES = "report.html", "report.json", "figures"
+
+
+def report_files(report: Report) -> dict[str, str | None]:
+    """Text by path relative to the report's directory; None for files that do not apply to this study."""
+    figures = draw_figures(report.result)
+    tables = {f"{name}.csv": table for name, table in csv_tables(report).items()}
+    found: dict[str, str | None] = {
+        name: csv_text(table) if table is not None else None for name, table in tables.items()
+    }
+    found[VALUES] = json_text(report)
+    found |= {f"{FIGURES}/{name}.svg": figures.get(name) for name in DESCRIPTIONS}
+    names = [PAGE, *(name for name, text in found.items() if text is not None)]
+    return {PAGE: render_html(report, figures, names[1:]), **found}
+
+
+def write_report(files: dict[str, str | None], directory: Path) -> list[str]:
+    """Write the files; the names of those written.
+
+    What an earlier report left there under these names, and this study does not have, goes: it would pass for a
+    result of this one. Nothing else is touched.
+
+    Raises:
+        UserError: the directory cannot be written to.
+    """
+    try:
+        earlier = _is_report(directory)
+        for name, text in files.items():
+            if text is not None:
+                write_text(directory / name, text)
+            elif earlier:
+                (directory / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{directory} cannot be written to ({error.strerror}): choose another place with --out"
+        ) from error
+    return [name for name, text in files.items() if text is not None]
+
+
+def _is_report(directory: Path) -> bool:
+    """Whether an earlier report lies there."""
+    try:
+        content = json.loads((directory / VALUES).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("schema") == SCHEMA

@@ -1,0 +1,194 @@
+"""From a table of runs to everything that the report says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.design.model import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design.prepare import Columns, Prepared, prepare
+from attnae.analysis.estimates.article import article_table
+from attnae.analysis.estimates.best import baseline_table, cells_table
+from attnae.analysis.estimates.diagnostics import diagnose
+from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, main_rows
+from attnae.analysis.estimates.interactions import interactions_table
+from attnae.analysis.estimates.lenth import lenth
+from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
+from attnae.analysis.estimates.noise import pure_error, seed_effects, seed_interactions
+from attnae.analysis.estimates.sensitivity import reversals, sensitivity_table
+from attnae.analysis.inference.anova import anova_table
+from attnae.analysis.inference.permutation import permutation_table
+from attnae.analysis.inference.power import next_steps_table
+from attnae.analysis.inference.saturated import is_replicated
+from attnae.analysis.inference.verdicts import Goal
+from attnae.analysis.result import Model, Noise, StudyResult
+from attnae.analysis.statistics import further_tables
+from attnae.errors import UserError
+
+
+def fit_study(
+    table: pd.DataFrame,
+    factors: Sequence[str],
+    *,
+    response: str = "response",
+    seed: str | None = "seed",
+    status: str = "status",
+    run: str = "run",
+    log: bool = False,
+    goal: Goal = "min",
+    alpha: float = 0.05,
+    interactions: Interactions = "auto",
+    baseline: Mapping[str, object] | None = None,
+    negligible: float | None = None,
+    target: float | None = None,
+    alternatives: Mapping[str, pd.Series] | None = None,
+    permutations: int = 9999,
+    random_seed: int = 0,
+) -> StudyResult:
+    """Which factors move the response, by how much, and how sure that is.
+
+    Args:
+        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and run.
+            Rows that diverged, are unfinished, unreadable or duplicates, or whose response is not finite, are left
+            out, and said.
+        factors: columns whose levels are compared.
+        response, seed, status, run: names of columns; all but the response may be missing from the table.
+        log: analyse the natural logarithm of the response.
+        goal: whether small or large responses are better.
+        alpha: 1 - confidence of intervals, and familywise error of verdicts.
+        interactions: two-way interactions in model M: as the design allows, never, or always.
+        baseline: factor -> level; the other combinations of these factors are compared with it.
+        negligible: effects within +- this are called negligible where the 90% interval says so.
+        target: the effect that more seeds should find; by default each row's own estimate.
+        alternatives: the response under other epoch rules, by name, on the table's index.
+        permutations: draws of the permutation tests; 0 for none. Their random numbers come from random_seed.
+
+    Raises:
+        UserError: nothing can be estimated, or an option does not fit the table.
+    """
+    _check_options(goal, alpha, interactions, negligible, target, permutations)
+    reading = Reading(goal, alpha, log, negligible)
+    columns = Columns(response, seed, status, run)
+    data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
+    y = _transform(data, response) if log else data.y
+    design = data.design
+    compared = baseline_table(design, y, baseline, reading) if baseline else None
+    family = MainEffects.of(design)
+    effects = effects_table(family, y, reading)
+    pairs = interactions_table(design, y, reading)
+    anova = anova_table(design, y)
+    sensitivity, problems = sensitivity_table(
+        effects, table, factors, columns, interactions, reading, alternatives or {}
+    )
+    return StudyResult(
+        response=response,
+        reading=reading,
+        factors=design.factors,
+        dropped_factors=data.dropped_factors,
+        design=design,
+        model=_summarise(design, y, interactions),
+        article=article_table(design.factors, design.codes, y, alpha=alpha),
+        effects=effects,
+        anova=anova,
+        interactions=pairs,
+        noise=_noise(family, data, y, alpha),
+        marginal_means=marginal_means_table(design, y, alpha=alpha),
+        pairwise=pairwise_table(family, y, alpha=alpha),
+        simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
+        diagnostics=diagnose(design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha),
+        sensitivity=sensitivity,
+        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
+        reversals=reversals(sensitivity),
+        cells=cells_table(design, y, reading),
+        baseline=compared,
+        next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
+        further=further_tables(design, y, reading),
+        notes=(*data.notes, *problems),
+    )
+
+
+def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Model:
+    centred = y - y.mean()
+    residuals = design.residuals(centred)
+    rss = float(residuals @ residuals)
+    terms = tuple(term for term in design.terms if term != INTERCEPT)
+    if interactions != "auto":
+        reason = f"interactions: {interactions}, as asked for"
+    elif len(design.factors) < 2:
+        reason = "one factor has no interactions"
+    elif design.has_interactions:
+        reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
+    else:
+        reason = f"two-way interactions would leave fewer than {MIN_RESIDUAL_DF} residual degrees of freedom"
+    return Model(
+        formula=f"response ~ {' + '.join(terms)}",
+        terms=terms,
+        reason=reason,
+        runs=design.n,
+        cells=int(design.cells.max()) + 1,
+        parameters=design.matrix.shape[1],
+        rank=design.rank,
+        residual_df=design.residual_df,
+        residual_sd=float(np.sqrt(rss / design.residual_df)) if design.residual_df else np.nan,
+        r_squared=1 - rss / float(centred @ centred),
+        condition_number=design.condition_number,
+    )
+
+
+def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> Noise:
+    design = family.design
+    pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
+    blocks = design.has_blocks
+    counts = np.bincount(design.cells)
+    validity = "valid for this seed only" if len(data.seeds) < 2 else "each with its own seed"
+    if pure is not None:
+        method, statement = "pure error", "noise is seen between runs of the same cell"
+    elif screening is not None:
+        method, statement = "lenth", f"one run a cell, {validity}: Lenth's method is screening only"
+    else:
+        method, statement = "residual", f"one run a cell, {validity}: noise is what model M leaves"
+    return Noise(
+        method=method,
+        statement=statement,
+        seeds=data.seeds,
+        blocks=blocks,
+        runs_per_cell=(int(counts.min()), int(counts.max())),
+        pure_error=pure,
+        lenth=screening,
+        seed_interactions=seed_interactions(design, y),
+        seed_effects=seed_effects(design, family.keys, main_rows(design), y, data.seeds, alpha),
+    )
+
+
+def _transform(data: Prepared, response: str) -> np.ndarray:
+    if (data.y <= 0).any():
+        run = data.runs[int(data.y.argmin())]
+        raise UserError(f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response")
+    return np.log(data.y)
+
+
+def _check_options(
+    goal: str,
+    alpha: float,
+    interactions: str,
+    negligible: float | None,
+    target: float | None,
+    permutations: int,
+) -> None:
+    choices: dict[str, tuple[Any, tuple[str, ...]]] = {
+        "goal": (goal, ("min", "max")),
+        "interactions": (interactions, ("auto", "none", "two-way")),
+    }
+    for name, (value, valid) in choices.items():
+        if value not in valid:
+            raise UserError(f"--{name} {value!r}: choose from {', '.join(valid)}")
+    if not 0 < alpha < 1:
+        raise UserError(f"--alpha {alpha}: choose a number between 0 and 1, such as 0.05")
+    for name, size in (("negligible", negligible), ("target", target)):
+        if size is not None and not size > 0:
+            raise UserError(f"--{name} {size}: choose a positive number, in units of the response")
+    if permutations < 0:
+        raise UserError(f"--permutations {permutations}: choose 0 (none) or more")

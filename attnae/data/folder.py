@@ -1,0 +1,143 @@
+"""A directory of images as a data set."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from attnae.errors import UserError
+from attnae.data.sources import DataSet, Images, scattered
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
+_DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L"}
+
+
+def load_folder(directory: Path, image_size: int | None, channels: int | None) -> DataSet:
+    """The images below `directory`, or below its sub-folder `train`, as a data set; the first folder is the label.
+
+    The test set is the sub-folder `test`, if there is one, else a fixed tenth by file name. Images are cropped
+    to a central square and scaled to `image_size`; `channels` 1 turns them grey, 3 into colour.
+
+    Raises `UserError` for a directory without images, a file that is no image, and images of mixed sizes or channels
+    where `image_size` or `channels` do not settle it; it names the files.
+    """
+    if not directory.is_dir():
+        raise UserError(f"--data-dir {directory}: there is no such folder of images")
+    test_root = directory / "test"
+    train_root = directory / "train" if (directory / "train").is_dir() else directory
+    train_paths, test_paths = list(image_paths(train_root, skip=test_root)), list(image_paths(test_root))
+    if not test_paths:
+        test_root = train_root
+        chosen = set(
+            scattered([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
+        )
+        test_paths = [path for index, path in enumerate(train_paths) if index in chosen]
+        train_paths = [path for index, path in enumerate(train_paths) if index not in chosen]
+    if not train_paths:
+        raise UserError(
+            f"--data-dir {directory}: found {len(test_paths)} images ({', '.join(sorted(SUFFIXES))}), "
+            "too few to train on"
+        )
+    everything = [*train_paths, *test_paths]
+    images = _load_all(everything, image_size, channels)
+    folders = [folder_label(path, train_root) for path in train_paths] + [
+        folder_label(path, test_root) for path in test_paths
+    ]
+    names = {folder: index for index, folder in enumerate(sorted(set(folders) - {""}))}
+    labels = np.array([names.get(folder, -1) for folder in folders], dtype=np.int64)
+    split = len(train_paths)
+    return DataSet(Images(images[:split], labels[:split]), Images(images[split:], labels[split:]))
+
+
+def image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
+    """The images below the directory by name. Links to folders are not followed, so that a loop cannot trap us."""
+    found = []
+    for folder, subfolders, files in os.walk(directory):
+        subfolders[:] = [name for name in subfolders if Path(folder) / name != skip and not name.startswith(".")]
+        found += [Path(folder) / name for name in files if _is_image(Path(folder) / name)]
+    return iter(sorted(found))
+
+
+def _is_image(path: Path) -> bool:
+    """Whether its name says so, and it is a file: a pipe of that name would be waited for."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def folder_label(path: Path, root: Path) -> str:
+    """The first folder below the root on the way to the image; nothing where it lies in the root itself."""
+    folders = path.relative_to(root).parts[:-1]
+    return folders[0] if folders else ""
+
+
+def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -> np.ndarray:
+    images = []
+    first: tuple[Path, tuple[int, ...]] | None = None
+    for path in paths:
+        image = load_image(path, image_size, channels)
+        if first is None:
+            first = (path, image.shape)
+        if image.shape[0] != first[1][0]:
+            raise UserError(f"{first[0]} and {path} differ in channels: say --channels 1 (grey) or 3 (colour)")
+        if image.shape != first[1] or image.shape[1] != image.shape[2]:
+            raise UserError(
+                f"{path} is {image.shape[2]}x{image.shape[1]}, {first[0]} {first[1][2]}x{first[1][1]}, and both must "
+                f"be squares of one size: say --image-size {min(min(image.shape[1:]), min(first[1][1:]))} to scale them"
+            )
+        images.append(image)
+    return np.stack(images)
+
+
+def load_image(path: Path, image_size: int | None, channels: int | None) -> np.ndarray:
+    """The image in a file as uint8 (C, H, W), scaled and turned grey or into colour as in `load_folder`.
+
+    Raises `UserError` for a file that is no image, or a broken one.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow warns of and still reads is no mistake of the user's
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                opened.verify()  # the checksums of a PNG, which its decoder passes over
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened)
+                if image.mode in _DEEP_MODES:
+                    image = _to_eight_bits(image, path)
+                grey = channels == 1 or (channels is None and image.mode in _GREY_MODES)
+                return pixels_of(image.convert("L" if grey else "RGB"), image_size)
+    except UserError:
+        raise
+    except (MemoryError, OverflowError) as error:
+        size = "" if image_size is None else f" at --image-size {image_size}"
+        raise UserError(f"{path}{size} does not fit into memory") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is not an image, whatever its name says: take it out, or replace it") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is truncated or corrupt ({error}): take it out, or replace it") from error
+
+
+def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:
+    """A grey or RGB image as uint8 (C, H, W); with an `image_size`, its central square, scaled to that side."""
+    if image_size is not None:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+        image = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    """Grey values of 16 bits (65535 is white) or reals from 0 to 1 to 8 bits."""
+    values = np.asarray(image, dtype=np.float64)
+    white = 1.0 if image.mode == "F" else 65535.0
+    if not (values.min() >= 0 and values.max() <= white):
+        raise UserError(f"{path} has grey values from {values.min():g} to {values.max():g}: scale them to 0..{white:g}")
+    return Image.fromarray(np.rint(values / white * 255).astype(np.uint8))

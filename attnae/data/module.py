@@ -1,0 +1,188 @@
+"""A data set in memory, its splits, and its batches.
+
+Images are one uint8 tensor, on the device where it fits, and a batch is an index into it: nothing is done per image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from attnae.errors import UserError
+from attnae.seeding import ORDER, SPLIT, generator
+from attnae.data.sources import DataSet, Images, scattered
+
+# As large as a batch of training, so that scoring takes no more memory than it.
+EVALUATION_BATCH = 64
+
+
+class Batch(NamedTuple):
+    """Images and where they stand in their split."""
+
+    images: Tensor  # uint8 (B, C, H, W)
+    positions: Tensor  # int64 (B,)
+
+
+class Batches:
+    """The batches of one rank: each global batch of an order is shared out among the ranks.
+
+    `order()` gives the positions of one pass, (N,). Where `training`, ranks get equal parts (fewer images than ranks
+    are dropped from the last batch) and a part of one image is dropped, since batch norm needs two; otherwise every
+    image comes exactly once.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        order: Callable[[], Tensor],
+        batch_size: int,
+        *,
+        training: bool,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.images = images
+        self.order = order
+        self.batch_size = batch_size
+        self.training = training
+        self.rank = rank
+        self.world_size = world_size
+        last = len(images) % batch_size
+        dropped = training and last // world_size < 2
+        self._count = len(images) // batch_size + (last > 0 and not dropped)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Batch]:
+        # The body runs at the first `next`, when the epoch that decides the order is known.
+        for part in self.order().to(self.images.device).split(self.batch_size)[: self._count]:
+            even = len(part) - len(part) % self.world_size if self.training else len(part)
+            index = part[self.rank : even : self.world_size]
+            yield Batch(self.images[index], index)
+
+
+class ImageData(pl.LightningDataModule):
+    """The splits of a data set: train, val (held out by seed; the test set where `val_size` is 0) and test."""
+
+    def __init__(
+        self,
+        data: DataSet,
+        *,
+        batch_size: int = 64,
+        val_size: int = 5000,
+        limit_train: int | None = None,
+        limit_test: int | None = None,
+        seed: int = 768,
+    ) -> None:
+        super().__init__()
+        train, test = _limited(data.train, limit_train), _limited(data.test, limit_test)
+        order = torch.randperm(len(train.images), generator=generator(seed, SPLIT)).numpy()
+        held_out = min(val_size, len(order) // 12) if len(order) >= 12 else min(val_size, 1)
+        kept, held = sorted(order[held_out:]), sorted(order[:held_out])
+        if len(kept) < 2:
+            raise UserError(f"{len(kept)} training images are too few: batch norm needs at least 2")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.labels = {"train": train.labels[kept], "val": train.labels[held], "test": test.labels}
+        self.images = {
+            "train": torch.from_numpy(train.images[kept]),
+            "val": torch.from_numpy(train.images[held]),
+            "test": torch.from_numpy(test.images.copy()),
+        }
+        if not held_out:
+            self.images["val"], self.labels["val"] = self.images["test"], self.labels["test"]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Images in each split."""
+        return {split: len(images) for split, images in self.images.items()}
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the images and labels used, split by split."""
+        digest = hashlib.sha256()
+        for split, images in self.images.items():
+            digest.update(f"{split} {tuple(images.shape)}".encode())
+            digest.update(images.cpu().numpy().tobytes())
+            digest.update(self.labels[split].tobytes())
+        return digest.hexdigest()
+
+    def setup(self, stage: str) -> None:
+        """Move the images to the device where they take at most half of its free memory.
+
+        Raises `UserError` where the machines that train together do not have the same images.
+        """
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        if self.trainer.world_size > 1:
+            # Every rank has to know, or those with the right images would wait for the others.
+            mine = torch.tensor(list(bytes.fromhex(self.checksum)), device=device)
+            everyones = self.trainer.strategy.all_gather(mine)
+            others = [str(rank) for rank, checksum in enumerate(everyones) if not checksum.equal(everyones[0])]
+            if others:
+                raise UserError(f"the images on rank {', '.join(others)} are not those on rank 0: copy them over")
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if sum(images.nbytes for images in self.images.values()) > free / 2:
+                return
+        self.images = {split: images.to(device) for split, images in self.images.items()}
+
+    def train_dataloader(self) -> Batches:
+        assert self.trainer is not None
+        trainer = self.trainer
+
+        def shuffled() -> Tensor:
+            return torch.randperm(self.sizes["train"], generator=generator(self.seed, ORDER, trainer.current_epoch))
+
+        return self._batches("train", shuffled, self.batch_size, training=True)
+
+    def val_dataloader(self) -> Batches:
+        return self._in_order("val")
+
+    def test_dataloader(self) -> Batches:
+        return self._in_order("test")
+
+    def _in_order(self, split: str) -> Batches:
+        batch_size = max(self.batch_size, EVALUATION_BATCH)
+        return self._batches(split, lambda: torch.arange(self.sizes[split]), batch_size, training=False)
+
+    def _batches(self, split: str, order: Callable[[], Tensor], batch_size: int, *, training: bool) -> Batches:
+        assert self.trainer is not None
+        return Batches(
+            self.images[split],
+            order,
+            batch_size,
+            training=training,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+
+
+def check_ranks(batch_size: int, images: int, world_size: int) -> None:
+    """`UserError` where the batches cannot be shared out evenly, two training images or more to each of the ranks."""
+    if batch_size % world_size:
+        raise UserError(
+            f"--batch-size {batch_size} cannot be shared evenly among {world_size} devices: "
+            f"take {max(2, batch_size // world_size) * world_size}"
+        )
+    if min(batch_size, images) < 2 * world_size:
+        raise UserError(
+            f"--batch-size {batch_size} and {images} training images are too few for "
+            f"{world_size} devices: batch norm needs 2 images on each"
+        )
+
+
+def _limited(images: Images, limit: int | None) -> Images:
+    """At most `limit` of the images, in their order; which ones is fixed and follows no pattern in the data."""
+    count = len(images.images)
+    if limit is None or limit >= count:
+        return images
+    index = sorted(scattered(range(count))[:limit])
+    return Images(images.images[index], images.labels[index])

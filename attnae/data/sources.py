@@ -1,0 +1,218 @@
+"""The data sets: where their files are, and how they become arrays.
+
+This file imports no torch and nothing heavy, so that the command line can list the data sets.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from attnae.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Images(NamedTuple):
+    """Images and their labels, in memory. Labels are -1 where there are none."""
+
+    images: np.ndarray  # uint8 (N, C, H, W)
+    labels: np.ndarray  # int64 (N,)
+
+
+class DataSet(NamedTuple):
+    """A training set and a test set; the test set is the same for every seed."""
+
+    train: Images
+    test: Images
+
+
+class Source(NamedTuple):
+    """How to get a data set."""
+
+    load: Callable[[Path, int | None, int | None], DataSet]  # of (data_dir, image_size, channels)
+    shape: dict[str, int | None]  # image_size and channels, None: the files decide
+
+
+def scattered(names: Iterable[object]) -> list[int]:
+    """The positions of the names in an order that follows no pattern in the data and is the same everywhere.
+
+    They are sorted by the CRC-32 of their text: scikit-learn's digits, say, run from 0 to 9 again and again, so that
+    taking every n-th would leave some out. Names of files that are not UTF-8 stand for their bytes.
+    """
+    texts = [str(name).encode("utf-8", "surrogateescape") for name in names]
+    return sorted(range(len(texts)), key=lambda position: (zlib.crc32(texts[position]), position))
+
+
+def load_digits(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
+    """The 1,797 handwritten digits that ship inside scikit-learn, 8x8; a fixed sixth are test images."""
+    import numpy as np
+    from sklearn.datasets import load_digits as sklearn_digits
+
+    digits = sklearn_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels = digits.target.astype(np.int64)
+    is_test = np.isin(np.arange(len(images)), scattered(range(len(images)))[: len(images) // 6])
+    return DataSet(Images(images[~is_test], labels[~is_test]), Images(images[is_test], labels[is_test]))
+
+
+def load_image_folder(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
+    """Any directory of images."""
+    from attnae.data.folder import load_folder
+
+    return load_folder(data_dir, image_size, channels)
+
+
+LAYOUTS = ("{name}/raw", "")
+AUTO_LAYOUTS = LAYOUTS[:1]  # the one that says by its name whose the files are
+
+
+class IdxSource:
+    """A data set of four IDX files, as MNIST's, in torchvision's layout or side by side, plain or .gz."""
+
+    FILES = (
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    )
+
+    def __init__(self, torchvision_name: str) -> None:
+        self.torchvision_name = torchvision_name
+
+    def __call__(self, data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
+        files = self.find(data_dir)
+        if files is None:
+            self.download(data_dir)
+            files = self.find(data_dir)
+        if files is None:
+            raise UserError(f"{data_dir}: the download of {self.torchvision_name} left no IDX files there")
+        return DataSet(self._read(*files[:2]), self._read(*files[2:]))
+
+    def find(self, data_dir: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path] | None:
+        """The four files below `data_dir`, or None."""
+        for layout in layouts:
+            folder = data_dir / layout.format(name=self.torchvision_name)
+            found = [
+                next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+                for name in self.FILES
+            ]
+            paths = [path for path in found if path is not None]
+            if len(paths) == len(self.FILES):
+                return paths
+            if paths:
+                missing = next(name for name, path in zip(self.FILES, found, strict=True) if path is None)
+                raise UserError(
+                    f"{folder / missing} is missing (plain or .gz), though its sisters are there: put it beside "
+                    "them, or take all away to have them downloaded"
+                )
+        return None
+
+    def download(self, data_dir: Path) -> None:
+        """Download beside, then rename, so that a download cut off leaves nothing behind; `UserError` if offline."""
+        import tempfile
+
+        from torchvision import datasets
+
+        dataset = getattr(datasets, self.torchvision_name)
+        if not reachable(dataset.mirrors[0]):
+            raise UserError(
+                f"{data_dir} holds no {self.torchvision_name} and {dataset.mirrors[0]} does not answer: put the four "
+                f"IDX files there, say with --data-dir where they are, or take --dataset digits, which needs none"
+            )
+        raw = Path(self.torchvision_name) / "raw"
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as beside:
+                dataset(beside, download=True)
+                (data_dir / raw).parent.mkdir(exist_ok=True)
+                (Path(beside) / raw).rename(data_dir / raw)
+        except (RuntimeError, OSError) as error:
+            if self.find(data_dir) is None:  # else another process was faster
+                raise UserError(f"the download of {self.torchvision_name} to {data_dir} failed: {error}") from error
+
+    def _read(self, images_path: Path, labels_path: Path) -> Images:
+        import numpy as np
+
+        images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+        if images.shape[1:] != (28, 28):
+            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]}, not of 28x28")
+        if len(images) != len(labels):
+            raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels")
+        return Images(images[:, None], labels.astype(np.int64))
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """The unsigned bytes of an IDX file (LeCun's format: 0 0 type rank, sizes, data), plain or .gz.
+
+    Raises `UserError` naming the file where it is corrupt or shorter or longer than its header says.
+    """
+    import numpy as np
+
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it and download it again") from error
+    header = 4 + 4 * dimensions
+    if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
+        raise UserError(f"{path} is not an IDX file of {dimensions}-dimensional bytes: delete it, download it again")
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    if len(content) - header != np.prod(shape, dtype=object) or 0 in shape:
+        raise UserError(
+            f"{path} is truncated or corrupt: its header says {' x '.join(map(str, shape))} bytes, "
+            f"{len(content) - header} follow; delete it and download it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def reachable(url: str, seconds: float = 5) -> bool:
+    """Whether the server answers in time. A thread, since looking up a host name has no time-out of its own."""
+    import http.client
+    import threading
+    import urllib.error
+    import urllib.request
+
+    answers = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
+            answers.append(True)
+        except urllib.error.HTTPError:  # the server is there, even if it lists no folders
+            answers.append(True)
+        except (OSError, ValueError, http.client.HTTPException):
+            return
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers)
+
+
+MNIST = IdxSource("MNIST")
+_IDX_SHAPE: dict[str, int | None] = {"image_size": 28, "channels": 1}
+
+# A new data set is one line here.
+DATASETS = {
+    "mnist": Source(MNIST, _IDX_SHAPE),
+    "fashion-mnist": Source(IdxSource("FashionMNIST"), _IDX_SHAPE),
+    "kmnist": Source(IdxSource("KMNIST"), _IDX_SHAPE),
+    "digits": Source(load_digits, {"image_size": 8, "channels": 1}),
+    "folder": Source(load_image_folder, {"image_size": None, "channels": None}),
+}
+
+
+def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
+    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why."""
+    if MNIST.find(data_dir, AUTO_LAYOUTS) is not None:
+        return "mnist", None
+    try:
+        MNIST.download(data_dir)
+    except (UserError, OSError) as error:
+        return "digits", f"No MNIST: {error}.\nTraining on scikit-learn's 8x8 digits instead."
+    return "mnist", None

@@ -1,0 +1,129 @@
+"""Which directories hold event files, and which of them belong to one run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from attnae.reading.run import HParam
+from attnae.reading.settings import read_yaml
+from attnae.reading.tensorboard.events import Log
+
+EVENT_FILE = "tfevents"  # what TensorBoard looks for in a file's name
+NUMBERED = re.compile(r"\d$")
+TIME_NAME = re.compile(r"\d{9,}\.\d+")  # the directory that SummaryWriter.add_hparams makes for itself
+
+Matcher = Callable[[str], dict[str, HParam]]
+Identity = tuple[int, int]
+
+
+def walk(root: Path, seen: set[Identity]) -> Iterator[tuple[Path, list[Path], list[str]]]:
+    """Yield directory, event files and problems for every directory at or below `root` that has either.
+
+    Symbolic links are followed, real directories first, but no directory is visited twice (`seen` lasts over
+    several roots), nor one that contains `root`: such a link would lead out of the logs.
+    """
+    unreadable: list[OSError] = []
+    above = {_identity(parent) for parent in root.resolve().parents}
+    for name, folders, files in os.walk(root, followlinks=True, onerror=unreadable.append):
+        identity = _identity(Path(name))
+        if identity in seen or identity in above:
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders.sort(key=lambda folder: (os.path.islink(os.path.join(name, folder)), folder))
+        found = [Path(name, file) for file in files if EVENT_FILE in file]
+        if found:
+            yield Path(name), found, []
+    for error in unreadable:
+        yield Path(error.filename), [], [f"the directory cannot be read: {error.strerror}"]
+
+
+def _identity(directory: str | Path) -> Identity:
+    status = os.stat(directory)
+    return status.st_dev, status.st_ino
+
+
+def run_name(root: Path, directory: Path) -> str:
+    """The path of a run relative to the log directory, whose own name stands for itself."""
+    return root.resolve().name if directory == root else directory.relative_to(root).as_posix()
+
+
+def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Path, Log]:
+    """Join directories that belong to one run, and find hyper-parameters for those whose events have none.
+
+    A run is a directory with hyper-parameters: in its events, else in a YAML file beside them; a name that
+    fits the pattern adds to them. A directory without any (`run/train`, `run/validation` of Keras) belongs to
+    the nearest one above that has some, its tags prefixed by the way down; without one it is its own run.
+    """
+    logs = _join_sessions(logs)
+    for directory, log in logs.items():
+        _find_hparams(root, directory, log, match)
+    runs = {directory: log for directory, log in logs.items() if log.hparams}
+    without: set[Path] = set()
+    above_others = {parent for directory in logs for parent in directory.parents}
+
+    def home(directory: Path) -> Path | None:
+        for way in directory.relative_to(root).parents:
+            above = root / way
+            # A YAML file in the log directory itself speaks of the study, not of one run.
+            if above not in runs and above not in without and above != root:
+                log = logs.get(above, Log())
+                _find_hparams(root, above, log, match)
+                if log.hparams:
+                    runs[above] = log
+                without.add(above)
+            if above in runs:
+                return above
+        return None
+
+    for directory in sorted(logs.keys() - runs.keys()):
+        log = logs[directory]
+        if (above := home(directory)) is not None:
+            runs[above].absorb(log, prefix=f"{directory.relative_to(above).as_posix()}/")
+        elif log.points or log.problems or directory not in above_others:
+            runs[directory] = log
+    return runs
+
+
+def _find_hparams(root: Path, directory: Path, log: Log, match: Matcher | None) -> None:
+    log.hparams = log.hparams or read_yaml(directory, log.problems)
+    if match is not None:
+        log.hparams = {**log.hparams, **match(run_name(root, directory))}
+
+
+def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
+    """Put hyper-parameters that `SummaryWriter.add_hparams` wrote into a child directory back to their run.
+
+    Children whose hyper-parameters contradict each other, or the parent's, are runs of their own; so are children that
+    log the same tag under numbered names (`rep1`, `rep2`).
+    """
+    sessions = defaultdict(list)
+    for directory, log in logs.items():
+        parent = logs.get(directory.parent)
+        named_by_time = TIME_NAME.fullmatch(directory.name) is not None
+        if parent is not None and log.hparams and (named_by_time or not parent.hparams):
+            sessions[directory.parent].append(directory)
+    joined = dict(logs)
+    for run, children in sessions.items():
+        everyone = [logs[run].hparams, *(logs[child].hparams for child in children)]
+        known: dict[str, HParam] = {}
+        agree = all(known.setdefault(name, value) == value for one in everyone for name, value in one.items())
+        results: dict[str, list[float]] = defaultdict(list)
+        for child in children:
+            for tag, points in logs[child].points.items():
+                results[tag] += points.values[-1:]
+        repeated = {tag: values for tag, values in sorted(results.items()) if len(values) > 1}
+        numbered = all(NUMBERED.search(child.name) and not TIME_NAME.fullmatch(child.name) for child in children)
+        if agree and not (repeated and numbered) and (logs[run].points or len(children) == 1):
+            for tag, values in repeated.items():
+                if len(set(values)) > 1:
+                    logs[run].problems.append(f"{tag}: logged by {len(values)} sessions of one run, taken as one curve")
+            for child in sorted(children, key=lambda child: np.nan_to_num(logs[child].started, nan=-np.inf)):
+                logs[run].absorb(joined.pop(child))
+    return joined

@@ -1,0 +1,172 @@
+"""The event files of one directory -> scalars, hyper-parameters and completion mark."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
+
+import numpy as np
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT, DT_INT32, DT_INT64, DT_STRING
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from attnae import tags
+from attnae.reading.run import HParam, Series
+from attnae.reading.settings import plain_number
+from attnae.reading.tensorboard.plain_scalar import plain_scalar
+from attnae.reading.tensorboard.records import read_records
+
+MARK_TAGS = (tags.STATUS, tags.STATUS_EVENT)
+PLACEHOLDER_METRIC = "hp_metric"  # Lightning writes -1 under this tag to make the HParams page appear
+SCALAR_PLUGINS = ("scalars", "")
+PACKED = {DT_FLOAT: Struct("<f"), DT_DOUBLE: Struct("<d"), DT_INT32: Struct("<i"), DT_INT64: Struct("<q")}
+
+
+class Points(NamedTuple):
+    """Steps and values of one tag in the order of writing; 16 bytes a point."""
+
+    steps: array[int]
+    values: array[float]
+
+
+def _no_points() -> Points:
+    return Points(array("q"), array("d"))
+
+
+@dataclass
+class Log:
+    """What the event files of one directory say, gathered in the order of writing."""
+
+    hparams: dict[str, HParam] = field(default_factory=dict)
+    points: dict[str, Points] = field(default_factory=lambda: defaultdict(_no_points))
+    marks: list[tuple[int, str]] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    started: float = math.nan
+    _plugins: dict[str, str] = field(default_factory=dict)
+
+    def read(self, paths: Iterable[Path]) -> Log:
+        """Take in event files; their names hold the time they were opened at, which is their order."""
+        for path in sorted(paths, key=_by_number):
+            undecodable = 0
+            for payload in read_records(path, self.problems):
+                scalar = plain_scalar(payload)
+                if scalar is not None:
+                    self._add(*scalar)
+                    continue
+                try:
+                    self._take(Event.FromString(payload))
+                except DecodeError:
+                    undecodable += 1
+            if undecodable:
+                self.problems.append(f"{path.name}: {undecodable} record(s) hold no event and are dropped")
+        return self
+
+    def absorb(self, other: Log, *, prefix: str = "") -> None:
+        """Take in the log of another directory of the same run, its tags prefixed."""
+        self.hparams = {**other.hparams, **self.hparams}
+        for tag, points in other.points.items():
+            mine = self.points[prefix + tag]
+            mine.steps.extend(points.steps)
+            mine.values.extend(points.values)
+        self.marks += other.marks
+        self.metrics += [prefix + metric for metric in other.metrics]
+        self.problems += [prefix + problem for problem in other.problems]
+        self.started = float(np.fmin(self.started, other.started))
+
+    def series(self) -> dict[str, Series]:
+        """The scalars, by tag in alphabetical order; placeholders are left out."""
+        found = {}
+        for tag in sorted(self.points):
+            steps, values = self.points[tag]
+            if not steps or (tag == PLACEHOLDER_METRIC and all(value == -1 for value in values)):
+                continue
+            found[tag] = Series.from_writes(np.array(steps, np.int64), np.array(values, np.float64))
+        return found
+
+    @property
+    def mark(self) -> str | None:
+        return self.marks[-1][1] if self.marks else None
+
+    def _add(self, tag: str, step: int, value: float) -> None:
+        steps, values = self.points[tag]
+        steps.append(step)
+        values.append(value)
+
+    def _take(self, event: Event) -> None:
+        for value in event.summary.value:
+            if value.HasField("simple_value"):
+                self._add(value.tag, event.step, value.simple_value)
+            else:
+                self._take_tensor(value, event.step)
+        if event.HasField("file_version"):  # the first event of every file
+            self.started = float(np.fmin(self.started, event.wall_time))
+        elif event.HasField("session_log") and event.session_log.status == SessionLog.START:
+            self._void_from(event.step)
+
+    def _take_tensor(self, value: Summary.Value, step: int) -> None:
+        if value.HasField("metadata"):
+            plugin = value.metadata.plugin_data
+            self._plugins.setdefault(value.tag, plugin.plugin_name)
+            if plugin.plugin_name == "hparams":
+                self._take_hparams(HParamsPluginData.FromString(plugin.content))
+        if not value.HasField("tensor"):
+            return
+        tensor = value.tensor
+        if value.tag in MARK_TAGS:
+            if tensor.dtype == DT_STRING and tensor.string_val:
+                self.marks.append((step, tensor.string_val[0].decode(errors="replace").strip()))
+        # Writers may send the metadata with the first value of a tag only.
+        elif self._plugins.get(value.tag, "") in SCALAR_PLUGINS and tensor.dtype != DT_STRING:
+            number = _scalar(tensor)
+            if number is not None:
+                self._add(value.tag, step, number)
+
+    def _take_hparams(self, content: HParamsPluginData) -> None:
+        if content.HasField("experiment"):
+            for metric in content.experiment.metric_infos:
+                self.metrics.append("/".join(filter(None, (metric.name.group, metric.name.tag))))
+        # A map has no order of its own. Kind is a oneof: False and 0.0 are values, not absent ones.
+        for name, value in sorted(content.session_start_info.hparams.items(), key=lambda item: item[0]):
+            kind = value.WhichOneof("kind")
+            if kind == "number_value":
+                self.hparams[name] = plain_number(value.number_value)
+            elif kind in ("bool_value", "string_value"):
+                self.hparams[name] = getattr(value, kind)
+
+    def _void_from(self, step: int) -> None:
+        """A writer that resumes at `step` says so first: later steps written before it do not count."""
+        for tag, (steps, values) in self.points.items():
+            kept = [(s, v) for s, v in zip(steps, values, strict=True) if s < step]
+            self.points[tag] = Points(array("q", (s for s, _ in kept)), array("d", (v for _, v in kept)))
+        self.marks = [mark for mark in self.marks if mark[0] < step]
+
+
+def _scalar(tensor: TensorProto) -> float | None:
+    """The value of a tensor with one number; None for any other tensor."""
+    packed = PACKED.get(tensor.dtype)
+    if packed is not None and len(tensor.tensor_content) == packed.size:
+        return float(packed.unpack(tensor.tensor_content)[0])
+    if any(dim.size != 1 for dim in tensor.tensor_shape.dim):
+        return None
+    from tensorboard.util.tensor_util import make_ndarray  # slow to import, and rarely needed
+
+    try:
+        return float(make_ndarray(tensor).item())
+    except (TypeError, ValueError, LookupError):  # whatever a file claims about a tensor it does not hold
+        return None
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Sort `...host.9` before `...host.10`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

@@ -1,0 +1,1 @@
+"""Many runs: the design, its state on disk, and what trains them."""

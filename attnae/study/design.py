@@ -1,0 +1,143 @@
+"""The design of a study: factors x levels x seeds, read from YAML, as the options of each run."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attnae.config import RunConfig, option_names
+from attnae.config.checks import flag
+from attnae.config.files import suggestion
+from attnae.config.plain_yaml import cut
+from attnae.errors import UserError
+from attnae.rundir.directory import shortened
+
+MOST_RUNS = 100_000
+Cell = Mapping[str, Any]  # {factor: level}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study: a cell and a seed."""
+
+    name: str
+    cell: Cell
+    config: RunConfig
+
+    @property
+    def directory(self) -> Path:
+        """Where it is trained: below the directory of the study."""
+        return self.config.log_dir / self.name
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study trains: every cell of the levels of its factors, with every seed.
+
+    `base` holds the options that all runs share; its `log_dir` and `name` are those of the study.
+    """
+
+    factors: Mapping[str, tuple[Any, ...]]
+    seeds: tuple[int, ...]
+    base: RunConfig
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the study."""
+        assert self.base.name is not None
+        return self.base.log_dir / self.base.name
+
+    def cells(self) -> list[Cell]:
+        """All combinations of levels, the last factor varying fastest."""
+        return [dict(zip(self.factors, levels, strict=True)) for levels in itertools.product(*self.factors.values())]
+
+    def runs(self) -> list[PlannedRun]:
+        """All runs, seed by seed, so that a study cut short holds whole replicates.
+
+        `UserError` names the cell whose values are out of range.
+        """
+        return [self._run(cell, seed) for seed in self.seeds for cell in self.cells()]
+
+    def shared_options(self) -> dict[str, Any]:
+        """The options that all runs share, as YAML holds them."""
+        return {name: value for name, value in self.base.plain().items() if name not in (*self.factors, "seed")}
+
+    def _run(self, cell: Cell, seed: int) -> PlannedRun:
+        name = shortened(",".join([cell_name(cell), f"seed={seed}"]))
+        try:
+            config = self.base.replace(**cell, seed=seed, log_dir=self.directory, name=name)
+        except UserError as error:
+            raise UserError(f"cell {cell_name(cell)}: {error}") from error
+        return PlannedRun(name, cell, config)
+
+
+def make_design(factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], base: RunConfig) -> Design:
+    """The design, checked but for what depends on the images; `UserError` for a run that no study can hold."""
+    for option, single in {"devices": ("1", "auto"), "num_nodes": (1,), "strategy": ("auto",)}.items():
+        if (value := getattr(base, option)) not in single:
+            raise UserError(
+                f"{flag(option)} {value}: a study trains every run on one device and many runs side by side; "
+                f"leave {flag(option)} out"
+            )
+    count = math.prod(map(len, factors.values())) * len(seeds)
+    if count > MOST_RUNS:
+        raise UserError(f"these levels and seeds make {count:,} runs: at most {MOST_RUNS:,} make a study")
+    design = Design(dict(factors), tuple(seeds), base.replace(devices="1"))
+    names = [run.name for run in design.runs()]
+    if len(set(names)) < len(names):
+        raise UserError("two runs of the study would have the same name: give it fewer factors")
+    return design
+
+
+def first_seeds(start: int, count: int) -> tuple[int, ...]:
+    """start, start + 1, ...; `UserError` for more than a study can hold."""
+    if count > MOST_RUNS:
+        raise UserError(f"{count:,} seeds: at most {MOST_RUNS:,} runs make a study")
+    return tuple(range(start, start + count))
+
+
+def idle_factors(design: Design) -> list[str]:
+    """A line for each factor that has no effect in some cells, since the layer it belongs to is off there."""
+    lines = []
+    for switch, option in (
+        ("dropout", "dropout_rate"),
+        ("spatial_attention", "attention_kernel_size"),
+        ("spatial_attention", "attention_norm"),
+        ("channel_attention", "channel_reduction"),
+        ("variational", "kl_weight"),
+    ):
+        if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
+            lines.append(f"{option} has no effect where {switch} is false: cells that differ in it alone are the same")
+    return lines
+
+
+def cell_name(cell: Cell) -> str:
+    """A cell in words: batch_norm=true,act=elu."""
+    return ",".join(f"{factor}={level_text(level)}" for factor, level in cell.items())
+
+
+def level_text(level: Any) -> str:
+    """A level as file names and tables show it."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    return "-".join(map(str, level)) if isinstance(level, tuple) else str(level)
+
+
+def factor_names() -> list[str]:
+    """The options that may be factors."""
+    return [name for name in option_names("model", "training") if name != "seed"]
+
+
+def check_factor_name(name: Any) -> None:
+    """`UserError` where no option of the model or of training is called so."""
+    allowed = factor_names()
+    if name == "seed":
+        raise UserError("seed is no factor: every cell is trained with every seed; say `seeds: 3` or --seeds 3")
+    if name not in allowed:
+        known = name in option_names("data", "hardware", "output")
+        why = "only options of the model and of training can be" if known else "no option is called so"
+        raise UserError(f"{cut(str(name))} is no factor: {why}{'' if known else suggestion(str(name), allowed)}")

@@ -1,0 +1,343 @@
+"""The audit of whole studies, written to event files and read back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attnae.analysis.audit.audit import Audit, audit_runs
+from attnae.analysis.audit.cells import find_cells, superseded
+from attnae.analysis.audit.divergence import divergence_tests
+from attnae.analysis.audit.versions import mixed_versions
+from attnae.errors import UserError
+from attnae.reading.read import Run, read_logs
+from tests.reading.event_logs import EventFile, write_study
+
+FACTORS = ["act", "bn", "attention"]
+
+
+def study(seeds: int = 2) -> pd.DataFrame:
+    cells = itertools.product(["elu", "relu", "selu"], [False, True], [False, True], range(seeds))
+    table = pd.DataFrame(cells, columns=[*FACTORS, "seed"])
+    return table.assign(response=np.arange(len(table)) / 8.0)
+
+
+def audit(directory: Path, table: pd.DataFrame, status: str | None = None, **options: Any) -> Audit:
+    write_study(directory, table, FACTORS, status=status)
+    return audit_runs(read_logs(directory), **options)
+
+
+def test_a_complete_study(tmp_path: Path) -> None:
+    table = study()
+    found = audit(tmp_path, table)
+    names = [f"run_{number:04d}" for number in range(24)]
+    expected = table.assign(run=names, status="finished")[
+        ["run", "status", "act", "attention", "bn", "seed", "response"]
+    ]
+    pd.testing.assert_frame_equal(found.table, expected)
+    pd.testing.assert_frame_equal(found.used, found.table)
+    assert (found.response, str(found.rule), found.goal) == ("test/loss", "last", "min")
+    assert (found.expected, len(found.missing), found.seeds_per_cell) == (24, 0, {2: 12})
+    assert (found.seed, found.headline, found.warnings, found.dropped) == ("seed", None, (), {})
+    assert len(found.divergence_tests) == len(found.excluded) == len(found.duplicates) == 0
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert (plain["runs"], plain["used"], plain["rule"], plain["factors"]) == (
+        24,
+        24,
+        "last",
+        sorted(FACTORS),
+    )
+
+
+def test_every_way_to_fail_is_named_with_its_reason(tmp_path: Path) -> None:
+    table = study().assign(status="finished")
+    table.loc[1, "response"] = math.nan
+    table.loc[2, "status"] = "diverged"
+    table.loc[3, "status"] = "none"
+    write_study(tmp_path, table, FACTORS, status="status")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "events.out.tfevents.1").touch()
+    EventFile().scalar("test/loss", 1.0).text("run/status", "finished").write(tmp_path / "bare")
+    no_result = EventFile().hparams({"act": "elu", "bn": True, "attention": True, "seed": 5})
+    no_result.scalar("val/loss", 1.0).text("run/status", "finished").write(tmp_path / "early")
+    cut = tmp_path / "run_0005"
+    path = next(cut.iterdir())
+    path.write_bytes(path.read_bytes() + b"more")
+    found = audit_runs(read_logs(tmp_path))
+    assert {row.run: (row.status, row.reason) for row in found.excluded.itertuples()} == {
+        "run_0001": ("diverged", "test/loss is nan"),
+        "run_0002": ("diverged", "its completion mark says so"),
+        "run_0003": ("unfinished", "no completion mark: still running, or stopped"),
+        "empty": ("unreadable", "events.out.tfevents.1 is empty"),
+        "bare": ("unreadable", "no hyper-parameters"),
+        "early": ("unfinished", "no value of test/loss"),
+    }
+    assert found.diverged == ("run_0001", "run_0002")
+    assert found.unfinished == ("early", "run_0003")
+    assert found.unreadable == ("bare", "empty")
+    assert len(found.used) == 21
+    assert sorted({*found.ended["run"]} - {*found.used["run"]}) == ["run_0001", "run_0002"]
+    assert np.isfinite(found.used["response"]).all()
+    assert list(found.dropped) == ["run_0005"]
+    assert "ends in the middle of a record" in found.dropped["run_0005"][0]
+    assert len(found.table) == 27
+    assert set(found.factors) == set(FACTORS)
+
+
+def test_runs_without_marks_are_used(tmp_path: Path) -> None:
+    found = audit(tmp_path, study().assign(status=""), "status")
+    assert (found.table["status"] == "unknown").all()
+    assert len(found.used) == 24
+
+
+def test_missing_runs(tmp_path: Path) -> None:
+    found = audit(tmp_path, study().drop(index=[4, 5, 23]))
+    assert found.expected == 24
+    assert found.missing.to_dict("records") == [
+        {"act": "elu", "attention": False, "bn": True, "seed": 0},
+        {"act": "elu", "attention": False, "bn": True, "seed": 1},
+        {"act": "selu", "attention": True, "bn": True, "seed": 1},
+    ]
+    assert found.seeds_per_cell == {1: 1, 2: 10}
+    assert found.warnings == ("missing: 3 of 24 runs, the first: act=elu, attention=False, bn=True, seed=0",)
+
+
+def test_cells_of_fractions_and_curves_are_not_missing() -> None:
+    full = pd.DataFrame(itertools.product([0, 1], repeat=4), columns=list("abcd"))
+    half = full[(full.sum(axis=1) % 2) == 0]
+    assert find_cells(half, list("abcd"), None).expected is None
+    assert find_cells(full[:-1], list("abcd"), None).missing.to_dict("records") == [dict.fromkeys("abcd", 1)]
+    curve = pd.DataFrame(itertools.product(range(7), "xy"), columns=["lr", "act"])[1:]
+    assert find_cells(curve, ["lr", "act"], None).expected is None
+    words = curve.assign(lr=curve["lr"].map(str))
+    assert find_cells(words, ["lr", "act"], None).expected == 14
+
+
+def test_cells_with_seeds_of_their_own() -> None:
+    """Seeds that never recur name no missing runs; only empty cells do."""
+    runs = pd.DataFrame(itertools.product("ab", "xyz", [1, 2]), columns=["f", "g", "n"])
+    runs = runs.assign(seed=range(len(runs)))[2:]
+    cells = find_cells(runs, ["f", "g"], "seed")
+    assert (cells.expected, cells.missing.to_dict("records")) == (12, [{"f": "a", "g": "x"}])
+    assert cells.seeds_per_cell == {2: 5}
+
+
+def test_of_two_runs_of_one_cell_and_seed_the_later_counts(tmp_path: Path) -> None:
+    table = study()
+    write_study(tmp_path, table, FACTORS)
+    again = EventFile(wall_time=1_800_000_000.0).hparams({"act": "elu", "bn": False, "attention": False, "seed": 0})
+    again.scalar("test/loss", 7.0).text("run/status", "finished").write(tmp_path / "again")
+    found = audit_runs(read_logs(tmp_path))
+    assert found.duplicates == (("run_0000", "again"),)
+    assert found.table.set_index("run").loc["run_0000", "status"] == "duplicate"
+    assert found.used["response"].tolist() == [7.0, *table["response"][1:]]
+    assert found.excluded["reason"].tolist() == ["the same settings and seed as again, which is later"]
+    assert (found.expected, found.seeds_per_cell) == (24, {2: 12})
+
+
+def test_repeats_under_one_seed_are_replicates_unless_equal() -> None:
+    runs = pd.DataFrame({"a": [0, 0, 0, 1, 1], "seed": 768, "response": [1.0, 2.0, 1.0, 3.0, 4.0]})
+    started = pd.Series([3.0, 2.0, 1.0, math.nan, math.nan])
+    alike = pd.Series([()] * 5)
+    assert superseded(runs, ["a"], "seed", alike, started) == {}
+    decided = runs.assign(response=[1.0, 1.0, 1.0, 3.0, 3.0])
+    assert superseded(decided, ["a"], "seed", alike, started) == {1: 0, 2: 0, 3: 4}
+    # One of many repetitions that differs does not make replicates of the others.
+    copies = pd.DataFrame({"a": [0, 1] * 5, "seed": 768, "response": [1.0, 2.0] * 4 + [1.0, 2.1]})
+    assert superseded(copies, ["a"], "seed", pd.Series([()] * 10), pd.Series(range(10))) == {
+        0: 8, 2: 8, 4: 8, 6: 8, 1: 7, 3: 7, 5: 7,
+    }  # fmt: skip
+    assert superseded(decided, ["a"], None, alike, started) == {}
+    varied = runs.assign(seed=[1, 1, 2, 1, 1])
+    assert superseded(varied, ["a"], "seed", alike, started) == {1: 0, 3: 4}
+    assert superseded(varied, ["a"], "seed", pd.Series([(0,), (1,), (0,), (0,), (0,)]), started) == {3: 4}
+    unknown = runs.assign(seed=[None, None, 2, 1, 1])
+    assert superseded(unknown, ["a"], "seed", alike, started) == {3: 4}
+
+
+def fisher(inside: tuple[int, int], outside: tuple[int, int]) -> float:
+    """Two-sided p from the hypergeometric distribution: all tables that are no likelier than the one seen."""
+    (hits, size), (others, rest) = inside, outside
+    total = hits + others
+    chances = {
+        k: math.comb(size, k) * math.comb(rest, total - k) / math.comb(size + rest, total)
+        for k in range(max(0, total - rest), min(size, total) + 1)
+    }
+    return sum(chance for chance in chances.values() if chance <= chances[hits] * (1 + 1e-9))
+
+
+def test_divergence_by_level() -> None:
+    runs = study(seeds=3)
+    runs["status"] = np.where((runs["act"] == "selu") & (runs.index % 4 != 0), "diverged", "finished")
+    runs["lr"] = np.arange(len(runs)) / 100
+    tests = divergence_tests(runs, [*FACTORS, "lr"]).set_index(["factor", "level"])
+    diverged = runs["status"] == "diverged"
+    assert len(tests) == 3 + 1 + 1 + 1
+    for (factor, level), row in tests.iterrows():
+        member = runs["lr"] > 0.175 if factor == "lr" else runs[factor].astype(str) == level
+        inside = int(diverged[member].sum()), int(member.sum())
+        outside = int(diverged[~member].sum()), int((~member).sum())
+        assert (
+            row["diverged"],
+            row["runs"],
+            row["diverged_elsewhere"],
+            row["runs_elsewhere"],
+        ) == inside + outside
+        assert row["p"] == pytest.approx(fisher(inside, outside), rel=1e-9)
+    ordered = tests.sort_values("p")
+    holm = np.minimum(1, np.maximum.accumulate(ordered["p"] * np.arange(6, 0, -1)))
+    np.testing.assert_allclose(ordered["p_holm"], holm)
+    assert ("lr", "> 0.175") in tests.index
+    assert divergence_tests(runs.assign(status="finished"), FACTORS).empty
+
+
+def test_significant_divergence_is_the_headline(tmp_path: Path) -> None:
+    table = study(seeds=3)
+    table["status"] = np.where((table["act"] == "selu") & (table.index % 4 != 0), "diverged", "finished")
+    found = audit(tmp_path, table, "status")
+    p = divergence_tests(found.table, found.factors)["p_holm"].min()
+    assert found.headline == (
+        f"act=selu diverged in 9 of 12 runs, the others in 0 of 24 (p = {p:.2g} after Holm): "
+        "effects are among finished runs, and flatter it"
+    )
+    assert found.warnings[0] == found.headline
+
+
+def test_one_diverged_run_is_no_headline(tmp_path: Path) -> None:
+    found = audit(tmp_path, study().assign(status=["diverged", *["finished"] * 23]), "status")
+    assert (found.headline, len(found.divergence_tests)) == (None, 5)
+
+
+def test_epoch_rules_and_their_alternatives(tmp_path: Path) -> None:
+    for number, (act, seed) in enumerate(itertools.product(["elu", "relu"], [1, 2, 3])):
+        file = EventFile().hparams({"act": act, "seed": seed})
+        for step, value in enumerate([4.0, 1.0, 3.0, 2.0], start=1):
+            file.scalar("val/loss", value + number, step).scalar("val/acc", -value, step)
+        file.scalar("test/loss", 10.0 + number, 4).write(tmp_path / f"run{number}")
+    runs = read_logs(tmp_path)
+    base = np.arange(6.0)
+
+    found = audit_runs(runs)
+    np.testing.assert_array_equal(found.table["response"], 10 + base)
+    assert {label: (values - base).tolist() for label, values in found.alternatives.items()} == {
+        "val/loss, last": [2.0] * 6,
+        "val/loss, best, chosen on itself": [1.0] * 6,
+        "val/loss, tail:5": [2.5] * 6,
+    }
+    tail = audit_runs(runs, response="val/loss", at="tail:2")
+    np.testing.assert_array_equal(tail.table["response"], 2.5 + base)
+    best = audit_runs(runs, response="val/loss", at="best")
+    np.testing.assert_array_equal(best.table["response"], 1 + base)
+    assert best.warnings[0].startswith("the best epoch is chosen on val/loss itself")
+    best_acc = audit_runs(runs, response="val/acc", at="best")
+    assert (best_acc.goal, best_acc.table["response"].tolist()) == ("max", [-1.0] * 6)
+    assert audit_runs(runs, response="val/acc", at="best", goal="min").table["response"].tolist() == [-4.0] * 6
+    with pytest.raises(UserError, match="test/loss has one point a run"):
+        audit_runs(runs, at="best")
+
+
+def test_runs_that_end_early_or_are_too_short_are_told(tmp_path: Path) -> None:
+    for number, act in enumerate(["elu", "relu"] * 2):
+        file = EventFile().hparams({"act": act})
+        for step in range(1, 4 if number else 3):
+            file.scalar("loss", step, step)
+        file.write(tmp_path / f"run{number}")
+    assert audit_runs(read_logs(tmp_path), at="tail:3").warnings == (
+        "1 of 4 runs end before step 3, where loss ends in the others: perhaps they are unfinished; "
+        "the first: run0 (step 2)",
+        "fewer than 3 points of loss in 1 of 4 runs: their means are over less",
+    )
+
+
+def test_versions_commits_and_data_that_differ() -> None:
+    def run(n: int, **provenance: Any) -> Run:
+        return Run(str(n), None, {}, {}, provenance=provenance)
+
+    runs = [
+        run(
+            n,
+            status="finished",
+            metrics={"test/loss": n},
+            versions={"torch": "2.6" if n else "2.7", "numpy": "2.0"},
+            git_commit="0123456789abcdef" + "+changes" * (n % 2),
+            dataset={"name": "mnist" if n < 3 else "digits", "checksum": n // 3},
+        )
+        for n in range(6)
+    ]
+    cells = pd.DataFrame({"dataset": ["mnist"] * 3 + ["digits"] * 3})
+    assert mixed_versions(runs, cells) == [
+        "runs mix different values of versions/torch: 2.6 (5 runs), 2.7 (1 run)",
+        "runs mix different values of git_commit: 0123456789ab (3 runs), 0123456789ab+changes (3 runs)",
+    ]
+    assert len(mixed_versions(runs, cells[[]])) == 4
+    mixed = mixed_versions([*runs[1:3], replace(runs[1], provenance={})], cells[:3])
+    assert "runs mix different values of versions/torch: 2.6 (2 runs), not recorded (1 run)" in mixed
+
+
+def test_images_that_follow_from_the_seed_are_not_mixed() -> None:
+    """The seed draws the validation split; other images within a seed, and other data sets, are told all the same."""
+
+    def found(images: str, names: str = "aaaa") -> list[str]:
+        provenance = [{"dataset": {"name": name, "sha256": sha}} for name, sha in zip(names, images, strict=True)]
+        runs = [Run(str(n), None, {}, {}, provenance=record) for n, record in enumerate(provenance)]
+        return mixed_versions(runs, pd.DataFrame({"bn": [0, 0, 1, 1]}), pd.Series([1, 2, 1, 2]))
+
+    assert found("xyxy") == []
+    assert found("xyxz") == ["runs mix different values of dataset/sha256: x (2 runs), y (1 run), z (1 run)"]
+    assert found("xyxy", "abab") == ["runs mix different values of dataset/name: a (2 runs), b (2 runs)"]
+
+
+def test_what_the_reader_should_know_about_factors(tmp_path: Path) -> None:
+    table = study().assign(lr=lambda t: np.where(t["bn"], 0.1, 0.2), size=lambda t: 10 * t["bn"] + t["attention"])
+    write_study(tmp_path, table, [*FACTORS, "lr", "size"])
+    runs = read_logs(tmp_path)
+    found = audit_runs(runs)
+    assert found.confounded == (("bn", "lr"),)
+    assert found.warnings[0] == "bn and lr change together in every run: their effects cannot be told apart"
+    chosen = audit_runs(runs, factors=["act", "bn"])
+    assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response"]
+    assert "attention, lr, size vary too, and count as noise: they are not in --factors" in chosen.warnings
+
+
+def test_a_setting_that_is_not_always_recorded_is_a_level(tmp_path: Path) -> None:
+    for number, (bn, limit) in enumerate(itertools.product([False, True], [None, 100] * 2)):
+        file = EventFile().hparams({"bn": bn, **({"limit": limit} if limit else {})})
+        file.scalar("loss", number).write(tmp_path / f"run{number}")
+    found = audit_runs(read_logs(tmp_path))
+    assert found.table["limit"].tolist() == ["none", 100] * 4
+    assert found.warnings == ("limit is not recorded in some runs: they get the level 'none'",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"act": "a", "seed": 1, "response": 1.0}], "only one run"),
+        ([{"act": "a", "seed": n, "response": 1.0} for n in range(3)], "the 3 runs do not differ"),
+        (
+            [{"act": "ab"[n % 2], "seed": n, "response": math.nan} for n in range(4)],
+            "no run finished with a value",
+        ),
+    ],
+)
+def test_studies_without_an_answer(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    write_study(tmp_path, pd.DataFrame(rows), ["act"])
+    with pytest.raises(UserError, match=message):
+        audit_runs(read_logs(tmp_path))
+
+
+def test_five_thousand_runs(tmp_path: Path) -> None:
+    levels = [["elu", "relu"], [False, True], [0.1, 0.2, 0.3, 0.4, 0.5], range(250)]
+    table = pd.DataFrame(itertools.product(*levels), columns=["act", "bn", "lr", "seed"])
+    table["response"] = np.random.default_rng(0).normal(size=len(table)).astype(np.float32).astype(float)
+    write_study(tmp_path, table, ["act", "bn", "lr"])
+    found = audit_runs(read_logs(tmp_path))
+    np.testing.assert_array_equal(found.table["response"], table["response"])
+    assert (found.expected, found.seeds_per_cell) == (5000, {250: 20})

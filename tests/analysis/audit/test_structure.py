@@ -1,0 +1,255 @@
+"""Which hyper-parameters are factors: decided by what varies, and how, not by a list of known names."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attnae.analysis.audit.structure import Structure, find_structure
+from attnae.errors import UserError
+
+Settings = list[dict[str, Any]]
+
+
+def grid(**levels: list[Any]) -> Settings:
+    return [dict(zip(levels, values, strict=True)) for values in itertools.product(*levels.values())]
+
+
+def add(settings: Settings, **columns: Any) -> Settings:
+    """Columns computed from each run's settings and its number."""
+    return [
+        setting | {name: rule(setting, number) for name, rule in columns.items()}
+        for number, setting in enumerate(settings)
+    ]
+
+
+FACTORIAL = grid(batch_norm=[False, True], attention=[False, True], act=["elu", "relu", "selu", "sigmoid"])
+
+
+def params(setting: Mapping[str, Any], _: int) -> int:
+    return 216_461 + 480 * setting["batch_norm"] + 612 * setting["attention"]
+
+
+def find(settings: Settings, factors: list[str] | None = None) -> Structure:
+    return find_structure(settings, factors)
+
+
+def test_constants_and_books_are_no_factors() -> None:
+    found = find(
+        add(
+            FACTORIAL,
+            epochs=lambda s, n: 25,
+            name=lambda s, n: f"run {n}",
+            log_dir=lambda s, n: f"logs/{n % 2}",
+            threads=lambda s, n: n % 4,
+            picture_every=lambda s, n: n % 3,
+        )
+    )
+    assert found.factors == ("batch_norm", "attention", "act")
+    assert found.constants == {"epochs": 25}
+    assert found.identifiers == dict.fromkeys(("name", "log_dir", "threads", "picture_every"), "keeps books")
+    assert (found.seed, found.derived, found.confounded, found.ignored, found.incomplete) == (
+        None,
+        {},
+        (),
+        (),
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["seed", "random_seed", "rng_seed", "SEED", "trainer/seed", "random_state", "seed_everything"]
+)
+def test_the_seed_is_known_by_name(name: str) -> None:
+    assert find(grid(act=["a", "b"], **{name: [1, 2, 3]})).seed == name
+    constant = find(grid(act=["a", "b"], bn=[0, 1], **{name: [768]}))
+    assert (constant.seed, constant.constants) == (name, {})
+    assert find(grid(act=["a", "b"], **{name: [1, 2, 3]}), [name]).factors == (name,)
+
+
+def test_one_seed_of_several() -> None:
+    found = find(add(grid(act=["a", "b"], seed=[1, 2, 3]), data_seed=lambda s, n: s["seed"] % 2))
+    assert (found.seed, found.factors, found.identifiers) == ("seed", ("act",), {"data_seed": "another seed"})
+    assert find(add(grid(act=["a", "b"], data_seed=[1, 2]), seed=lambda s, n: 7)).seed == "data_seed"
+
+
+def test_words_of_which_every_run_has_its_own_are_identifiers() -> None:
+    found = find(add(FACTORIAL, label=lambda s, n: f"x{n}", plate=lambda s, n: n + 17))
+    assert found.factors == ("batch_norm", "attention", "act")
+    assert found.identifiers == dict.fromkeys(("label", "plate"), "every run has its own")
+    assert found.doubtful == ("plate",)
+
+
+def test_numbers_of_which_every_run_has_its_own_may_be_factors() -> None:
+    """A random search: every learning rate is used once."""
+    rng = np.random.default_rng(0)
+    settings = [{"act": ["a", "b"][n % 2], "lr": float(rng.random()), "wd": float(rng.random())} for n in range(20)]
+    assert find(settings).factors == ("act", "lr", "wd")
+    assert find([{"latent_dim": n} for n in range(1, 9)]).factors == ("latent_dim",)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_parameter_counts_follow_from_what_they_count(seeds: int) -> None:
+    found = find(add([s | {"seed": n} for s in FACTORIAL for n in range(seeds)], size=params))
+    assert found.factors == ("batch_norm", "attention", "act")
+    assert found.derived == {"size": ("batch_norm", "attention")}
+
+
+def test_parameter_counts_of_a_two_by_two() -> None:
+    settings = add(grid(batch_norm=[False, True], attention=[False, True], seed=[1, 2]), n=params)
+    assert find(settings).derived == {"n": ("batch_norm", "attention")}
+
+
+@pytest.mark.parametrize(("name", "known"), [("n_params", True), ("model/n_params", True), ("width", False)])
+def test_counts_that_do_not_tell_their_causes_apart(name: str, known: bool) -> None:
+    """One layer more, whichever: three sums for four cells. Only a name says that this is a count."""
+    settings = add(FACTORIAL, **{name: lambda s, n: s["batch_norm"] + s["attention"]})
+    found = find(settings)
+    assert found.derived == ({name: ("batch_norm", "attention")} if known else {})
+    assert (name in found.factors) != known
+
+
+def test_a_count_of_a_single_factor() -> None:
+    found = find(add(grid(depth=[1, 2, 3], seed=[1, 2]), n_params=lambda s, n: 100 * s["depth"]))
+    assert (found.factors, found.derived, found.confounded) == (("depth",), {"n_params": ("depth",)}, ())
+
+
+def test_what_merges_levels_of_another_follows_from_it() -> None:
+    settings = grid(model=["resnet18", "resnet50", "vgg11", "vgg16"], lr=[0.1, 0.01])
+    found = find(add(settings, family=lambda s, n: s["model"][:3]))
+    assert (found.factors, found.derived) == (("model", "lr"), {"family": ("model",)})
+
+
+def test_the_name_of_a_cell_follows_from_the_factors() -> None:
+    settings = add(grid(a=[0, 1], b=["x", "y", "z"], seed=[1, 2]), label=lambda s, n: f"{s['a']}{s['b']}")
+    found = find(settings)
+    assert (found.factors, found.derived) == (("a", "b"), {"label": ("a", "b")})
+
+
+def test_a_copy_under_another_name_is_no_second_factor() -> None:
+    settings = add(FACTORIAL, **{"model/act": lambda s, n: s["act"], "bn": lambda s, n: int(s["batch_norm"])})
+    assert find(settings).derived == {"model/act": ("act",), "bn": ("batch_norm",)}
+
+
+@pytest.mark.parametrize("generator", [lambda a, b, c: a ^ b ^ c, lambda a, b, c: a ^ b])
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_factor_of_a_fraction_stays_though_others_determine_it(generator: Any, repeats: int) -> None:
+    settings = grid(a=[0, 1], b=[0, 1], c=[0, 1]) * repeats
+    found = find(add(settings, d=lambda s, n: generator(s["a"], s["b"], s["c"])))
+    assert (found.factors, found.derived, found.confounded) == (("a", "b", "c", "d"), {}, ())
+
+
+def test_a_latin_square_keeps_its_three_factors() -> None:
+    settings = add(grid(a=[0, 1, 2], b=[0, 1, 2]), c=lambda s, n: (s["a"] + s["b"]) % 3)
+    assert find(settings).factors == ("a", "b", "c")
+
+
+def test_factors_that_change_together_are_named() -> None:
+    settings = add(FACTORIAL, dropout=lambda s, n: 0.2 if s["batch_norm"] else 0.5)
+    found = find(settings)
+    assert found.factors == ("batch_norm", "attention", "act", "dropout")
+    assert found.confounded == (("batch_norm", "dropout"),)
+
+
+def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one_is_the_other() -> None:
+    draws = 1 + np.random.default_rng(0).random((20, 2))
+    settings = [{"act": "ab"[n % 2], "lr": float(a), "wd": float(b), "double": 1 - 2 * float(a)}
+                for n, (a, b) in enumerate(draws)]  # fmt: skip
+    assert find(settings).confounded == (("lr", "double"),)
+    # On a log10 scale the square is the same curve, and twice as much plus one is another.
+    decades = [{"lr": 10.0**-n, "square": 10.0 ** (-2 * n), "other": 2 * 10.0**-n + 1, "rep": r}
+               for n in range(8) for r in (0, 1)]  # fmt: skip
+    assert find(decades, ["lr", "square", "other"]).confounded == (("lr", "square"),)
+    mirrored = [{"a": a, "b": -a, "rep": r} for a in (4, 1, 2, 3, 5, 6, 7) for r in (0, 1)]
+    assert find(mirrored, ["a", "b"]).confounded == (("a", "b"),)
+    words = [{"a": a, "word": f"w{a}", "rep": r} for a in range(8) for r in (0, 1)]
+    assert find(words, ["a", "word"]).confounded == (("a", "word"),)
+
+
+@pytest.mark.parametrize("name", ["time", "Time", "date"])
+def test_a_few_times_are_a_factor_and_many_the_clock_s(name: str) -> None:
+    settings = grid(**{name: [10, 20], "act": ["elu", "relu"], "rep": [1, 2]})
+    found = find(settings)
+    assert (set(found.factors), found.identifiers) == ({name, "act"}, {"rep": "numbers repetitions"})
+    assert find(settings[1:]).factors == found.factors
+    assert find(grid(**{name: ["a", "b", "c"], "rep": [1, 2, 3]})).factors == (name,)
+    clock = find(add(grid(act=["elu", "relu"], seed=range(8)), **{name: lambda s, n: 1000.0 + n // 2}))
+    assert (clock.factors, clock.doubtful) == (("act",), (name,))
+
+
+@pytest.mark.parametrize("name", ["host", "device", "threads", "data_dir", "run", "order", "experiment", "fold"])
+def test_names_that_may_mean_anything_are_no_factors_but_a_warning(name: str) -> None:
+    found = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
+    assert (found.factors, found.doubtful) == (("act",), (name,))
+    chosen = find(grid(**{name: [1, 2], "act": ["elu", "relu"]}), [name, "act"])
+    assert (chosen.factors, chosen.doubtful) == ((name, "act"), ())
+
+
+def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
+    with pytest.raises(UserError, match=r"differ in no factor, only in threads \(keeps books\): name the factors"):
+        find(grid(threads=[1, 2, 4, 8]))
+    with pytest.raises(UserError, match=r"differ in no factor, only in rep \(numbers repetitions\): name the factors"):
+        find(grid(rep=[1, 2, 3], seed=[1, 2]))
+
+
+@pytest.mark.parametrize("name", ["rep", "Replicate", "replicate_id", "repetition", "obs", "obs_id", "trial", "fold"])
+def test_numbers_of_repetitions_are_no_factors_and_make_no_duplicates(name: str) -> None:
+    found = find(grid(act=["elu", "relu"], **{name: [1, 2, 3]}))
+    assert (found.factors, found.apart) == (("act",), (name,))
+    assert found.doubtful == (() if name.lower().startswith("rep") else (name,))
+
+
+@pytest.mark.parametrize("name", ["run", "run_id", "uid", "experiment", "index"])
+def test_numbers_of_runs_do_not_tell_a_run_from_its_repetition(name: str) -> None:
+    found = find(add(grid(act=["elu", "relu"], seed=[1, 2]), **{name: lambda s, n: n}))
+    assert (found.factors, found.apart) == (("act",), ())
+    repeated = find(grid(act=["elu", "relu"], seed=[1, 2], **{name: [1, 2]}))
+    assert (repeated.factors, repeated.apart) == (("act",), (name,))
+
+
+def test_the_seed_as_a_factor_beside_another_one() -> None:
+    settings = grid(seed=[-1, 1], b=[0, 1], data_seed=[0, 1, 2])
+    assert find(settings).seed == "seed"
+    found = find(settings, ["seed", "b"])
+    assert (found.factors, found.seed, found.apart) == (("seed", "b"), None, ("data_seed",))
+
+
+def test_a_setting_that_some_runs_do_not_record() -> None:
+    settings = [setting | ({"limit": 100} if setting["batch_norm"] else {}) for setting in FACTORIAL]
+    settings = [*settings[:-2], *(s | {"limit": 100} for s in FACTORIAL[:2]), *settings[-2:]]
+    found = find(settings)
+    assert found.factors == ("batch_norm", "attention", "act", "limit")
+    assert found.incomplete == ("limit",)
+
+
+def test_the_users_choice() -> None:
+    settings = add(FACTORIAL, **{"name": lambda s, n: f"{n % 2}", "epochs": lambda s, n: 25, "model/size": params})
+    found = find(settings, ["act", "size", "act", "epochs"])
+    assert found.factors == ("act", "model/size")
+    assert found.ignored == ("batch_norm", "attention")
+    assert found.constants == {"epochs": 25}
+    assert find(settings, ["name"]).factors == ("name",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "factors", "message"),
+    [
+        (FACTORIAL, ["atention"], r"--factors atention: no run records it; did you mean attention\?"),
+        (FACTORIAL, ["xyz"], "there are batch_norm, attention, act"),
+        (
+            add(FACTORIAL, epochs=lambda s, n: 25),
+            ["epochs"],
+            "the 16 runs do not differ in any hyper-parameter",
+        ),
+        (grid(act=["relu"], seed=[1, 2, 3]), None, "the 3 runs do not differ in any hyper-parameter"),
+        ([{}, {}], None, "no run records hyper-parameters: log them with add_hparams"),
+        ([{"act": "a"}, {"act": "b"}, {"act": "c"}], None, "every run has its own act, and nothing repeats"),
+    ],
+)
+def test_nothing_to_compare(settings: Settings, factors: list[str] | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        find(settings, factors)

@@ -1,0 +1,232 @@
+"""Levels and their order, the rule that fixes model M, blocks, and what cannot be estimated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attnae.analysis.design.factors import read_factor
+from attnae.analysis.design.model import build, choose_model, find_blocks
+from attnae.analysis.design.prepare import Columns, prepare
+from attnae.analysis.study import fit_study
+from attnae.errors import UserError
+from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
+
+
+def design_of(table, factors, interactions="auto"):
+    return prepare(table, factors, table["response"], Columns(), interactions).design
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([True, False], ("False", "True")),
+        ([0.5, 0.1], ("0.1", "0.5")),
+        ([-1.0, 1.0], ("-1", "1")),
+        ([64.0, 128.0], ("64", "128")),
+        (["relu", "elu"], ("elu", "relu")),
+        (["batch", "none"], ("none", "batch")),
+        (["cbam", "off"], ("off", "cbam")),
+        (["yes", "No"], ("No", "yes")),
+        (["true", "false"], ("false", "true")),
+        (["a", "0"], ("0", "a")),
+        ([0.2, "none"], ("none", "0.2")),
+        ([0.2, "high"], ("0.2", "high")),
+        (["25 15", "35 25", "9 5"], ("25 15", "35 25", "9 5")),
+        (["15", "5", "100"], ("5", "15", "100")),
+        (["+", "-"], ("-", "+")),
+        (["high", "low", "medium"], ("low", "medium", "high")),
+        (["with", "without"], ("without", "with")),
+        (["nan", "2"], ("2", "nan")),
+        (["low", "none"], ("none", "low")),
+        (
+            ["high", "low", "none", "medium", "very high", "very low"],
+            ("none", "very low", "low", "medium", "high", "very high"),
+        ),
+    ],
+)
+def test_level_order(values, labels):
+    factor, codes = read_factor("f", pd.Series(values))
+    assert factor.labels == labels
+    assert [factor.levels[code] for code in codes] == values
+
+
+def test_levels_that_are_printed_alike_are_one():
+    table = pd.DataFrame({"f": [1, "1", 2, "2", 1, 2], "g": ["1", 1, "1", 1, 1, "1"], "h": [1, 2] * 3})
+    result = fit_study(table.assign(response=[1.0, 2.0, 5.0, 6.0, 1.5, 5.5]), ["f", "g", "h"], permutations=0)
+    assert {factor.name: factor.labels for factor in result.factors} == {"f": ("1", "2"), "h": ("1", "2")}
+    assert result.dropped_factors == {"g": "1"}
+    rounded = pd.DataFrame({"self": [0.3, 0.1 + 0.2, 0.5, 0.5], "response": [1.0, 2.0, 3.0, 4.5]})
+    assert fit_study(rounded, ["self"], permutations=0).factors[0].labels == ("0.3", "0.5")
+
+
+def test_a_level_is_found_as_users_write_it():
+    number, _ = read_factor("f", pd.Series([0.2, 5.0, 1e-4]))
+    assert [number.index(text) for text in ("0.20", 5, "1e-4", "0.0001", "0.3", "x")] == [1, 2, 0, 0, -1, -1]
+    switch, _ = read_factor("f", pd.Series([True, False]))
+    assert [switch.index(text) for text in ("true", False, "1")] == [1, 0, -1]
+    word, _ = read_factor("f", pd.Series(["ReLU", "elu"]))
+    assert [word.index(text) for text in ("relu", "ELU", "gelu")] == [0, 1, -1]
+
+
+def test_numeric_factors_become_curves_above_six_values():
+    assert read_factor("f", pd.Series([1, 2, 3, 4, 5, 6]))[0].kind == "many-level"
+    curve = read_factor("f", pd.Series([1, 2, 3, 4, 5, 6, 7]))[0]
+    assert (curve.kind, curve.scale) == ("continuous", "linear")
+    assert read_factor("f", pd.Series([1, 2, 3, 4, 5, 6, 10]))[0].scale == "log10"
+    assert read_factor("f", pd.Series([0, 2, 3, 4, 5, 6, 10]))[0].scale == "linear"
+    assert read_factor("f", pd.Series(list("abcdefgh")))[0].kind == "many-level"
+
+
+def test_model_takes_interactions_if_five_residual_degrees_of_freedom_remain():
+    two_to_the_four = factorial(a=[0, 1], b=[0, 1], c=[0, 1], d=[0, 1])
+    two_to_the_four["response"] = np.arange(16.0)
+    assert design_of(two_to_the_four, list("abcd")).has_interactions  # 16 - 11 = 5
+    assert not design_of(two_to_the_four[1:], list("abcd")).has_interactions  # 15 - 11 = 4
+    assert not design_of(two_to_the_four, list("abcd"), "none").has_interactions
+    assert design_of(two_to_the_four[1:], list("abcd"), "two-way").has_interactions
+    article = design_of(article_study(seeds=1), ARTICLE_FACTORS)
+    assert (article.has_interactions, article.rank, article.residual_df) == (True, 19, 13)
+
+
+def test_model_never_depends_on_the_responses():
+    one, other = article_study(rng_seed=2), article_study(rng_seed=3)
+    np.testing.assert_array_equal(design_of(one, ARTICLE_FACTORS).matrix, design_of(other, ARTICLE_FACTORS).matrix)
+
+
+def test_marginal_means_weigh_predicted_cells_equally():
+    """In an unbalanced design the mean of a level is the plain mean of all cells' predictions, over all blocks."""
+    table = article_study().drop(index=[0, 5, 9, 40, 41, 42, 70]).reset_index(drop=True)
+    design = design_of(table, ARTICLE_FACTORS)
+    beta = design.pseudo_inverse @ table["response"].to_numpy()
+    grid = np.array([(a, b, c, d) for a in (0, 1) for b in (0, 1) for c in (0, 1) for d in range(4)])
+    codes, blocks = np.repeat(grid, 3, axis=0), np.tile([0, 1, 2], 32)
+    predicted = build(design.factors, codes, blocks, interactions=True).matrix @ beta
+    assert design.mean_contrast({}) @ beta == pytest.approx(predicted.mean())
+    assert design.mean_contrast({"act": 2}) @ beta == pytest.approx(predicted[codes[:, 3] == 2].mean())
+    both = (codes[:, 0] == 1) & (codes[:, 3] == 3)
+    assert design.mean_contrast({"batch_norm": 1, "act": 3}) @ beta == pytest.approx(predicted[both].mean())
+
+
+def test_blocks_are_seeds_that_recur_across_cells():
+    cells = np.array([0, 0, 1, 1])
+    assert find_blocks(np.array(["1", "2", "1", "2"]), cells)[1] == ("1", "2")
+    assert find_blocks(np.array(["1", "2", "3", "4"]), cells) == (None, ())
+    assert find_blocks(np.array(["1", "1", "2", "2"]), cells) == (None, ())
+    blocks, labels = find_blocks(np.array(["1", "7", "1", "8"]), cells)
+    assert labels == ("1", "other seeds")
+    assert blocks.tolist() == [0, 1, 0, 1]
+
+
+def test_runs_without_a_seed_are_no_block_of_their_own():
+    table = article_study()
+    table["seed"] = table["seed"].where(table.index % 3 != 2)
+    design = design_of(table, ARTICLE_FACTORS)
+    assert len(np.unique(design.blocks)) == 3
+    assert not design_of(table.assign(seed=np.nan), ARTICLE_FACTORS).blocks
+
+
+def test_seed_may_be_a_factor_itself():
+    result = fit_study(article_study(), ["act", "seed"], permutations=0)
+    assert result.effects.factor.tolist() == ["act"] * 4 + ["seed"] * 3
+    assert result.anova.term.tolist() == ["act", "seed", "act:seed", "residual"]
+    assert not result.noise.blocks
+
+
+def test_blocks_enter_however_small_their_effect():
+    table = article_study()
+    assert "seed" in design_of(table, ARTICLE_FACTORS).terms
+    assert "seed" not in design_of(table.assign(seed=range(96)), ARTICLE_FACTORS).terms
+    assert "seed" not in design_of(table.assign(seed=1), ARTICLE_FACTORS).terms
+    assert "seed" not in design_of(table.drop(columns="seed"), ARTICLE_FACTORS).terms
+
+
+def test_fewer_runs_than_parameters_says_how_many_are_missing():
+    table = article_study(seeds=1)
+    with pytest.raises(UserError, match=r"5 finished runs cannot estimate 7 parameters .* at least 2 more runs"):
+        fit_study(table.iloc[[0, 9, 18, 27, 31]], ARTICLE_FACTORS)
+    small = factorial(a=[0, 1], b=[0, 1]).assign(response=[1.0, 2.0, 3.0, 5.0])
+    with pytest.raises(UserError, match=r"2 finished runs cannot estimate 3 parameters .* at least 1 more run is"):
+        fit_study(small.iloc[[0, 3]], ["a", "b"])
+    with pytest.raises(UserError, match="4 finished runs"):
+        choose_and_ask_for_interactions(small.assign(c=[0, 1, 1, 0]))
+
+
+def choose_and_ask_for_interactions(table):
+    read = [read_factor(name, table[name]) for name in "abc"]
+    codes = np.column_stack([codes for _, codes in read])
+    return choose_model([factor for factor, _ in read], codes, None, "two-way")
+
+
+def test_replicated_half_fraction_names_its_aliases():
+    rows = [(0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1)] * 3
+    table = pd.DataFrame(rows, columns=list("abc")).assign(response=np.random.default_rng(0).standard_normal(12))
+    result = fit_study(table, list("abc"), permutations=0)
+    effects, anova = result.effects.set_index("factor"), result.anova.set_index("term")
+    assert effects.estimate.isna().all()
+    assert (effects.verdict == "").all()
+    assert "aliased with b:c" in effects.note["a"]
+    assert anova.note["a:b"] == "aliased with c"
+    assert anova.df["a:b"] == 0
+    assert np.isnan(anova.sum_sq["a:b"])
+    alone = fit_study(table, list("abc"), permutations=0, interactions="none")
+    by_hand = table.groupby("a").response.mean()
+    assert alone.effects.estimate[0] == pytest.approx(by_hand[1] - by_hand[0])
+
+
+def test_factor_confounded_with_the_seed_is_named():
+    table = factorial(a=[0, 1], b=[0, 1], replicates=3)
+    table = table.assign(seed=table.a, response=np.random.default_rng(0).standard_normal(12))
+    result = fit_study(table, ["a", "b"], permutations=0)
+    effects = result.effects.set_index("factor")
+    assert effects.note["a"] == "not estimable: aliased with seed"
+    assert np.isnan(effects.estimate["a"])
+    assert np.isfinite(effects.std_error["b"])
+
+
+def test_what_the_intercept_spans_is_constant_and_no_alias_of_other_terms():
+    """c is the opposite of a: their product is the same in every run, whatever b is."""
+    table = factorial(a=[-1, 1], b=[-1, 1], replicates=4).assign(c=lambda t: -t.a)
+    table["response"] = np.random.default_rng(0).standard_normal(len(table))
+    result = fit_study(table, ["a", "b", "c"], interactions="two-way", permutations=0)
+    notes = result.anova.set_index("term").note
+    assert (notes["a:c"], notes["a"]) == ("constant over the runs", "aliased with c")
+
+
+def test_empty_combination_is_named():
+    table = factorial(a=list("xyz"), b=[False, True], replicates=4)
+    table = table[~((table.a == "y") & table.b)]
+    table = table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
+    result = fit_study(table, ["a", "b"], permutations=0)
+    assert result.effects.estimate.isna().all()
+    assert result.effects.note.str.contains("no run has a=y with b=True").all()
+    anova = result.anova.set_index("term")
+    assert anova.df["a:b"] == 1
+    assert anova.note["a:b"] == "1 of 2 df aliased"
+    means = result.marginal_means.set_index(["factor", "level"])["mean"]
+    assert np.isnan(means["a", "y"])
+    assert means["a", "x"] == pytest.approx(table[table.a == "x"].response.mean())
+
+
+def test_alias_with_several_terms_at_once():
+    """c = a + b: neither a nor b alone determines c, but b and c together determine a."""
+    table = factorial(a=[0, 1], b=[0, 1], replicates=3)
+    table = table.assign(c=table.a + table.b, response=np.random.default_rng(0).standard_normal(12))
+    anova = fit_study(table, list("abc"), permutations=0, interactions="none").anova.set_index("term")
+    assert anova.note.to_dict() == {
+        "a": "aliased with b, c",
+        "b": "aliased with a, c",
+        "c": "1 of 2 df aliased",
+        "residual": "",
+    }
+    assert anova.df["residual"] == 8
+
+
+def test_many_empty_combinations_are_not_all_listed():
+    table = factorial(a=list("pqrst"), b=list("uvwxy"), replicates=3)
+    table = table[[(ord(a) + ord(b)) % 5 < 3 for a, b in zip(table.a, table.b, strict=True)]]
+    table = table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
+    note = fit_study(table, ["a", "b"], permutations=0).effects.note[0]
+    assert note.count("a=") == 3
+    assert " or others" in note

@@ -1,0 +1,222 @@
+"""effects.csv, interactions.csv and trends: definitions, units and verdict words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from attnae.analysis.inference.verdicts import effect_verdicts, level_verdicts
+from attnae.analysis.study import fit_study
+from attnae.errors import UserError
+from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
+
+COLUMNS = [
+    "factor", "level", "estimate", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "percent_change",
+    "verdict", "mde",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study():
+    return fit_study(article_study(), ARTICLE_FACTORS, permutations=0)
+
+
+def test_columns_and_rows(study):
+    assert study.effects.columns.tolist()[: len(COLUMNS)] == COLUMNS
+    assert study.interactions.columns.tolist()[: len(COLUMNS)] == COLUMNS
+    assert study.effects.factor.tolist() == [*ARTICLE_FACTORS[:3], *["act"] * 4]
+    assert study.effects.level.tolist() == ["True"] * 3 + ["elu", "relu", "selu", "sigmoid"]
+
+
+def test_balanced_effects_are_differences_of_means(study):
+    table = article_study()
+    effects = study.effects.set_index(["factor", "level"])
+    for name in ARTICLE_FACTORS[:3]:
+        means = table.groupby(name).response.mean()
+        assert effects.estimate[name, "True"] == pytest.approx(means[True] - means[False])
+        assert effects.percent_change[name, "True"] == pytest.approx(100 * (means[True] / means[False] - 1))
+    means = table.groupby("act").response.mean()
+    for level, mean in means.items():
+        assert effects.estimate["act", level] == pytest.approx(mean - means.mean())
+        assert effects.percent_change["act", level] == pytest.approx(100 * (mean / means.mean() - 1))
+
+
+def test_intervals_family_and_smallest_detectable_effect(study):
+    effects = study.effects
+    half = stats.t.ppf(0.975, effects.df) * effects.std_error
+    np.testing.assert_allclose(effects.ci_high - effects.estimate, half)
+    np.testing.assert_allclose(effects.estimate - effects.ci_low, half)
+    np.testing.assert_allclose(effects.p_holm, multipletests(effects.p, method="holm")[1])
+    quantiles = stats.t.ppf(1 - 0.05 / (2 * 7), effects.df) + stats.t.ppf(0.8, effects.df)
+    np.testing.assert_allclose(effects.mde, effects.std_error * quantiles)
+
+
+def test_verdicts_of_the_article_study(study):
+    verdicts = study.effects.set_index(["factor", "level"]).verdict
+    assert verdicts["batch_norm", "True"] == "helps"
+    assert verdicts["dropout", "True"] == "hurts"
+    assert verdicts["spatial_attention", "True"] in ("undetermined", "suggestive")
+    assert verdicts["act", "sigmoid"] == "worse"
+    assert set(verdicts["act"][["elu", "relu", "selu"]]) == {"tied"}
+
+
+def test_goal_turns_the_words_and_nothing_else(study):
+    other = fit_study(article_study(), ARTICLE_FACTORS, permutations=0, goal="max").effects
+    assert other.set_index(["factor", "level"]).verdict["batch_norm", "True"] == "hurts"
+    assert other.set_index(["factor", "level"]).verdict["act", "sigmoid"] == "best"
+    assert set(other.verdict[other.factor == "act"][:3]) == {"worse"}
+    pd.testing.assert_frame_equal(other.drop(columns="verdict"), study.effects.drop(columns="verdict"))
+
+
+def test_alpha_widens_intervals(study):
+    strict = fit_study(article_study(), ARTICLE_FACTORS, permutations=0, alpha=0.001).effects
+    half = stats.t.ppf(0.9995, strict.df) * strict.std_error
+    np.testing.assert_allclose(strict.ci_high, strict.estimate + half)
+    assert (strict.mde > study.effects.mde).all()
+
+
+def test_log_response():
+    table = article_study()
+    effects = fit_study(table, ARTICLE_FACTORS, permutations=0, log=True).effects.set_index(["factor", "level"])
+    logs = np.log(table.response)
+    difference = logs[table.dropout].mean() - logs[~table.dropout].mean()
+    assert effects.estimate["dropout", "True"] == pytest.approx(difference)
+    assert effects.percent_change["dropout", "True"] == pytest.approx(100 * (np.exp(difference) - 1))
+    negative = table.assign(response=table.response.where(table.index != 7, -0.5))
+    with pytest.raises(UserError, match=r"no logarithm in run run7 \(-0.5\): leave out --log-response"):
+        fit_study(negative, ARTICLE_FACTORS, log=True)
+
+
+def test_percent_change_is_blank_unless_all_responses_are_positive():
+    table = article_study()
+    effects = fit_study(table.assign(response=table.response - 0.25), ARTICLE_FACTORS, permutations=0).effects
+    assert effects.percent_change.isna().all()
+
+
+def test_negligible():
+    table = article_study(noise=0.001)
+    plain = fit_study(table, ARTICLE_FACTORS, permutations=0).effects.set_index("factor").verdict
+    named = fit_study(table, ARTICLE_FACTORS, permutations=0, negligible=0.005).effects.set_index("factor").verdict
+    assert plain["spatial_attention"] in ("undetermined", "suggestive")
+    assert named["spatial_attention"] == "negligible"
+    assert named["dropout"] == "hurts"
+
+
+def verdict_of(estimate, p_holm, interval, narrow, **options):
+    arrays = [np.array([x]) for x in (estimate, p_holm)]
+    pairs = [tuple(np.array([end]) for end in ends) for ends in (interval, narrow)]
+    return effect_verdicts(*arrays, *pairs, **{"goal": "min", "alpha": 0.05, **options})[0]
+
+
+def test_each_word_of_two_level_verdicts():
+    assert verdict_of(-1.0, 0.04, (-2, -0.1), (-1.8, -0.2)) == "helps"
+    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8)) == "hurts"
+    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8), goal="max") == "helps"
+    assert verdict_of(1.0, 0.06, (0.1, 2), (0.2, 1.8)) == "suggestive"
+    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8)) == "undetermined"
+    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8), negligible=1.9) == "negligible"
+    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8), negligible=1.7) == "undetermined"
+    # Significant and small: helps or hurts if and only if Holm's p is below alpha.
+    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8), negligible=5.0) == "hurts"
+    assert verdict_of(1.0, np.nan, (np.nan, np.nan), (np.nan, np.nan)) == "undetermined"
+    assert verdict_of(np.nan, np.nan, (np.nan, np.nan), (np.nan, np.nan)) == ""
+
+
+def test_each_word_of_many_level_verdicts():
+    def words(p_12, p_13, p_23, distinct=True, goal="min"):
+        p = np.array([[np.nan, p_12, p_13], [p_12, np.nan, p_23], [p_13, p_23, np.nan]])
+        means = np.array([1.0, 2.0, 3.0])
+        return level_verdicts(means, p, np.array(distinct), goal=goal, alpha=0.05).tolist()
+
+    assert words(0.01, 0.01, 0.01) == ["best", "worse", "worse"]
+    assert words(0.2, 0.01, 0.01) == ["tied", "tied", "worse"]
+    assert words(0.2, 0.2, 0.01) == ["tied", "tied", "tied"]
+    assert words(0.01, 0.01, 0.2, goal="max") == ["worse", "tied", "tied"]
+    assert words(0.01, 0.01, 0.01, distinct=False) == ["tied", "tied", "tied"]
+
+
+def test_one_bad_level_does_not_make_the_others_help():
+    table = factorial(bn=[False, True], act=list("pqrs"), replicates=8)
+    noise = np.random.default_rng(0).standard_normal(len(table))
+    effects = fit_study(
+        table.assign(response=10 + 5 * (table.act == "s") + noise), ["bn", "act"], permutations=0
+    ).effects
+    assert effects[effects.factor == "act"].verdict.tolist() == ["tied", "tied", "tied", "worse"]
+
+
+def test_two_by_two_interaction_is_half_the_difference_of_differences(study):
+    table = article_study()
+    cell = table.groupby(["batch_norm", "dropout"]).response.mean()
+    expected = ((cell[True, True] - cell[True, False]) - (cell[False, True] - cell[False, False])) / 2
+    row = study.interactions.set_index(["factor", "level"]).loc[("batch_norm:dropout", "True:True")]
+    assert row.estimate == pytest.approx(expected)
+    family = study.interactions
+    np.testing.assert_allclose(family.p_holm, multipletests(family.p, method="holm")[1])
+
+
+def test_interaction_with_a_level_is_the_effect_there_minus_the_mean_effect(study):
+    table = article_study()
+    cell = table.groupby(["batch_norm", "act"]).response.mean()
+    effect = cell[True] - cell[False]
+    rows = study.interactions[study.interactions.factor == "batch_norm:act"].set_index("level").estimate
+    for level in effect.index:
+        assert rows[f"True:{level}"] == pytest.approx(effect[level] - effect.mean())
+
+
+def test_interaction_of_two_many_level_factors_is_the_deviation_from_additivity():
+    table = factorial(a=list("xyz"), b=list("pqr"), replicates=3)
+    table["response"] = np.random.default_rng(1).standard_normal(len(table))
+    rows = fit_study(table, ["a", "b"], permutations=0).interactions.set_index("level").estimate
+    cell = table.groupby(["a", "b"]).response.mean().unstack()
+    deviation = cell.sub(cell.mean(axis=1), axis=0) - cell.mean() + cell.to_numpy().mean()
+    assert len(rows) == 9
+    for a in "xyz":
+        for b in "pqr":
+            assert rows[f"{a}:{b}"] == pytest.approx(deviation.loc[a, b])
+
+
+def test_interactions_option():
+    table = article_study()
+    assert fit_study(table, ARTICLE_FACTORS, permutations=0, interactions="none").interactions is None
+    assert fit_study(table, ARTICLE_FACTORS, permutations=0, interactions="two-way").interactions is not None
+    with pytest.raises(UserError, match="choose from auto, none, two-way"):
+        fit_study(table, ARTICLE_FACTORS, interactions="three-way")  # type: ignore[arg-type]
+
+
+def test_trend_of_a_numeric_factor_is_the_slope_through_its_level_means():
+    table = factorial(depth=[1, 2, 4], bn=[0, 1], replicates=4)
+    table["response"] = table.depth * 0.7 + np.random.default_rng(2).standard_normal(len(table))
+    result = fit_study(table, ["depth", "bn"], permutations=0)
+    means = table.groupby("depth").response.mean()
+    slope = np.polyfit(means.index, means, 1)[0]
+    trends = result.further["trends"]
+    assert trends.estimate.tolist() == pytest.approx([slope * 3])
+    assert trends.level.tolist() == ["1 to 4"]
+    assert result.effects.factor.tolist() == ["depth"] * 3 + ["bn"]
+    log = factorial(lr=[0.001, 0.01, 0.1], replicates=4)
+    log["response"] = np.log10(log.lr) + 0.01 * np.random.default_rng(3).standard_normal(len(log))
+    trend = fit_study(log, ["lr"], permutations=0).further["trends"]
+    assert trend.level.tolist() == ["0.001 to 0.1 (log10)"]
+    assert trend.estimate[0] == pytest.approx(2.0, abs=0.02)
+
+
+def test_a_u_shape_is_seen_by_the_quadratic_row_alone():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"lr": 10 ** np.linspace(-5, -1, 60), "bn": np.arange(60) % 2 == 0})
+    table["response"] = 3 + (np.log10(table.lr) + 3) ** 2 + 0.1 * rng.standard_normal(60)
+    result = fit_study(table, ["lr", "bn"], permutations=0)
+    effects = result.effects.set_index(["factor", "level"])
+    span = np.log10(table.lr.max() / table.lr.min()) / 2
+    # (x - c)^2 with c at the middle: the middle lies span^2 below the ends.
+    assert effects.estimate["lr", "quadratic"] == pytest.approx(-(span**2), abs=0.1)
+    assert effects.verdict["lr", "quadratic"] == "helps"
+    assert abs(effects.estimate["lr", "linear"]) < 0.2
+    assert result.anova.set_index("term").df["lr"] == 2
+    z = 2 * (np.log10(table.lr) - np.log10(table.lr.min())) / (2 * span) - 1
+    x = np.column_stack([np.ones(60), z, z**2])
+    beta = np.linalg.lstsq(x, table.response)[0]
+    alone = fit_study(table, ["lr"], permutations=0).effects.set_index("level").estimate
+    assert alone.to_dict() == pytest.approx({"linear": 2 * beta[1], "quadratic": -beta[2]})

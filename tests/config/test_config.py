@@ -1,0 +1,201 @@
+"""Options: ranges, YAML files, and how both come together."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from attnae.config import GROUPS, RunConfig, option_names
+from attnae.config.checks import flag
+from attnae.config.files import flags_of, groups_of, parse, read_config, read_yaml, typed_options, write_config
+from attnae.errors import UserError
+from attnae.model.activations import ACTIVATIONS
+from tests.conftest import ROOT
+
+BAD_VALUES = [
+    ({"act": "swish"}, "--act swish: choose one of elu, relu"),
+    ({"dataset": "imagenet"}, "--dataset imagenet: choose one of auto, mnist"),
+    ({"units": (5, 4)}, "--units 5 4: give at least 3"),
+    ({"units": (5, 4, 0)}, "--units 5 4 0: all must be positive"),
+    ({"dropout_rate": 1.0}, "--dropout-rate 1.0: must be at least 0 and below 1"),
+    ({"dropout_rate": -0.1}, "--dropout-rate"),
+    ({"attention_kernel_size": 4}, "--attention-kernel-size 4: must be odd"),
+    ({"channel_reduction": 0}, "--channel-reduction 0: must be at least 1"),
+    ({"block_depth": 0}, "--block-depth 0: must be at least 1"),
+    ({"latent_dim": 0}, "--latent-dim 0: must be at least 1"),
+    ({"kl_weight": -1.0}, "--kl-weight -1.0: must be at least 0"),
+    ({"kl_weight": float("nan")}, "--kl-weight nan"),
+    ({"epochs": 0}, "--epochs 0: must be at least 1"),
+    ({"batch_size": 1}, "--batch-size 1: must be at least 2"),
+    ({"lr": 0.0}, "--lr 0.0: must be positive"),
+    ({"lr": float("inf")}, "--lr inf: must be positive"),
+    ({"min_lr": 0.1}, "--min-lr 0.1: must be at most --lr"),
+    ({"seed": -1}, "--seed -1: must be at least 0"),
+    ({"seed": 2**32}, "--seed 4294967296: must be at most 4294967295"),
+    ({"batch_size": 10**20}, "--batch-size 100000000000000000000: must be at most"),
+    ({"threads": 10_000}, "--threads 10000: must be at most 1024"),
+    ({"units": (10**20, 4, 2)}, "--units 100000000000000000000 4 2: must be at most"),
+    ({"attention_kernel_size": 10**20 + 1}, "--attention-kernel-size 100000000000000000001: must be at most 16384"),
+    ({"image_size": 10**6}, "--image-size 1000000: must be at most 16384"),
+    ({"strategy": "ddp_spawn"}, "--strategy ddp_spawn: .* choose ddp"),
+    ({"strategy": "ddp_notebook"}, "choose ddp"),
+    ({"compile": "maybe"}, "--compile maybe: choose one of auto, on, off"),
+    ({"channels": 2, "dataset": "folder"}, "--channels 2: choose one of 1, 3"),
+    ({"accelerator": "abacus"}, "--accelerator abacus: choose one of auto, cpu"),
+    ({"name": "a\udcff"}, "--name 'a.udcff': must be plain text"),
+    ({"log_dir": "a\udcff"}, "--log-dir"),
+    ({"val_size": -1}, "--val-size -1"),
+    ({"limit_train": 1}, "--limit-train 1: must be at least 3"),
+    ({"limit_test": 0}, "--limit-test 0: must be at least 1"),
+    ({"image_size": 0, "dataset": "folder"}, "--image-size 0"),
+    ({"image_size": 32, "dataset": "digits"}, "--image-size 32: digits has 8"),
+    ({"channels": 3, "dataset": "mnist"}, "--channels 3: mnist has 1"),
+    ({"devices": "many"}, "--devices many"),
+    ({"devices": "0"}, "--devices 0"),
+    ({"num_nodes": 0}, "--num-nodes 0"),
+    ({"threads": 0}, "--threads 0"),
+    ({"picture_every": -1}, "--picture-every -1"),
+    ({"name": "../elsewhere"}, "--name '../elsewhere': must be the name of one folder"),
+    ({"name": "/tmp/x"}, "--name"),
+    ({"name": "a\0b"}, "--name"),
+    ({"name": ".."}, "--name"),
+    ({"name": ""}, "--name"),
+    ({"name": "x" * 300}, "at most 200 bytes"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_VALUES, ids=lambda value: str(value)[:40])
+def test_a_bad_value_is_named(options, message):
+    with pytest.raises(UserError, match=message):
+        RunConfig(**options)
+
+
+def test_good_values_at_the_edges():
+    low = {"dropout_rate": 0.0, "kl_weight": 0.0, "val_size": 0, "seed": 0, "min_lr": 0.0, "epochs": 1, "batch_size": 2}
+    high = {"lr": 0.1, "min_lr": 0.1, "seed": 2**32 - 1, "devices": "0,3", "image_size": 8, "name": "ünïcödé 😀"}
+    for options in (low, high):
+        assert RunConfig(**options).plain().items() >= options.items()
+
+
+def test_defaults_are_the_article_s():
+    config = RunConfig()
+    assert (config.units, config.block_depth, config.latent_dim, config.dropout_rate) == ((35, 25, 15, 5), 3, 2, 0.2)
+    assert (config.kl_weight, config.epochs, config.batch_size, config.lr) == (0.001, 25, 64, 0.005)
+    assert (config.min_lr, config.seed, config.val_size) == (0.0001, 768, 5000)
+
+
+def test_texts_and_lists_become_paths_and_tuples():
+    assert (
+        RunConfig(data_dir="x", log_dir="y", units=[5, 4, 3])
+        == parse(["--data-dir", "x", "--log-dir", "y", "--units", "5", "4", "3"]).run_config()
+    )
+
+
+def test_it_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RunConfig().lr = 1.0
+
+
+def test_groups_hold_every_option_once():
+    assert sorted(option_names(*GROUPS)) == sorted(field.name for field in dataclasses.fields(RunConfig))
+
+
+def test_yaml_round_trip(tmp_path):
+    config = RunConfig(
+        act="mish", units=(9, 5, 2), batch_norm=False, limit_train=100, name="-dash: {yaml}", lr=1e-7, min_lr=1e-8
+    )
+    write_config(tmp_path / "config.yaml", config)
+    assert read_config(tmp_path / "config.yaml") == config
+    assert "units: [9, 5, 2]" in (tmp_path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_flags_give_what_yaml_gives(act):
+    groups = parse(["--act", act, "--no-dropout", "--units", "4", "3", "2", "--limit-train", "50"])
+    assert groups.run_config() == RunConfig(act=act, dropout=False, units=(4, 3, 2), limit_train=50)
+    assert groups_of(groups.run_config()) == {group: getattr(groups, group) for group in GROUPS}
+
+
+def test_text_that_yaml_does_not_take_for_a_number_is_one(tmp_path):
+    """`lr: 1e-4` is a text to PyYAML, and `on` a boolean."""
+    (tmp_path / "a.yaml").write_text("lr: 1e-4\nmin_lr: 1e-5\ncompile: on\n")
+    config = read_config(tmp_path / "a.yaml")
+    assert (config.lr, config.min_lr, config.compile) == (1e-4, 1e-5, "on")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("act: swish", "act: 'swish' is not one of elu, relu"),
+        ("epochs: 1.5", "epochs: 1.5 is not a whole number"),
+        ("lr: fast", "lr: 'fast' is not a number"),
+        ("batch_norm: maybe", "batch_norm: 'maybe' is not true or false"),
+        ("units: [3, x]", r"units: \[3, 'x'\] is not a list of whole numbers"),
+        ("channels: 2", "channels: 2 is not one of 1, 3"),
+        ("spatial_atention: true", "unknown option spatial_atention; perhaps you meant spatial_attention"),
+        ("epochs: 0", "--epochs 0: must be at least 1"),
+        ("epochs: {a: 1}", "epochs: {'a': 1} is not a whole number"),
+    ],
+)
+def test_a_mistake_in_yaml_names_file_and_option(tmp_path, line, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"seed: 1\n{line}\n")
+    with pytest.raises(UserError, match=message) as error:
+        read_config(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[1, 2]", "must hold lines"),
+        (b"a: [", "line 1 is not plain YAML"),
+        (b"ok: 1\nbad: b: c", "line 2 is not plain YAML"),
+        (b"x: !!python/object/apply:os.system ['touch /tmp/never']", "is not plain YAML"),
+        (b"\xff\xfe\x00", "is not"),
+        (b"1: 2", "must hold lines"),
+        (b"[" * 5000, "is not plain YAML"),
+    ],
+)
+def test_what_is_no_yaml_of_options(tmp_path, content, message):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        read_yaml(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_yaml_file(tmp_path):
+    with pytest.raises(UserError, match=r"none\.yaml cannot be read: No such file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_typed_options():
+    args = ["--act", "elu", "--no-batch-norm", "--lr=1", "--num_nodes", "1", "x", "--dry-run"]
+    assert typed_options(args) == ["act", "batch_norm", "lr", "num_nodes", "dry_run"]
+
+
+def test_flags_of_values_that_look_like_flags():
+    assert flags_of({"name": "-x"}, "here") == ["--name=-x"]
+
+
+def test_flag():
+    assert flag("attention_kernel_size") == "--attention-kernel-size"
+
+
+def test_shipped_files_hold_options():
+    article = read_config(ROOT / "configs" / "article.yaml")
+    # The article's protocol: everything at its numbers, all training images, the test set as monitor.
+    assert article == RunConfig(dataset="mnist", val_size=0)
+    assert yaml.safe_load((ROOT / "configs" / "article.yaml").read_text())["epochs"] == 25
+    assert read_config(ROOT / "configs" / "quick.yaml").dataset == "digits"
+
+
+def test_public_names_are_there():
+    import attnae
+
+    assert sorted(attnae.__all__) == sorted(attnae._HOMES)
+    for name in attnae.__all__:
+        assert getattr(attnae, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = attnae.nothing

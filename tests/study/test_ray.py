@@ -1,0 +1,100 @@
+"""Studies on Ray: the same table, on two machines of which one dies, and clear words where there is no Ray."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attnae.config.study_options import StudyOptions
+from attnae.errors import UserError
+from attnae.study.run import launch
+from attnae.study.state import held
+from tests.study.small_studies import run_quietly, small_design, table
+
+FACTORS = {"spatial_attention": (False, True), "act": ("elu", "relu")}
+EPOCHS = 80
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A Ray cluster of one machine of one CPU."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield machines
+    machines.shutdown()
+
+
+@pytest.mark.slow
+def test_a_machine_dies_during_the_study(cluster, tmp_path):
+    """Both machines train; when each is amid a run, the second dies. Its run goes on, and the table is the same."""
+    import ray
+
+    alone = small_design(tmp_path / "alone", FACTORS, epochs=EPOCHS)
+    code, output = run_quietly(alone, workers=2)
+    assert code == 0, output
+
+    ray.init(address=cluster.address, log_to_driver=False)  # while there is one: the driver must not be on the second
+    second = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    design = small_design(tmp_path / "ray", FACTORS, epochs=EPOCHS)
+    options = StudyOptions(launcher="ray", ray_address=cluster.address, retries=2)
+    amid, killed, events_seen = set(), False, []
+    with held(design):
+        workers, events = launch(design, design.runs(), options)
+        assert workers == 2
+        for event in events:
+            events_seen.append(event)
+            amid = amid | {event.run} if event.kind == "epoch" and 1 <= event.epoch < EPOCHS else amid - {event.run}
+            if len(amid) == 2 and not killed:
+                cluster.remove_node(second, allow_graceful=False)
+                killed = True
+    kinds = [event.kind for event in events_seen]
+    assert kinds.count("retried") == 1
+    assert kinds.count("finished") == 4
+    assert "failed" not in kinds
+    at = kinds.index("retried")
+    resumed = next(event for event in events_seen[at:] if event.kind == "epoch" and event.run == events_seen[at].run)
+    assert resumed.epoch >= 1
+    assert table(design.directory) == table(alone.directory)
+
+
+@pytest.mark.slow
+def test_at_most_so_many_side_by_side_and_failures_are_listed(cluster, tmp_path, monkeypatch):
+    """A relative --log-dir means the driver's; a run that raises is retried, then listed; a diverging one is not."""
+    monkeypatch.chdir(tmp_path)
+    design = small_design(Path("logs"), {"lr": (0.005, 1e18)}, seeds=(1, 2))
+    broken = design.runs()[0]
+    with held(design):
+        broken.directory.mkdir()
+        (broken.directory / "metrics.json").mkdir()  # so that nothing can be written there
+    code, output = run_quietly(design, launcher="ray", ray_address=cluster.address, workers=1, retries=1)
+    assert code == 1
+    assert "ray, 1 side by side" in output
+    assert "4 runs: 1 finished, 1 failed, 2 diverged" in output
+    assert output.count("retried") == 1
+    assert "is a folder" in output
+    log = (design.directory / "workers.log").read_text()
+    assert f"{broken.name}:\nray::" in log
+    assert 'File "' in log
+    assert "\x1b" not in log
+
+
+def test_an_address_where_nothing_answers(tmp_path):
+    design = small_design(tmp_path, FACTORS)
+    with pytest.raises(UserError, match=r"--ray-address auto: no Ray cluster answers"):
+        launch(design, design.runs(), StudyOptions(launcher="ray", ray_address="auto"))
+
+
+def test_ray_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    design = small_design(tmp_path, FACTORS)
+    with pytest.raises(UserError, match=r"--launcher ray needs Ray.*pip install 'attnae\[ray\]'"):
+        launch(design, design.runs(), StudyOptions(launcher="ray"))
+
+
+def test_ray_is_imported_only_where_it_launches():
+    script = "import sys, attnae.cli, attnae.study.run; assert 'ray' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,247 @@
+"""A study gives the table that single runs give, to the bit, however it is run and whatever dies on the way."""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from filelock import FileLock
+
+from attnae.errors import UserError
+from attnae.reading.read import read_runs
+from attnae.rundir.checkpoint import CHECKPOINT
+from attnae.rundir.directory import LOCK, locked, read_metrics
+from attnae.study import task as study_task
+from attnae.study.local import run_locally
+from attnae.study.state import STUDY, held
+from attnae.study.task import train_planned
+from attnae.tags import ACTIVE_UNITS, FINAL_METRICS, KNN_ACCURACY
+from attnae.training.run import train
+from tests.conftest import ROOT, TINY, read_curves
+from tests.study.small_studies import run_quietly, small_design, table
+
+FACTORS = {"spatial_attention": (False, True), "lr": (0.005, 1e18)}
+EPOCHS = 12
+ENDINGS = {
+    "spatial_attention=false,lr=0.005,seed=768": "finished",
+    "spatial_attention=false,lr=1e+18,seed=768": "diverged",
+    "spatial_attention=true,lr=0.005,seed=768": "finished",
+    "spatial_attention=true,lr=1e+18,seed=768": "diverged",
+}
+VICTIM = "spatial_attention=true,lr=0.005,seed=768"
+
+
+def design_in(folder, **options):
+    return small_design(folder / "logs", FACTORS, epochs=EPOCHS, **options)
+
+
+@pytest.fixture(scope="module")
+def singles(tmp_path_factory):
+    """The table of the same runs, trained one by one without a study."""
+    folder = tmp_path_factory.mktemp("singles")
+    for run in design_in(folder).runs():
+        train(run.config)
+    return table(folder / "logs" / "study")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A study that nothing happened to: its directory, exit code and output."""
+    design = design_in(tmp_path_factory.mktemp("undisturbed"))
+    code, output = run_quietly(design, workers=2)
+    return design, code, output
+
+
+def test_a_study_is_the_table_of_its_single_runs(undisturbed, singles):
+    design, _, _ = undisturbed
+    assert table(design.directory) == singles
+    assert {name: status for name, (status, _, _) in singles.items()} == ENDINGS
+
+
+def test_it_says_how_many_ended_how_and_fails_unless_all_finished(undisturbed):
+    _, code, output = undisturbed
+    assert code == 1
+    assert "4 runs: 2 finished, 0 failed, 2 diverged" in output
+    assert output.count("train/loss became NaN or infinite in epoch 1") == 2
+    assert re.search(r"[1-4]/4 finished +spatial_attention=true,lr=0.005,seed=768 +test loss 0\.\d{4}", output)
+
+
+def test_the_analysis_takes_the_directory_as_it_is(undisturbed):
+    design, _, _ = undisturbed
+    runs = read_runs(design.directory)
+    assert dict(zip(runs["run"], runs["status"], strict=True)) == ENDINGS
+    assert set(runs["threads"]) == {1}
+
+
+def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed):
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, list_session_groups
+    from tensorboard.plugins.hparams.backend_context import Context
+
+    design, _, _ = undisturbed
+    events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
+    page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
+    request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
+    columns = (*FINAL_METRICS, ACTIVE_UNITS, KNN_ACCURACY)
+    for tag in columns:
+        request.col_params.add().metric.tag = tag
+    rows = list_session_groups.Handler(RequestContext(), page, "", request).run().session_groups
+    shown = {
+        row.hparams["name"].string_value: {metric.name.tag: metric.value for metric in row.metric_values}
+        for row in rows
+    }
+    assert set(shown) == set(ENDINGS)
+    for name, metrics in shown.items():
+        recorded = read_metrics(design.directory / name)["metrics"] if ENDINGS[name] == "finished" else {}
+        expected = {tag: value for tag, value in recorded.items() if tag in columns}
+        assert metrics == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_same_again_trains_nothing_more(undisturbed):
+    design, _, _ = undisturbed
+    before = {path: path.stat().st_mtime_ns for path in design.directory.glob("*/*")}
+    code, output = run_quietly(design)
+    assert code == 1
+    assert "4 ended before" in output
+    assert {path: path.stat().st_mtime_ns for path in design.directory.glob("*/*")} == before
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_mid_run(tmp_path, singles):
+    """One worker, so that the order differs as well."""
+    design = design_in(tmp_path)
+    killed = []
+    with held(design):
+        events = run_locally(design.runs(), places=[{}], retries=2, log=tmp_path / "log")
+        for event in events:
+            if event.run == VICTIM and event.kind == "epoch" and event.epoch == 2 and not killed:
+                [worker] = multiprocessing.active_children()
+                os.kill(worker.pid, signal.SIGKILL)
+                killed.append(worker.pid)
+            elif event.kind == "retried":
+                killed.append(event.message)
+    assert killed[1:] == ["its process was killed by SIGKILL"]
+    assert table(design.directory) == singles
+    assert len(list((design.directory / VICTIM).glob("events.*"))) == 2
+
+
+def study_process(folder, *flags):
+    """`train.py --study` of the same study, in a process of its own."""
+    (folder / "study.yml").write_text(
+        "factors: {spatial_attention: [false, true], lr: [0.005, 1e18]}\n"
+        f"options: {{epochs: {EPOCHS}, name: study, "
+        + ", ".join(
+            f"{name}: {list(value) if isinstance(value, tuple) else value}"
+            for name, value in TINY.items()
+            if name not in ("epochs", "threads", "picture_every", "compile")
+        )
+        + "}\n"
+    )
+    command = [sys.executable, str(ROOT / "train.py"), "--study", "study.yml", "--compile", "off", *flags]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result
+
+
+def half_done(directory):
+    """Whether a run has a checkpoint and goes on."""
+    return any(
+        read_metrics(path.parents[1]).get("status") == "unfinished" for path in directory.glob(f"*/{CHECKPOINT}")
+    )
+
+
+def is_free(directory):
+    lock = FileLock(directory / LOCK)
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_stopped_then_a_killed_parent(tmp_path, singles):
+    """Ctrl-C, then kill -9, then to the end: no worker is left behind, and the table is the same."""
+    directory = tmp_path / "logs" / "study"
+    first = study_process(tmp_path, "--workers", "1")
+    wait_for(lambda: half_done(directory))
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 130, output
+    assert "the same command goes on" in output
+    assert "Traceback (most recent" not in output
+    assert is_free(directory)
+    assert all(is_free(path.parent) for path in directory.glob("*/config.yaml"))
+
+    ended = sum(read_metrics(path.parent)["status"] != "unfinished" for path in directory.glob("*/metrics.json"))
+    second = study_process(tmp_path, "--workers", "2")
+    wait_for(lambda: "side by side" in second.stdout.readline())
+    wait_for(lambda: not is_free(next(directory.glob("*/config.yaml")).parent) or second.poll() is not None)
+    second.kill()
+    second.communicate(timeout=60)
+    assert second.returncode == -signal.SIGKILL
+    wait_for(lambda: all(is_free(path.parent) for path in directory.glob("*/config.yaml")), seconds=40)
+
+    third = study_process(tmp_path)
+    output, _ = third.communicate(timeout=120)
+    assert third.returncode == 1, output
+    assert f"4 cells x 1 seed = 4 runs, {ended}" in output
+    assert "4 runs: 2 finished, 0 failed, 2 diverged" in output
+    assert table(directory) == singles
+
+
+def test_sigterm_ends_it_with_143(tmp_path):
+    process = study_process(tmp_path, "--workers", "1")
+    wait_for(lambda: (tmp_path / "logs" / "study" / STUDY).exists())
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output
+    assert is_free(tmp_path / "logs" / "study")
+
+
+def test_a_run_that_cannot_go_on_is_listed_and_the_others_finish(tmp_path):
+    design = small_design(tmp_path, {"act": ("elu", "relu")})
+    broken = design.runs()[0].directory
+    with held(design):
+        with pytest.raises(ZeroDivisionError):
+            train_planned(design.runs()[0], lambda epoch, loss: 1 / (1 - epoch))
+        (broken / CHECKPOINT).write_bytes(b"half a checkpoint")
+    code, output = run_quietly(design, workers=1, retries=0)
+    assert code == 1
+    assert "2 runs: 1 finished, 1 failed, 0 diverged" in output
+    assert f"failed    {broken.name}  {broken / CHECKPOINT}" in output
+    assert f"{broken / CHECKPOINT}" in output
+    assert "Traceback (most recent" not in output
+    assert "last.ckpt" in (design.directory / "workers.log").read_text()
+
+
+def test_a_run_has_one_trainer(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_task, "LOCK_PATIENCE_S", 0.1)
+    design = small_design(tmp_path, {"act": ("elu",)})
+    [run] = design.runs()
+    with pytest.raises(UserError, match="is not on this machine"):
+        train_planned(run, lambda epoch, loss: None)
+    with held(design):
+        run.directory.mkdir()
+    with held(design), locked(run.directory), pytest.raises(UserError, match="another process"):
+        train_planned(run, lambda epoch, loss: None)
+    reported = []
+    with held(design):
+        assert train_planned(run, lambda epoch, loss: reported.append((epoch, loss))) == "finished"
+        assert train_planned(run, lambda epoch, loss: pytest.fail("it has ended")) == "finished"
+    losses = read_curves(run.directory)["val/loss"]
+    assert [epoch for epoch, _ in reported] == [0, 1, 2]
+    assert [loss for _, loss in reported[1:]] == pytest.approx(list(losses.values()), rel=1e-6)
