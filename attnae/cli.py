@@ -1,12 +1,13 @@
-"""The command line: options in, one call out. torch is imported after parsing, so that --help is quick."""
+"""The command line: options in, one call out. torch is imported after parsing, so that --help is fast."""
 
 from __future__ import annotations
 
 import shlex
 import signal
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Union
@@ -15,17 +16,15 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
 from attnae.analysis.command import AnalyzeCommand
-from attnae.config import RunConfig, option_names
-from attnae.config.checks import flag
-from attnae.config.files import OptionGroups, flags_of, groups_of, typed_options
-from attnae.config.plain_yaml import read_yaml
+from attnae.config import GROUPS, OptionError, RunConfig, check_options, flag, option_names, read_yaml
+from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, lasting_streams, set_handlers
 from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
 from attnae.trained.commands import TRAINED
 
-# What may stand beside --resume: where and how the run goes on, not what it computes.
+# The options that can be combined with --resume: they change where and how the run continues, not what it computes.
 BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"}
 
 
@@ -38,13 +37,17 @@ class TrainCommand(OptionGroups):
     """
 
     config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
-    """YAML file of options, such as configs/article.yaml; a later file wins over an earlier one, a flag over both."""
+    """YAML file of options, such as configs/article.yaml. Can be given several times.
+    A later file overrides an earlier one, and the command line overrides all files."""
     resume: Path | None = None
-    """Go on with the run in this directory, by its own options; only hardware flags, --data-dir and --picture-every may
-    stand beside it."""
+    """Continue the run in this directory with the options it was started with.
+    Only the hardware options, --data-dir and --picture-every can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
-    """Show what would be trained, and write and download nothing."""
+    """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
+
+
+OPTIONS = [*option_names(*GROUPS), *(option.name for kind in (StudyOptions, TrainCommand) for option in fields(kind))]
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -89,60 +92,48 @@ def _attnae(args: list[str]) -> int:
 
 
 def _subcommand(name: str, kind: type) -> Any:
-    """A subcommand, shown in the list of them by the first line of what it says of itself."""
+    """A subcommand; the list of subcommands shows the first line of its docstring."""
     return Annotated[kind, tyro.conf.subcommand(name, description=(kind.__doc__ or "").partition("\n")[0])]
 
 
 def _train(args: list[str], prog: str) -> int:
-    study = next((read_study_file(path) for path in reversed(_named_files("--study", args))), None)
-    files = {path: read_yaml(path) for path in _named_files("--config", args)}
-    defaults: list[str] = []
+    command = tyro.cli(TrainCommand, args=args, prog=prog)
+    typed = typed_options(args, OPTIONS)
+    command.study.check(typed)
+    if command.resume is not None:
+        return _resume(command.resume, args, prog)
+    study = read_study_file(command.study.study) if command.study.study else None
+    files = {path: check_options(read_yaml(path), path) for path in command.config}
+    base: dict[str, Any] = {}
     if study is not None:
         for path, options in files.items():
             study.refuse(options, f"{path}: ")
-        study.refuse(typed_options(args))
-        defaults = flags_of(STUDY_DEFAULTS, "study")
+        study.refuse(typed)
         files = {study.path: study.first_cell(), **files}
-    from_files = [token for path, options in files.items() for token in flags_of(options, path)]
-    command = tyro.cli(TrainCommand, args=[*defaults, *from_files, *args], prog=prog)
-    command.study.check(typed_options(args))
-    if command.resume is not None:
-        return _resume(command.resume, args, prog)
+        base = STUDY_DEFAULTS
+    # Defaults, overridden by the study, by the files in their order, and by the command line.
+    sources = {option: path for path, options in files.items() for option in options}
+    merged = ChainMap(*reversed(files.values()), base)
+    command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(merged)))
     try:
         config = command.run_config()
-    except UserError as error:
-        typed = typed_options(args)
-        for path, options in reversed(files.items()):
-            for option in options:
-                if str(error).startswith(f"{flag(option)} ") and option not in typed:
-                    raise UserError(f"{path}: {error}") from error
+    except OptionError as error:
+        if error.option in sources and error.option not in typed:
+            raise UserError(f"{sources[error.option]}: {error}") from error
         raise
     if study is not None:
         return _run_study(study, config, command)
     return _run(config, dry_run=command.dry_run)
 
 
-def _named_files(option: str, args: Sequence[str]) -> list[Path]:
-    """The files named by this flag, in order."""
-    named = []
-    for argument, following in zip(args, [*args[1:], ""], strict=True):
-        if argument == option:
-            named.append(following)
-        elif argument.startswith(f"{option}="):
-            named.append(argument.partition("=")[2])
-    return [Path(name) for name in named if name]
-
-
 def _resume(directory: Path, args: list[str], prog: str) -> int:
     from attnae.rundir.directory import read_unfinished
 
-    for option in typed_options(args):
+    for option in typed_options(args, OPTIONS):
         if option not in BESIDE_RESUME:
-            raise UserError(f"{flag(option)} cannot stand beside --resume: {directory} has its own options")
-    recorded = read_unfinished(directory)
-    command = tyro.cli(
-        TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(recorded), resume=directory)
-    )
+            raise UserError(f"{flag(option)} cannot be combined with --resume: {directory} has its own options")
+    recorded = vars(read_unfinished(directory))
+    command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(recorded)))
     return _run(command.run_config(), resume=directory)
 
 

@@ -260,8 +260,7 @@ def test_help_teaches_without_heavy_imports(tmp_path, script):
 
 
 def test_help_says_each_option(tmp_path):
-    from attnae.config import GROUPS, option_names
-    from attnae.config.checks import flag
+    from attnae.config import GROUPS, flag, option_names
 
     shown = run("--help", cwd=tmp_path).stdout
     assert all(flag(option) in shown for option in option_names(*GROUPS))

@@ -17,8 +17,7 @@ import torch
 from PIL import Image
 
 from attnae.cli import main, train_command
-from attnae.config import RunConfig
-from attnae.config.files import read_config
+from attnae.config import RunConfig, read_config
 from tests.conftest import ROOT, tiny_flags
 from tests.data.test_sources import write_idx_set
 

@@ -2,7 +2,13 @@
 
 import configparser
 import re
+import typing
 
+import docstring_parser
+
+from attnae.config import GROUPS, flag
+from attnae.config.run import choices
+from attnae.config.study_options import StudyOptions
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -55,6 +61,7 @@ def test_packages_are_those_that_are_imported():
         "matplotlib",
         "rich",
         "tyro",
+        "pydantic",
         "PyYAML",
         "jinja2",
         "crc32c",
@@ -78,13 +85,24 @@ def test_the_licence_names_the_source_of_the_method():
     assert "Octavio Gonzalez-Lugo" in licence
 
 
-def test_options_in_the_table_are_the_options():
-    from attnae.config import GROUPS, RunConfig, option_names
-    from attnae.config.checks import flag
+def described_options():
+    """(flag, default, description) of each option, as the table of the README shows them."""
+    for kind in (*GROUPS.values(), StudyOptions):
+        source = docstring_parser.parse_from_object(kind)
+        texts = {field.arg_name: " ".join(field.description.split()) for field in source.params}
+        for option, declared in typing.get_type_hints(kind).items():
+            default = getattr(kind, option)
+            shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            values = [str(value) for value in choices(declared) if value is not None]
+            one_of = f" One of {', '.join(values)}." if values else ""
+            yield (
+                flag(option),
+                {"True": "on", "False": "off", "None": "unset"}.get(shown, shown),
+                texts[option] + one_of,
+            )
 
-    for option in option_names(*GROUPS):
-        rows = re.findall(rf"^\| `{flag(option)}`[^|]*\| (.*?) \|", README, re.M)
-        default = getattr(RunConfig, option)
-        shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
-        shown = {"True": "on", "False": "off", "None": "unset"}.get(shown, shown)
-        assert shown in rows, option
+
+def test_options_in_the_table_are_the_options_of_the_help():
+    table = README.partition("## All options")[2]
+    rows = re.findall(r"^\| `(--[a-z-]+)[^|]*\| (.*?) \| (.*?) \|$", table, re.M)
+    assert sorted(rows) == sorted(described_options())

@@ -1,19 +1,20 @@
 """`RunConfig`: every option of one run, frozen, checked, and documented where it is declared.
 
-The groups below are the panels of `--help`. A default is written once, here.
+The groups below are the panels of `--help`. Each default, help text and range is written once, here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.extras import literal_type_from_choices
-
-from attnae.config.checks import mistakes
-from attnae.data.sources import DATASETS
+from attnae.config.datasets import DATASETS
 from attnae.errors import UserError
 from attnae.model.activations import ACTIVATIONS
 
@@ -21,112 +22,161 @@ if TYPE_CHECKING:
     Activation = str
     DatasetName = str
 else:
-    Activation = literal_type_from_choices(ACTIVATIONS)
-    DatasetName = literal_type_from_choices(["auto", *DATASETS])
+    Activation = Literal[tuple(ACTIVATIONS)]
+    DatasetName = Literal[tuple({"auto": None, **DATASETS})]
+
+# The largest number that PyTorch accepts as a seed, and limits that no images and no machine come near.
+MOST, MOST_PIXELS, MOST_THREADS = 2**32 - 1, 2**14, 1024
+
+# The smallest value of each option that has only a lower limit.
+_LEAST: dict[str, float] = {
+    "block_depth": 1,
+    "latent_dim": 1,
+    "channel_reduction": 1,
+    "kl_weight": 0,
+    "epochs": 1,
+    "batch_size": 2,
+    "min_lr": 0,
+    "seed": 0,
+    "val_size": 0,
+    "limit_train": 3,
+    "limit_test": 1,
+    "image_size": 1,
+    "num_nodes": 1,
+    "threads": 1,
+    "picture_every": 0,
+    "iw_samples": 0,
+}
+
+
+class OptionError(UserError):
+    """The value of an option is out of range; `option` is the name of that option."""
+
+    def __init__(self, message: str, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """What the model is built of."""
+    """The layers of the model and their sizes."""
 
     spatial_attention: bool = False
-    """Scale each position of a map by its spatial attention, in every convolution block."""
+    """Multiply each position of the feature maps by an attention weight, in every convolution block.
+    This is the layer that the article studies."""
     channel_attention: bool = False
-    """Scale each channel of a map by its channel attention, before the spatial one: the other half of CBAM."""
+    """Multiply each channel of the feature maps by an attention weight, in every convolution block.
+    Together with the spatial attention this is CBAM."""
     batch_norm: bool = True
-    """Batch norm in every convolution block."""
+    """Batch normalization in every convolution block. Turn it off to measure its effect."""
     dropout: bool = True
-    """Dropout in every convolution block."""
+    """Dropout in every convolution block. Turn it off to measure its effect, or if the model underfits."""
     dropout_rate: float = 0.2
-    """Probability of dropping a value, where dropout is on."""
+    """Probability that dropout sets a value to zero. Has no effect with --no-dropout."""
     act: Activation = "relu"
-    """Activation of the convolution blocks."""
+    """Activation function of the convolution blocks."""
     units: tuple[int, ...] = (35, 25, 15, 5)
-    """Filters of the stem, of each stage, and of the code map. Images are halved once per stage."""
+    """Number of filters of the stem, of each stage, and of the code map, at least 3 numbers.
+    Each stage halves the images; give more or larger numbers for larger images."""
     block_depth: int = 3
-    """Convolution blocks in each dense block."""
+    """Number of convolution blocks in each dense block. Larger values make a deeper and slower model."""
     latent_dim: int = 2
-    """Dimensions of the latent code."""
+    """Number of dimensions of the latent code. Two can be plotted; more give better reconstructions."""
     attention_kernel_size: int = 5
-    """Side of the kernel of the spatial attention: odd."""
+    """Kernel size of the spatial attention, an odd number. Larger values look at a larger neighbourhood."""
     attention_norm: bool = False
-    """Batch norm inside the spatial attention, before its sigmoid, as in CBAM."""
+    """Batch normalization inside the spatial attention, before its sigmoid, as in CBAM."""
     channel_reduction: int = 4
-    """Hidden units of the channel attention: channels divided by this, at least 1. CBAM: 16, of more channels."""
+    """The channel attention has (number of channels / this) hidden units, at least 1.
+    CBAM uses 16, for more channels than there are here."""
     variational: bool = True
-    """A variational autoencoder; off: the plain autoencoder of the same parts."""
+    """Train a variational autoencoder. Turn it off to train a plain autoencoder with the same layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """Loss and training."""
+    """Loss and optimization."""
 
     kl_weight: float = 0.001
-    """Weight of the KL term: loss = bce (mean over pixels) + kl_weight * kl (nats per image)."""
+    """Weight of the KL divergence: loss = bce (mean over pixels) + kl_weight * kl (nats per image).
+    Increase it for a smoother latent space, decrease it for sharper reconstructions."""
     epochs: int = 25
-    """Passes over the training images."""
+    """Number of passes over the training images."""
     batch_size: int = 64
-    """Images in one optimiser step, over all devices."""
+    """Number of images in one optimizer step, summed over all devices."""
     lr: float = 0.005
-    """Adam's learning rate at the first step."""
+    """Learning rate of Adam at the first step. Decrease it if the run diverges."""
     min_lr: float = 0.0001
-    """Sets the decay per step: the rate at step t is lr / (1 + t * 2 * (lr - min_lr) / epochs)."""
+    """Sets how fast the learning rate decays: at step t it is lr / (1 + t * 2 * (lr - min_lr) / epochs)."""
     seed: int = 768
-    """Decides the initial weights, the validation split, the order of images, dropout and sampling."""
+    """Seed of the initial weights, the validation split, the order of the images, dropout and sampling.
+    Repeat a run with other seeds to see how much its results vary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Images."""
+    """The images."""
 
     dataset: DatasetName = "auto"
-    """auto takes MNIST where it is on disk or can be downloaded, else digits (8x8, always there)."""
+    """Data set to train on.
+    auto: MNIST if it is on disk or can be downloaded, otherwise digits (8x8, always available).
+    folder: your own images in --data-dir."""
     data_dir: Path = Path("data")
-    """Where the images are, or are downloaded to; with --dataset folder, the folder of images."""
+    """Directory that the data set is read from or downloaded to. With --dataset folder: the directory of images."""
     val_size: int = 5000
-    """Training images held out for monitoring, at most 1/12 of them; 0: monitor on the test set."""
+    """Number of training images held out for validation, at most 1/12 of them.
+    0: validate on the test set, as in the article."""
     limit_train: int | None = None
-    """Use only this many training images, a fixed choice (the held-out ones are taken from them)."""
+    """Use only this many training images, always the same ones, to try something quickly.
+    The validation images are taken from them."""
     limit_test: int | None = None
-    """Use only this many test images, a fixed choice."""
+    """Use only this many test images, always the same ones, to try something quickly."""
     image_size: int | None = None
-    """Side to which the images of a folder are scaled; unset: they must all be squares of one size."""
+    """Scale the images of --dataset folder to this height and width, in pixels.
+    Unset: they must all be squares of one size."""
     channels: Literal[1, 3] | None = None
-    """1 (grey) or 3 (colour), for the images of a folder; unset: as they are."""
+    """Convert the images of --dataset folder to grey (1) or colour (3). Unset: they stay as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HardwareOptions:
-    """Hardware."""
+    """The hardware to train on."""
 
     accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps", "tpu"] = "auto"
-    """Lightning's accelerator."""
+    """Kind of processor to train on.
+    auto: a GPU or TPU if there is one, otherwise the CPU. Set it to cpu to leave the GPU to other jobs."""
     devices: str = "auto"
-    """How many devices, or which: 2, or 0,3."""
+    """How many devices to train on (2), or which (0,3). auto: all that are available, on the CPU one process."""
     num_nodes: int = 1
-    """Machines that train together."""
+    """Number of machines that train together. Start the same command on each of them."""
     strategy: str = "auto"
-    """Lightning's strategy, such as ddp."""
+    """How several devices share the work, as a strategy of PyTorch Lightning such as ddp.
+    auto fits a single device and most others."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
-    """Arithmetic."""
+    """Floating-point precision.
+    bf16-mixed is faster and needs less memory on recent GPUs, but changes the results slightly.
+    64-true is for comparisons to the last digit."""
     threads: int | None = None
-    """Threads of the CPU; unset: PyTorch's choice. The last bits of the numbers depend on it."""
+    """Number of CPU threads. Unset: PyTorch decides.
+    Set it if several runs share a machine, or to repeat a run exactly: the last digits depend on it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Compile the training step; auto: only where it pays back within the run."""
+    """Compile the training step with torch.compile.
+    auto: only if the run is long enough to make up for the time that compiling takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """Output."""
+    """What a run writes, and where."""
 
     log_dir: Path = Path("logs")
-    """The run's directory is made in here."""
+    """Directory in which the directory of the run is created."""
     name: str | None = None
-    """The run's directory; unset: made of the options that differ from the defaults, and the seed."""
+    """Name of the directory of the run. Unset: made of the options that differ from their defaults, and the seed."""
     picture_every: int = 5
-    """Pictures to TensorBoard every so many epochs, besides those at the end; 0: only at the end."""
+    """Log pictures to TensorBoard every so many epochs and at the end. 0: only at the end."""
     iw_samples: int = 0
-    """Samples an image of test/nll, the importance-weighted bound; each decodes the whole test set. 0: none."""
+    """Number of samples per image for test/nll, the importance-weighted estimate of the negative log-likelihood.
+    Each sample decodes the whole test set once more; 0: do not compute it."""
 
 
 GROUPS: dict[str, type] = {
@@ -140,15 +190,15 @@ GROUPS: dict[str, type] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, ModelOptions):
-    """Every option of one run. `UserError` says which value is out of range."""
+    """Every option of one run. Raises `OptionError` for a value that is out of range."""
 
     def __post_init__(self) -> None:
         # Callers from Python may give texts for paths. The order of the units means nothing: the largest comes first.
         for option in ("data_dir", "log_dir"):
             object.__setattr__(self, option, Path(getattr(self, option)))
         object.__setattr__(self, "units", tuple(sorted(self.units, reverse=True)))
-        for message in mistakes(self):
-            raise UserError(message)
+        for option, problem in _mistakes(self):
+            raise OptionError(f"{flag(option)} {_shown(getattr(self, option))}: {problem}", option)
 
     def replace(self, **changes: Any) -> RunConfig:
         """The same options but for the changes, checked again."""
@@ -207,3 +257,87 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value
+
+
+def flag(option: str) -> str:
+    """The option as it is typed: `batch_norm` -> `--batch-norm`."""
+    return "--" + option.replace("_", "-")
+
+
+def choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, and None if the option may be unset; nothing for any other type."""
+    if typing.get_origin(kind) is Literal:
+        return typing.get_args(kind)
+    members = typing.get_args(kind)
+    if any(typing.get_origin(member) is Literal for member in members):
+        return tuple(value for member in members for value in (typing.get_args(member) or (None,)))
+    return ()
+
+
+def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """(option, what its value must be) for each value that is out of range."""
+    for option, kind in typing.get_type_hints(type(config)).items():
+        allowed = choices(kind)
+        if allowed and getattr(config, option) not in allowed:
+            yield option, f"choose one of {', '.join(map(str, allowed))}"
+    if len(config.units) < 3:
+        yield "units", "give at least 3, such as 35 25 5"
+    if max(config.units) > MOST:
+        yield "units", f"must be at most {MOST}"
+    if min(config.units) < 1:
+        yield "units", "all must be positive"
+    if not 0 <= config.dropout_rate < 1:
+        yield "dropout_rate", "must be at least 0 and below 1"
+    if config.attention_kernel_size < 1 or config.attention_kernel_size % 2 == 0:
+        yield "attention_kernel_size", "must be odd, such as 5"
+    most_pixels = dict.fromkeys(("attention_kernel_size", "image_size"), MOST_PIXELS)
+    for option, most in {**dict.fromkeys(_LEAST, MOST), **most_pixels, "threads": MOST_THREADS}.items():
+        value = getattr(config, option)
+        if isinstance(value, int) and value > most:
+            yield option, f"must be at most {most}"
+    for option, least in _LEAST.items():
+        value = getattr(config, option)
+        if value is not None and not (least <= value < math.inf):
+            yield option, f"must be at least {least}"
+    if not 0 < config.lr < math.inf:
+        yield "lr", "must be positive"
+    if config.min_lr > config.lr:
+        yield "min_lr", f"must be at most --lr, {config.lr}"
+    if not re.fullmatch(r"auto|-1|\d{1,4}(,\d{1,4})*", config.devices) or config.devices == "0":
+        yield "devices", "give auto, a number such as 2, or numbers such as 0,3"
+    if re.search("spawn|fork|notebook", config.strategy):
+        yield "strategy", "strategies that spawn or fork from a notebook are not supported; choose ddp"
+    for option in ("data_dir", "log_dir", "name"):
+        if not _is_text(str(getattr(config, option))):
+            yield option, "must be plain text (UTF-8)"
+    if config.dataset in DATASETS and config.dataset != "folder":
+        for option in ("image_size", "channels"):
+            native = getattr(DATASETS[config.dataset], option)
+            if getattr(config, option) not in (None, native):
+                yield option, f"{config.dataset} has {native}; this option is for --dataset folder"
+    if config.name is not None:
+        if config.name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", config.name):
+            yield "name", "must be the name of one folder, without / or \\; --log-dir says where it is created"
+        if len(config.name.encode()) > 200:
+            yield "name", "must be at most 200 bytes long"
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: text as it is typed, in quotes if that would not be readable."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    text = str(value)
+    if not isinstance(value, (str, Path)):
+        return text
+    if len(text) > 60:
+        return f"{text[:40]!r}..."
+    return text if re.fullmatch(r"[\w.,-]+", text) else repr(text)
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8 and holds no NUL. Bytes that are not UTF-8 reach Python as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value

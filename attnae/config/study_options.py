@@ -1,4 +1,4 @@
-"""The flags of a study: which runs, how many side by side, and where."""
+"""The options of a study: which runs, how many side by side, and where."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from attnae.config.checks import flag
+from attnae.config.run import flag
 from attnae.errors import UserError
 
 
@@ -19,23 +19,26 @@ class StudyOptions:
     """Many runs: every combination of the levels of some factors, for several seeds."""
 
     study: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """YAML file of factors and their levels, such as configs/factorial.yaml; all other flags are options of every
-    run. The directory is log_dir/name, named by the file if unset; the same command again finishes what is missing."""
+    """Train every combination of the factor levels in this YAML file, such as configs/factorial.yaml.
+    All other options apply to every run. The study is written to log_dir/name; name is that of the file if unset.
+    The same command again finishes the runs that are missing."""
     seeds: int | None = None
-    """Train every cell with so many seeds: seed, seed + 1, ...; unset: as the file says, else one."""
+    """Train every combination with this many seeds: seed, seed + 1, ...
+    Unset: as the study file says, otherwise one."""
     workers: int | None = None
-    """Runs side by side; unset: as many as cores / threads, with CUDA GPUs x runs_per_gpu, with Ray what fits."""
+    """Number of runs side by side.
+    Unset: (number of cores) / threads; with CUDA, (number of GPUs) x runs_per_gpu; with Ray, as many as fit."""
     launcher: Literal["local", "ray"] = "local"
-    """local: worker processes on this machine; ray: tasks on a Ray cluster."""
+    """Where the runs are trained. local: in processes on this machine. ray: as tasks on a Ray cluster."""
     ray_address: str | None = None
-    """The Ray cluster: auto or host:port; unset: the one that runs on this machine, else one is started."""
+    """Address of the Ray cluster: auto or host:port. Unset: the one on this machine, otherwise one is started."""
     retries: int = 2
-    """A run that crashed is started again so many times, from its last checkpoint."""
+    """How often a run that crashed is started again, from its last checkpoint."""
     runs_per_gpu: int = 1
-    """Runs that share a GPU."""
+    """Number of runs that share a GPU. Increase it if a run leaves most of the GPU idle."""
 
     def check(self, typed: Sequence[str]) -> None:
-        """`UserError` for a value out of range, or a flag among the `typed` ones that would have no effect."""
+        """Raises `UserError` for a value out of range, or a `typed` option that would have no effect."""
         for message in self._mistakes(typed):
             raise UserError(message)
 

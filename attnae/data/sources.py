@@ -1,6 +1,6 @@
-"""The data sets: where their files are, and how they become arrays.
+"""The loaders of the data sets: where their files are, and how they become arrays.
 
-This file imports no torch and nothing heavy, so that the command line can list the data sets.
+Which data sets there are, and their shapes, is written in `attnae.config.datasets`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import gzip
 import struct
 import zlib
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from attnae.config import DATASETS
 from attnae.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ class DataSet(NamedTuple):
     test: Images
 
 
-class Source(NamedTuple):
-    """How to get a data set."""
+Loader = Callable[[Path, int | None, int | None], DataSet]  # of (data_dir, image_size, channels)
 
-    load: Callable[[Path, int | None, int | None], DataSet]  # of (data_dir, image_size, channels)
-    shape: dict[str, int | None]  # image_size and channels, None: the files decide
+
+def source_of(name: str) -> Loader:
+    """The loader of a data set of the table in `attnae.config.datasets`, imported when it is needed."""
+    module, _, attribute = DATASETS[name].loader.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def scattered(names: Iterable[object]) -> list[int]:
@@ -59,13 +63,6 @@ def load_digits(data_dir: Path, image_size: int | None, channels: int | None) ->
     labels = digits.target.astype(np.int64)
     is_test = np.isin(np.arange(len(images)), scattered(range(len(images)))[: len(images) // 6])
     return DataSet(Images(images[~is_test], labels[~is_test]), Images(images[is_test], labels[is_test]))
-
-
-def load_image_folder(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """Any directory of images."""
-    from attnae.data.folder import load_folder
-
-    return load_folder(data_dir, image_size, channels)
 
 
 LAYOUTS = ("{name}/raw", "")
@@ -195,16 +192,8 @@ def reachable(url: str, seconds: float = 5) -> bool:
 
 
 MNIST = IdxSource("MNIST")
-_IDX_SHAPE: dict[str, int | None] = {"image_size": 28, "channels": 1}
-
-# A new data set is one line here.
-DATASETS = {
-    "mnist": Source(MNIST, _IDX_SHAPE),
-    "fashion-mnist": Source(IdxSource("FashionMNIST"), _IDX_SHAPE),
-    "kmnist": Source(IdxSource("KMNIST"), _IDX_SHAPE),
-    "digits": Source(load_digits, {"image_size": 8, "channels": 1}),
-    "folder": Source(load_image_folder, {"image_size": None, "channels": None}),
-}
+FASHION_MNIST = IdxSource("FashionMNIST")
+KMNIST = IdxSource("KMNIST")
 
 
 def resolve_auto(data_dir: Path) -> tuple[str, str | None]:

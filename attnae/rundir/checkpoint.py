@@ -107,7 +107,7 @@ def load(run_directory: str | os.PathLike) -> VAE:
     Nothing in the directory is executed. Raises `UserError` where its `config.yaml` or checkpoint is missing or
     damaged.
     """
-    from attnae.config.files import read_config
+    from attnae.config import read_config
 
     directory = Path(run_directory)
     return load_model(directory, read_config(directory / "config.yaml"))

@@ -10,8 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config import RunConfig
-from attnae.config.files import read_config
+from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
 from attnae.files import write_text
 from attnae.tags import DIVERGED, FINISHED

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attnae.config import RunConfig, option_names
-from attnae.config.checks import flag
-from attnae.config.files import suggestion
-from attnae.config.plain_yaml import cut
+from attnae.config import RunConfig, cut, flag, option_names, suggestion
 from attnae.errors import UserError
 from attnae.rundir.directory import shortened
 

@@ -1,4 +1,4 @@
-"""Studies as YAML: what the user writes, and the study.yaml in the directory of a study, which reads back alike."""
+"""Studies as YAML: the file that the user writes, and study.yaml in the directory of a study, in the same format."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 
 import yaml
 
-from attnae.config import GROUPS, RunConfig, option_names
-from attnae.config.checks import flag
-from attnae.config.files import flags_of, parse, suggestion
-from attnae.config.plain_yaml import cut, read_yaml
+from attnae.config import RunConfig, check_options, cut, flag, read_yaml, suggestion
 from attnae.errors import UserError
 from attnae.files import write_text
 from attnae.study.design import Design, check_factor_name, first_seeds, level_text, make_design
@@ -26,7 +23,10 @@ STUDY_DEFAULTS: dict[str, Any] = {"threads": 1, "picture_every": 0, "devices": "
 
 @dataclass(frozen=True)
 class StudyFile:
-    """Factors with their levels; seeds, their number or none; options that every run shares."""
+    """Factors with their levels, the seeds or their number, and the options that every run shares.
+
+    Levels and options have their declared types.
+    """
 
     path: Path
     factors: Mapping[str, tuple[Any, ...]]
@@ -35,10 +35,10 @@ class StudyFile:
 
     def first_cell(self) -> dict[str, Any]:
         """The options of every run, completed by the first level of each factor."""
-        return {**self.options, **{name: _plain(levels[0]) for name, levels in self.factors.items()}}
+        return {**self.options, **{name: levels[0] for name, levels in self.factors.items()}}
 
     def design(self, base: RunConfig, seeds: int | None = None) -> Design:
-        """The design over the options in `base`; `seeds` is their number, where the command line says it."""
+        """The design with the options in `base`; `seeds` is their number, if the command line gives it."""
         number = self.seeds if seeds is None else seeds
         try:
             base = base.replace(name=base.name or self.path.stem)
@@ -48,16 +48,16 @@ class StudyFile:
             raise UserError(f"{self.path}: {error}") from error
 
     def refuse(self, options: Iterable[str], source: str = "") -> None:
-        """`UserError` for an option that would contradict a factor, or a list of seeds; `source` is said first."""
+        """Raises `UserError` for an option that contradicts a factor or a list of seeds; it begins with `source`."""
         for option in options:
             if option in self.factors:
                 raise UserError(f"{source}{flag(option)} is a factor of {self.path}, which gives its levels")
             if option == "seed" and isinstance(self.seeds, tuple):
-                raise UserError(f"{source}{flag(option)} cannot stand beside the seeds that {self.path} lists")
+                raise UserError(f"{source}{flag(option)} cannot be combined with the seeds that {self.path} lists")
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """The study in a YAML file; `UserError` names the file and what in it is unknown, doubled, or of a wrong type."""
+    """The study in a YAML file. `UserError` names the file and the entry that is unknown, given twice, or mistyped."""
     content = read_yaml(path)
     try:
         for key in content:
@@ -65,7 +65,7 @@ def read_study_file(path: Path) -> StudyFile:
                 raise UserError(f"unknown {cut(key)}{suggestion(key, KEYS)}; a study has {', '.join(KEYS)}")
         factors, options = content.get("factors"), content.get("options") or {}
         if not isinstance(factors, dict) or not factors:
-            raise UserError("holds no factors: give at least one, such as `factors: {act: [elu, relu]}`")
+            raise UserError("there are no factors: give at least one, such as `factors: {act: [elu, relu]}`")
         if not isinstance(options, dict):
             raise UserError("options must hold lines such as `epochs: 10`")
         levels = {name: _levels(path, name, given) for name, given in factors.items()}
@@ -76,44 +76,37 @@ def read_study_file(path: Path) -> StudyFile:
     except UserError as error:
         message = str(error)
         raise UserError(message if message.startswith(str(path)) else f"{path}: {message}") from error
-    flags_of(options, path)
-    return StudyFile(path, levels, seeds, options)
+    return StudyFile(path, levels, seeds, check_options(options, path))
 
 
 def read_design(path: Path) -> Design:
     """The design in the study.yaml of a study."""
     file = read_study_file(path)
-    groups = parse(flags_of(file.first_cell(), path))
-    assert groups is not None
-    return file.design(groups.run_config())
+    return file.design(RunConfig(**file.first_cell()))
 
 
 def write_design(path: Path, design: Design) -> None:
-    """The design as YAML: `read_design` gives it back."""
+    """Writes the design as YAML; `read_design` reads it back."""
     content = {
-        "factors": {name: [_plain(level) for level in levels] for name, levels in design.factors.items()},
+        "factors": {
+            name: [list(level) if isinstance(level, tuple) else level for level in levels]
+            for name, levels in design.factors.items()
+        },
         "seeds": list(design.seeds),
         "options": design.shared_options(),
     }
     write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
 
 
-def _plain(level: Any) -> Any:
-    return list(level) if isinstance(level, tuple) else level
-
-
 def _levels(path: Path, name: Any, given: Any) -> tuple[Any, ...]:
     check_factor_name(name)
     if not isinstance(given, list) or not given:
         raise UserError(f"{name}: give its levels as a list, such as [{level_text(getattr(RunConfig, name))}]")
-    group = next(group for group in GROUPS if name in option_names(group))
-    levels = []
+    levels: list[Any] = []
     for value in given:
-        parsed = parse(flags_of({name: value}, path))
-        assert parsed is not None
-        level = getattr(getattr(parsed, group), name)
+        level = check_options({name: value}, path)[name]
         if level in levels:
-            raise UserError(f"{name}: the level {level_text(level)} is given twice, so that cells would be duplicates")
+            raise UserError(f"{name}: the level {level_text(level)} is given twice: delete one of them")
         levels.append(level)
     return tuple(levels)
 
@@ -126,7 +119,7 @@ def _seeds(given: Any) -> tuple[int, ...] | int | None:
         raise UserError(f"seeds: {cut(repr(given))} is neither a number of seeds nor a list of seeds")
     if isinstance(given, list):
         if len(set(given)) < len(given):
-            raise UserError("seeds: one is given twice, so that runs would be duplicates")
+            raise UserError("seeds: one seed is given twice: delete one of them")
         return tuple(given)
     if given < 1:
         raise UserError(f"seeds: {given}: must be at least 1")

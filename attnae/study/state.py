@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config.plain_yaml import read_yaml
+from attnae.config import read_yaml
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics
 from attnae.study.design import Design, PlannedRun, level_text

@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 from pytorch_lightning.callbacks import Callback
 
-from attnae.config.files import write_config
+from attnae.config import write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, read_unfinished
 from attnae.study.design import PlannedRun

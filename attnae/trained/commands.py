@@ -11,7 +11,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from attnae.config.checks import MOST
+from attnae.config import MOST
 from attnae.trained.options import Count, DataDir, OnImages, OnRun, Out, said, within
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")

@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from attnae.config import RunConfig
-from attnae.config.files import suggestion
+from attnae.config import DATASETS, RunConfig, suggestion
 from attnae.data.folder import SUFFIXES, folder_label, image_paths, load_image, pixels_of
-from attnae.data.sources import DATASETS
+from attnae.data.sources import source_of
 from attnae.errors import UserError
 from attnae.evaluation.pictures import tile
 
@@ -53,7 +52,7 @@ def read_images(name: str, config: RunConfig, *, split: str = "test", data_dir: 
 
 def _of_data_set(name: str, config: RunConfig, split: str, data_dir: Path) -> NamedImages:
     try:
-        loaded = DATASETS[name].load(data_dir, config.image_size, config.channels)
+        loaded = source_of(name)(data_dir, config.image_size, config.channels)
     except OSError as error:
         raise UserError(f"--data-dir {data_dir} cannot be read: {error.strerror}") from error
     images, labels = loaded.train if split == "train" else loaded.test

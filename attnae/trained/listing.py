@@ -10,8 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from attnae.config import RunConfig, option_names
-from attnae.config.files import read_yaml
+from attnae.config import RunConfig, option_names, read_yaml
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, UNFINISHED, read_metrics
 from attnae.tags import STAGES

@@ -41,7 +41,7 @@ class OnRun:
 
     def load(self) -> tuple[RunConfig, VAE]:
         """The run's options and its trained model."""
-        from attnae.config.files import read_config
+        from attnae.config import read_config
         from attnae.rundir.checkpoint import load_model
 
         config = read_config(self.directory / CONFIG)

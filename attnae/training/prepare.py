@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from rich.console import Console
 
-from attnae.config import RunConfig
-from attnae.config.files import as_yaml
+from attnae.config import DATASETS, RunConfig, as_yaml
 from attnae.data.module import ImageData, check_ranks
-from attnae.data.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, DataSet, IdxSource, resolve_auto
+from attnae.data.sources import AUTO_LAYOUTS, LAYOUTS, DataSet, IdxSource, resolve_auto, source_of
 from attnae.errors import UserError
 from attnae.training.compilation import has_compiler, pays_back
 from attnae.training.module import AttentionVAE
@@ -54,7 +53,7 @@ def prepare(config: RunConfig) -> Prepared:
 def needs_download(config: RunConfig) -> bool:
     """Whether the data set that `config` names has to be downloaded; `UserError` where some of its files are there."""
     name, layouts = (config.dataset, LAYOUTS) if config.dataset != "auto" else ("mnist", AUTO_LAYOUTS)
-    source = DATASETS[name].load
+    source = source_of(name)
     try:
         return isinstance(source, IdxSource) and source.find(config.data_dir, layouts) is None
     except OSError as error:
@@ -88,8 +87,7 @@ def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
         name = "mnist"
         if needs_download(config):
             note = "downloaded to --data-dir; digits if it cannot be"
-    shape = DATASETS[name].shape
-    size, channels = shape["image_size"], shape["channels"]
+    size, channels = DATASETS[name].image_size, DATASETS[name].channels
     if size is None or channels is None:
         images = load_images(config).train.images
         size, channels = images.shape[2], images.shape[1]
@@ -99,7 +97,7 @@ def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
 def load_images(config: RunConfig) -> DataSet:
     """The images of the data set that `config` names; `UserError` says which file is missing or broken."""
     try:
-        return DATASETS[config.dataset].load(config.data_dir, config.image_size, config.channels)
+        return source_of(config.dataset)(config.data_dir, config.image_size, config.channels)
     except OSError as error:
         raise _unreadable(config, error) from error
 

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from attnae.config import RunConfig
-from attnae.config.files import write_config
+from attnae.config import RunConfig, write_config
 from attnae.data.module import check_ranks
 from attnae.errors import UserError
 from attnae.evaluation.pictures import to_array

@@ -11,8 +11,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
-from attnae.config import RunConfig
-from attnae.config.checks import flag
+from attnae.config import RunConfig, flag
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, handlers, set_handlers
 from attnae.rundir.checkpoint import AtomicCheckpointIO

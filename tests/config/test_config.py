@@ -1,13 +1,25 @@
 """Options: ranges, YAML files, and how both come together."""
 
 import dataclasses
+import pickle
 
 import pytest
+import tyro
 import yaml
 
-from attnae.config import GROUPS, RunConfig, option_names
-from attnae.config.checks import flag
-from attnae.config.files import flags_of, groups_of, parse, read_config, read_yaml, typed_options, write_config
+from attnae.cli import OPTIONS
+from attnae.config import (
+    GROUPS,
+    OptionError,
+    RunConfig,
+    check_options,
+    flag,
+    option_names,
+    read_config,
+    read_yaml,
+    write_config,
+)
+from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.errors import UserError
 from attnae.model.activations import ACTIVATIONS
 from tests.conftest import ROOT
@@ -85,10 +97,8 @@ def test_defaults_are_the_article_s():
 
 
 def test_texts_and_lists_become_paths_and_tuples():
-    assert (
-        RunConfig(data_dir="x", log_dir="y", units=[5, 4, 3])
-        == parse(["--data-dir", "x", "--log-dir", "y", "--units", "5", "4", "3"]).run_config()
-    )
+    flags = ["--data-dir", "x", "--log-dir", "y", "--units", "5", "4", "3"]
+    assert RunConfig(data_dir="x", log_dir="y", units=[5, 4, 3]) == tyro.cli(OptionGroups, args=flags).run_config()
 
 
 def test_it_is_frozen():
@@ -111,9 +121,12 @@ def test_yaml_round_trip(tmp_path):
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
 def test_flags_give_what_yaml_gives(act):
-    groups = parse(["--act", act, "--no-dropout", "--units", "4", "3", "2", "--limit-train", "50"])
-    assert groups.run_config() == RunConfig(act=act, dropout=False, units=(4, 3, 2), limit_train=50)
-    assert groups_of(groups.run_config()) == {group: getattr(groups, group) for group in GROUPS}
+    flags = ["--act", act, "--no-dropout", "--units", "4", "3", "2", "--limit-train", "50"]
+    groups = tyro.cli(OptionGroups, args=flags)
+    values = {"act": act, "dropout": False, "units": [4, 3, 2], "limit_train": 50}
+    checked = check_options(values, "here")
+    assert groups.run_config() == RunConfig(**checked)
+    assert vars(groups) == groups_of(checked) == groups_of(vars(groups.run_config()))
 
 
 def test_text_that_yaml_does_not_take_for_a_number_is_one(tmp_path):
@@ -135,6 +148,17 @@ def test_text_that_yaml_does_not_take_for_a_number_is_one(tmp_path):
         ("spatial_atention: true", "unknown option spatial_atention; perhaps you meant spatial_attention"),
         ("epochs: 0", "--epochs 0: must be at least 1"),
         ("epochs: {a: 1}", "epochs: {'a': 1} is not a whole number"),
+        ("epochs: true", "epochs: True is not a whole number"),
+        ("epochs: 3.0", "epochs: 3.0 is not a whole number"),
+        ("epochs: '3'", "epochs: '3' is not a whole number"),
+        ("batch_norm: 1", "batch_norm: 1 is not true or false"),
+        ("lr: yes", "lr: True is not a number"),
+        ("lr: 2001-01-01", "is not a number"),
+        ("channels: 1.0", "channels: 1.0 is not one of 1, 3"),
+        ("channels: yes", "channels: True is not one of 1, 3"),
+        ("name: 1.50", "name: 1.5 is not a text: put it in quotes"),
+        ("units: [true, 3, 2]", r"units: \[True, 3, 2\] is not a list of whole numbers"),
+        ("compile: 1", "compile: 1 is not one of auto, on, off"),
     ],
 )
 def test_a_mistake_in_yaml_names_file_and_option(tmp_path, line, message):
@@ -172,11 +196,20 @@ def test_a_missing_yaml_file(tmp_path):
 
 def test_typed_options():
     args = ["--act", "elu", "--no-batch-norm", "--lr=1", "--num_nodes", "1", "x", "--dry-run"]
-    assert typed_options(args) == ["act", "batch_norm", "lr", "num_nodes", "dry_run"]
+    assert typed_options(args, OPTIONS) == ["act", "batch_norm", "lr", "num_nodes", "dry_run"]
 
 
-def test_flags_of_values_that_look_like_flags():
-    assert flags_of({"name": "-x"}, "here") == ["--name=-x"]
+def test_typed_options_are_found_by_their_exact_names():
+    """--no-noise is no option, and the value of --name may look like one."""
+    assert typed_options(["--no-noise", "--bat", "--name=--act", "--no-act=1"], ["name", "act"]) == ["name", "act"]
+
+
+def test_a_value_out_of_range_names_its_option():
+    with pytest.raises(OptionError) as error:
+        RunConfig(min_lr=0.1)
+    assert error.value.option == "min_lr"
+    again = pickle.loads(pickle.dumps(error.value))
+    assert (str(again), again.option) == (str(error.value), "min_lr")
 
 
 def test_flag():

@@ -12,7 +12,7 @@ import pytest
 
 from attnae.errors import UserError
 from attnae.data import sources
-from attnae.data.sources import DATASETS, MNIST, reachable, read_idx, resolve_auto
+from attnae.data.sources import MNIST, reachable, read_idx, resolve_auto, source_of
 
 
 def idx(array):
@@ -43,7 +43,7 @@ def write_idx_set(folder, compress=(), train=6, test=4):
 @pytest.mark.parametrize("compress", [(), MNIST.FILES, MNIST.FILES[:1]])
 def test_idx_files_plain_or_gz_in_either_layout(tmp_path, layout, compress, offline):
     arrays = write_idx_set(tmp_path / layout, compress)
-    loaded = DATASETS["mnist"].load(tmp_path, None, None)
+    loaded = source_of("mnist")(tmp_path, None, None)
     np.testing.assert_array_equal(loaded.train.images[:, 0], arrays[MNIST.FILES[0]])
     np.testing.assert_array_equal(loaded.train.labels, arrays[MNIST.FILES[1]])
     np.testing.assert_array_equal(loaded.test.images[:, 0], arrays[MNIST.FILES[2]])
@@ -55,11 +55,11 @@ def test_idx_files_plain_or_gz_in_either_layout(tmp_path, layout, compress, offl
 )
 def test_each_set_has_its_own_folder(tmp_path, name, folder, offline):
     write_idx_set(tmp_path / folder / "raw")
-    assert len(DATASETS[name].load(tmp_path, None, None).train.images) == 6
+    assert len(source_of(name)(tmp_path, None, None).train.images) == 6
     others = {"mnist", "fashion-mnist", "kmnist"} - {name}
     for other in others:
         with pytest.raises(UserError, match="does not answer"):
-            DATASETS[other].load(tmp_path, None, None)
+            source_of(other)(tmp_path, None, None)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_broken_file_is_named(tmp_path, damage, message):
     path = tmp_path / MNIST.FILES[2]
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=message) as error:
-        DATASETS["mnist"].load(tmp_path, None, None)
+        source_of("mnist")(tmp_path, None, None)
     assert str(path) in str(error.value)
 
 
@@ -94,26 +94,26 @@ def test_a_missing_sister_is_named(tmp_path, offline):
     write_idx_set(tmp_path)
     (tmp_path / MNIST.FILES[1]).unlink()
     with pytest.raises(UserError, match="train-labels-idx1-ubyte is missing"):
-        DATASETS["mnist"].load(tmp_path, None, None)
+        source_of("mnist")(tmp_path, None, None)
 
 
 def test_images_and_labels_must_match(tmp_path):
     write_idx_set(tmp_path)
     (tmp_path / MNIST.FILES[1]).write_bytes(idx(np.zeros(5, np.uint8)))
     with pytest.raises(UserError, match="6 images"):
-        DATASETS["mnist"].load(tmp_path, None, None)
+        source_of("mnist")(tmp_path, None, None)
 
 
 def test_images_of_another_size_are_named(tmp_path):
     write_idx_set(tmp_path)
     (tmp_path / MNIST.FILES[0]).write_bytes(idx(np.zeros((6, 28, 20), np.uint8)))
     with pytest.raises(UserError, match="train-images-idx3-ubyte holds images of 20x28"):
-        DATASETS["mnist"].load(tmp_path, None, None)
+        source_of("mnist")(tmp_path, None, None)
 
 
 def test_mnist_by_name_never_falls_back(tmp_path, offline):
     with pytest.raises(UserError, match="--dataset digits"):
-        DATASETS["mnist"].load(tmp_path, None, None)
+        source_of("mnist")(tmp_path, None, None)
     assert not list(tmp_path.iterdir())
 
 
@@ -174,7 +174,7 @@ def test_a_download_arrives_whole(tmp_path, monkeypatch):
     whole.mirrors = ["http://localhost/"]
     monkeypatch.setattr(datasets, "MNIST", whole)
     monkeypatch.setattr(sources, "reachable", lambda url: True)
-    assert len(DATASETS["mnist"].load(tmp_path / "new", None, None).test.images) == 4
+    assert len(source_of("mnist")(tmp_path / "new", None, None).test.images) == 4
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["MNIST"]
 
 
@@ -206,7 +206,7 @@ def test_digits_are_scikit_learns():
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    loaded = DATASETS["digits"].load(None, None, None)
+    loaded = source_of("digits")(None, None, None)
     assert (len(loaded.train.images), len(loaded.test.images)) == (1498, 299)
     is_test = np.zeros(1797, bool)
     is_test[sorted(range(1797), key=lambda position: zlib.crc32(str(position).encode()))[:299]] = True
@@ -220,7 +220,7 @@ def test_digits_are_scikit_learns():
 
 
 def test_real_mnist(mnist_dir):
-    loaded = DATASETS["mnist"].load(mnist_dir, None, None)
+    loaded = source_of("mnist")(mnist_dir, None, None)
     assert loaded.train.images.shape == (60_000, 1, 28, 28)
     assert loaded.test.images.shape == (10_000, 1, 28, 28)
     # Published mean and standard deviation of the training pixels.

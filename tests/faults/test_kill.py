@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from attnae import tags
-from attnae.config.files import write_config
+from attnae.config import write_config
 from attnae.errors import UserError
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import locked, read_metrics, read_unfinished

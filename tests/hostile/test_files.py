@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from attnae.cli import train_command
-from attnae.config.files import flags_of, parse, read_config
-from attnae.config.plain_yaml import MOST_BYTES, read_yaml
+from attnae.config import RunConfig, read_config, read_yaml
+from attnae.config.yaml_files import MOST_BYTES
 from attnae.data.folder import load_folder
 from attnae.errors import UserError
 from attnae.reading.settings import read_yaml as read_settings
@@ -89,7 +89,7 @@ def test_studies_that_are_none(tmp_path, text, message):
 
     def design():
         file = read_study_file(path)
-        return file.design(parse(flags_of(file.first_cell(), path)).run_config())
+        return file.design(RunConfig(**file.first_cell()))
 
     with pytest.raises(UserError, match=message):
         design()

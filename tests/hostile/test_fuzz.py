@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attnae.analysis.audit.audit import audit_runs
-from attnae.config import RunConfig, option_names
-from attnae.config.files import read_config
+from attnae.config import RunConfig, option_names, read_config
 from attnae.errors import UserError
 from attnae.reading.read import read_logs
 from attnae.reading.settings import read_yaml

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnae.config import RunConfig
-from attnae.config.files import read_config
+from attnae.config import RunConfig, read_config
 from attnae.rundir.checkpoint import load
 from tests.conftest import TINY
 

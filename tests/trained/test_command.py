@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from attnae.cli import main, train_command
-from attnae.config import GROUPS, option_names
-from attnae.config.checks import flag
+from attnae.config import GROUPS, flag, option_names
 from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import ROOT, tiny_flags
 
@@ -95,7 +94,7 @@ MISTAKES = {
 def mistakes_dir(run_dir, tmp_path_factory):
     from torch import save
 
-    from attnae.config.files import read_config, write_config
+    from attnae.config import read_config, write_config
     from attnae.training.module import AttentionVAE
 
     folder = tmp_path_factory.mktemp("mistakes")

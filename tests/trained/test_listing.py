@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from attnae.cli import main
-from attnae.config import RunConfig
-from attnae.config.files import write_config
+from attnae.config import RunConfig, write_config
 from attnae.errors import UserError
 from attnae.trained.listing import read_runs
 from tests.conftest import ROOT

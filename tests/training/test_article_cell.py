@@ -2,7 +2,7 @@
 
 import pytest
 
-from attnae.config.files import read_config
+from attnae.config import read_config
 from attnae.training.run import train
 from tests.conftest import ROOT, read_curves
 

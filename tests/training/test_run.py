@@ -11,8 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
 from attnae import tags
-from attnae.config import RunConfig
-from attnae.config.files import read_config
+from attnae.config import RunConfig, read_config
 from attnae.data.module import ImageData
 from attnae.data.sources import load_digits
 from attnae.errors import UserError
