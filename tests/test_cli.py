@@ -89,7 +89,7 @@ MISTAKES = {
         "t10k-images-idx3-ubyte is not an IDX file",
     ),
     "a run that is not there": (["--resume", "nowhere"], "no run to go on with"),
-    "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot stand beside --resume"),
+    "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot be combined with --resume"),
     "a path too long": (["--dataset", "folder", "--data-dir", "x" * 5000], "File name too long"),
     "a path too long for auto": (["--data-dir", "x" * 5000, "--units", "1", "1"], "give at least 3"),
     "a model too large": (["--dataset", "digits", "--latent-dim", "4000000000"], "does not fit into memory"),

@@ -94,7 +94,7 @@ def test_flags_of_the_study_arrive(planned):
     [
         (["--study", "acts.yaml", "--act", "elu"], "--act is a factor of acts.yaml, which gives its levels"),
         (["--study", "acts.yaml", "--config", "c.yaml"], "c.yaml: --act is a factor of acts.yaml"),
-        (["--study", "listed.yaml", "--seed", "3"], "--seed cannot stand beside the seeds that listed.yaml lists"),
+        (["--study", "listed.yaml", "--seed", "3"], "--seed cannot be combined with the seeds that listed.yaml lists"),
         (["--study", "none.yaml"], "none.yaml cannot be read: No such file"),
         (["--study", "acts.yaml", "--seeds", "0"], "--seeds 0: must be at least 1"),
         (["--study", "acts.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
@@ -109,7 +109,7 @@ def test_flags_of_the_study_arrive(planned):
         (["--study", "too_deep.yaml"], "cell units=9-8-7-6-5-4-3: --units 9 8 7 6 5 4 3:"),
         (["--workers", "2"], "--workers is for studies: say which with --study"),
         (["--launcher", "local"], "--launcher is for studies"),
-        (["--resume", "r", "--study", "acts.yaml"], "--study cannot stand beside --resume"),
+        (["--resume", "r", "--study", "acts.yaml"], "--study cannot be combined with --resume"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(command, tmp_path, flags, message):

@@ -91,11 +91,11 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {act: [elu]}\noptions: {epochs: many}", "epochs: 'many' is not a whole number"),
         ("factors: {act: [elu]}\noptions: [1]", "options must hold lines"),
         ("factors: {act: [elu]}\nseeds: 0", "seeds: 0: must be at least 1"),
-        ("factors: {act: [elu]}\nseeds: [1, 1]", "seeds: one is given twice"),
+        ("factors: {act: [elu]}\nseeds: [1, 1]", "seeds: one seed is given twice"),
         ("factors: {act: [elu]}\nseeds: few", "seeds: 'few' is neither"),
-        ("factors: {}", "holds no factors"),
+        ("factors: {}", "there are no factors"),
         ("epochs: 3", "unknown epochs; a study has factors, seeds, options"),
-        ("seeds: 3", "holds no factors"),
+        ("seeds: 3", "there are no factors"),
     ],
 )
 def test_what_is_refused_names_the_file(tmp_path, text, message):
