@@ -1,8 +1,10 @@
-"""Anyone's logs -> runs. torch is never imported, nor is any tracker.
+"""Logs of any format -> runs. Neither torch nor any experiment tracker is imported.
 
-from attnae import read_runs
+    from attnae import read_runs
 
-runs = read_runs("logs")  # a table with a row a run
+    runs = read_runs("logs")  # a table with one row per run
+
+`run` defines what every format gives, `formats` lists the formats, `read` asks them.
 """
 
 from __future__ import annotations

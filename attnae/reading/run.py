@@ -1,8 +1,9 @@
-"""What one run left behind: the row that everything after the reader works on."""
+"""What every format of logs has to give: runs. Nothing after the reader knows which format they came from."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HParam = bool | float | int | str
+Matcher = Callable[[str], dict[str, HParam]]
 
 FINISHED, DIVERGED, UNFINISHED, UNKNOWN = "finished", "diverged", "unfinished", "unknown"
 
@@ -40,19 +42,19 @@ class Series:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a study.
+    """One run.
 
     Attributes:
-        name: path relative to the log directory, with forward slashes.
-        directory: where it lies; None for a row of a CSV table.
-        hparams: hyper-parameters by name; nested names are joined by `/`.
-        scalars: by tag.
-        status: "finished" or "diverged" as its completion mark says; without a mark "unfinished" if others in
-            the same log directory have one, else "unknown".
-        provenance: versions, commit and data set, from `metrics.json`; empty where there is none.
-        problems: what was unreadable or dropped, in plain words.
-        metrics: the tags that the run itself declared as its results, in its order.
-        started: seconds since the epoch of the first event; NaN where unknown.
+        name: unique within the path that was read; for a directory of logs, the path relative to it.
+        directory: where the run is stored; None for a row of a table.
+        hparams: the settings, by name; nested names are joined by `/`. The seed is one of them.
+        scalars: the series that were logged, by tag. A result that has no history is a series of one point.
+        status: FINISHED, DIVERGED, UNFINISHED, or UNKNOWN where the logs do not record it.
+        provenance: versions, commit and data set, by name, nested names joined by `/`; empty if nothing is recorded.
+        problems: what could not be read, each as a sentence for the report.
+        metrics: the tags that the run itself declares as its results, in its order.
+        started: time of the first event, in seconds since 1970; NaN if unknown.
+        format: the name of the format it was read from; filled in by `read_logs`.
     """
 
     name: str
@@ -64,3 +66,41 @@ class Run:
     problems: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     started: float = math.nan
+    format: str = ""
+
+    @property
+    def final(self) -> dict[str, float]:
+        """The last value of every series, by tag."""
+        return {tag: float(series.values[-1]) for tag, series in self.scalars.items()}
+
+
+@dataclass
+class Request:
+    """What holds for all paths of one call of `read_logs`. Most formats need none of it.
+
+    Attributes:
+        match: the settings that a run's name spells (`--name-pattern`), empty where the pattern does not fit; None
+            without a pattern.
+        visited: (device, inode) of the directories already read, so that overlapping paths give each run once.
+    """
+
+    match: Matcher | None = None
+    visited: set[tuple[int, int]] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of logs. Adding one takes a file that defines a `Format`, and a line in `formats.FORMATS`.
+
+    Attributes:
+        name: what the format is called.
+        example: what to give to `analyze.py`, as it is shown to users.
+        recognises: whether an existing path holds logs of this format. It is asked before anything is read, so it
+            should look at names or at the first bytes only.
+        read: the runs at a path. Damage is reported in `Run.problems`; `UserError` is for a path without any run.
+    """
+
+    name: str
+    example: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Request], Sequence[Run]]

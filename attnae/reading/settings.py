@@ -1,18 +1,22 @@
-"""Hyper-parameters of runs whose event files carry none: from a YAML file beside them, or from a name."""
+"""Settings of a run: values spelled as text, a YAML file beside the logs, and names such as `relu-1`.
+
+The YAML reader of `attnae.config` refuses what it does not expect, because a user wrote the file for this program. This
+one leaves it out, because other programs write these files and a run should not be lost for one odd value.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from attnae.errors import UserError
-from attnae.reading.run import HParam
+from attnae.reading.run import HParam, Matcher
 
-# The first of these that says anything. Lightning's command line writes both; `hparams.yaml` is the shorter.
+# The first of these that holds any value is used. Lightning's command line writes both; `hparams.yaml` is shorter.
 YAML_NAMES = ("hparams.yaml", "config.yaml", ".hydra/config.yaml")
 MAX_YAML_BYTES = 1 << 20
 MAX_VALUES = 2_000
@@ -25,14 +29,14 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 def plain_number(value: float) -> HParam:
-    """Whole numbers as int (logs know only doubles: 64.0 was 64); NaN, unequal to itself, as a word."""
+    """Whole numbers as int, because logs store 64 as 64.0; NaN, which does not equal itself, and infinities as text."""
     if not math.isfinite(value):
         return str(value)
     return int(value) if value == int(value) and abs(value) < 2**53 else value
 
 
 def value_of(text: str) -> HParam:
-    """The bool, number or word that `text` spells."""
+    """The truth value or number that `text` spells, or else the text itself."""
     text = text.strip()
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -42,7 +46,7 @@ def value_of(text: str) -> HParam:
 
 
 def as_setting(value: HParam) -> HParam:
-    """NaN, which is unequal to itself, and the infinities as words: a setting has to compare with itself."""
+    """NaN, which does not equal itself, and infinities as text, since settings are compared with each other."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -59,7 +63,7 @@ def read_yaml(directory: Path, problems: list[str]) -> dict[str, HParam]:
             if path.stat().st_size > MAX_YAML_BYTES:
                 raise ValueError(f"larger than {MAX_YAML_BYTES >> 20} MiB")
             values = _load(path.read_text(encoding="utf-8"))
-        # A tag such as !!bool or !!timestamp before anything else makes PyYAML raise what it likes.
+        # A tag such as !!bool or !!timestamp before a value of another type makes PyYAML raise any of these.
         except (OSError, ValueError, OverflowError, RecursionError, AttributeError, LookupError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             problems.append(f"{name} cannot be read: {reason}")
@@ -73,7 +77,7 @@ def _load(text: str) -> dict[str, HParam]:
     import yaml
 
     class PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Safe YAML in which unknown tags are no error; a Python tuple is a sequence."""
+        """Safe YAML in which unknown tags are not an error; a Python tuple is a sequence."""
 
     def untagged(loader: yaml.SafeLoader, node: yaml.Node) -> object:
         if isinstance(node, yaml.SequenceNode) and node.tag.endswith("python/tuple"):
@@ -91,28 +95,30 @@ def _load(text: str) -> dict[str, HParam]:
         root = loader.get_single_node()
         if root is None:
             return {}
-        if _unfolded(root, {}) > MAX_YAML_BYTES:
-            raise ValueError(f"its aliases unfold into more than {MAX_YAML_BYTES >> 20} MiB")
+        if _expanded_size(root, {}) > MAX_YAML_BYTES:
+            raise ValueError(f"its aliases expand to more than {MAX_YAML_BYTES >> 20} MiB")
         tree = loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
     if not isinstance(tree, dict):
         return {}
     values: dict[str, HParam] = {}
-    for name, value in _flatten(tree, "", 0):
+    for name, value in flatten(tree):
+        if value is OMITTED:
+            continue
         if len(name) > MAX_NAME:
-            raise ValueError(f"a name of more than {MAX_NAME} characters")
-        values[name] = value
+            raise ValueError(f"a name is longer than {MAX_NAME} characters")
+        values[name] = _setting(value)
         if len(values) > MAX_VALUES:
-            raise ValueError(f"more than {MAX_VALUES} values")
+            raise ValueError(f"it has more than {MAX_VALUES} values")
     return values
 
 
-def _unfolded(node: Any, known: dict[int, float]) -> float:
-    """The least number of characters it would take to write the node with every alias, or merge, written out.
+def _expanded_size(node: Any, known: dict[int, float]) -> float:
+    """The least number of characters it takes to write the node with every alias and merge written out.
 
-    A few aliases can unfold into billions. An alias stands behind what it names, whose size is then in `known`; one
-    within what it names has no end.
+    A few aliases can expand to billions of values. An alias comes after the node it refers to, whose size is then in
+    `known`; an alias inside the node it refers to never ends, so its size is infinite.
     """
     if id(node) not in known:
         known[id(node)] = math.inf
@@ -120,11 +126,16 @@ def _unfolded(node: Any, known: dict[int, float]) -> float:
             known[id(node)] = 1 + len(node.value)
         else:
             parts = node.value if node.id == "sequence" else [part for pair in node.value for part in pair]
-            known[id(node)] = 1 + sum(_unfolded(part, known) for part in parts)
+            known[id(node)] = 1 + sum(_expanded_size(part, known) for part in parts)
     return known[id(node)]
 
 
-def _flatten(value: Any, name: str, depth: int) -> Iterator[tuple[str, HParam]]:
+def flatten(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dictionaries, their names joined by `/`; also of lists that hold dictionaries or lists.
+
+    Raises:
+        ValueError: more than MAX_DEPTH levels.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
@@ -132,26 +143,32 @@ def _flatten(value: Any, name: str, depth: int) -> Iterator[tuple[str, HParam]]:
     elif isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
         children = [(str(index), child) for index, child in enumerate(value)]
     else:
-        if isinstance(value, (list, tuple)):
-            yield name, " ".join(str(item) for item in value if item is not OMITTED)
-        elif isinstance(value, bool):
-            yield name, value
-        elif isinstance(value, (int, float)):
-            yield name, plain_number(value)
-        elif value is not OMITTED:
-            yield name, as_setting(value_of(str(value)))  # YAML 1.1 takes 1e-4 for a word
+        yield name, value
         return
     for key, child in children:
-        yield from _flatten(child, f"{name}/{key}" if name else key, depth + 1)
+        yield from flatten(child, f"{name}/{key}" if name else key, depth + 1)
 
 
-def name_matcher(pattern: str) -> Callable[[str], dict[str, HParam]]:
-    """Turn `{act}-{bn}` into a function from a run's name to its hyper-parameters, empty where it misfits.
+def _setting(value: Any) -> HParam:
+    if isinstance(value, (list, tuple)):
+        return " ".join(str(item) for item in value if item is not OMITTED)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return plain_number(value)
+    return as_setting(value_of(str(value)))  # YAML 1.1 reads 1e-4 as text
 
-    A field stands for one or more characters other than `/`, `{}` for a part to skip. The pattern has to fit
-    the whole name, or its last part.
+
+def name_matcher(pattern: str) -> Matcher:
+    """Turn `{act}-{bn}` into a function from a run's name to its settings, empty where the name does not fit.
+
+    A field matches one or more characters other than `/`, and `{}` matches a part to skip. The pattern has to match
+    the whole name or its last part.
+
+    Raises:
+        UserError: the pattern has no fields, or a field twice, or is malformed.
     """
-    problem = f"--name-pattern {pattern!r} has to name settings in braces, such as '{{act}}-{{bn}}'"
+    problem = f"--name-pattern {pattern!r} must name settings in braces, each once, such as '{{act}}-{{bn}}'"
     try:
         parts = list(string.Formatter().parse(pattern))
     except ValueError:

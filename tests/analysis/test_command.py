@@ -229,7 +229,7 @@ def test_what_cannot_be_analysed_is_one_line(table, line, tmp_path, capsys) -> N
         (["--factors", "actt"], "did you mean act?"),
         (["--at", "first"], "last, best, or tail:5"),
         (["--alpha", "2"], "between 0 and 1"),
-        (["--name-pattern", "act-bn"], "has to name settings in braces"),
+        (["--name-pattern", "act-bn"], "must name settings in braces"),
         (["--negligible", "-1"], "positive number"),
         (["--permutations", "-1"], "0 (none) or more"),
     ],
@@ -246,7 +246,7 @@ def test_nothing_there(tmp_path, capsys) -> None:
     assert analyze_command([]) == 2
     assert "which logs?" in capsys.readouterr().err
     assert analyze_command([str(tmp_path)]) == 2
-    assert "no event files" in capsys.readouterr().err
+    assert "no runs found" in capsys.readouterr().err
     assert analyze_command([str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

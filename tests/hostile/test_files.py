@@ -62,7 +62,7 @@ def test_a_few_aliases_do_not_unfold_into_billions(tmp_path, text):
     (tmp_path / "hparams.yaml").write_text(text)
     problems = []
     assert read_settings(tmp_path, problems) == {}
-    assert problems == ["hparams.yaml cannot be read: its aliases unfold into more than 1 MiB"]
+    assert problems == ["hparams.yaml cannot be read: its aliases expand to more than 1 MiB"]
     with pytest.raises(UserError, match="write out what it stands for"):
         read_yaml(tmp_path / "hparams.yaml")
 

@@ -49,7 +49,7 @@ def test_truncated_at_any_byte_keeps_what_is_whole(path: Path) -> None:
         payloads, problems = read(path, CONTENT[:size])
         whole = [payload for payload, end in zip(PAYLOADS, ENDS[1:], strict=True) if end <= size]
         lost = size - max(end for end in ENDS if end <= size)
-        named = f"{path.name} ends in the middle of a record: the last {lost} bytes are dropped"
+        named = f"{path.name} ends in the middle of a record: the last {lost} bytes are left out"
         assert (payloads, problems) == (whole, [named] if lost else []), size
 
 
@@ -66,10 +66,10 @@ def test_one_flipped_bit_anywhere(path: Path) -> None:
         lost = len(CONTENT) - ENDS[hit]
         if place - ENDS[hit] < 12:
             whole = PAYLOADS[:hit]
-            named = f"{path.name} is corrupt at byte {ENDS[hit]}: the last {lost} bytes are dropped"
+            named = f"{path.name} is corrupt at byte {ENDS[hit]}: the last {lost} bytes are left out"
         else:
             whole = PAYLOADS[:hit] + PAYLOADS[hit + 1 :]
-            named = f"{path.name}: 1 record(s) with a wrong checksum are dropped"
+            named = f"{path.name}: 1 record(s) with a wrong checksum are left out"
         assert read(path, bytes(damaged)) == (whole, [named]), place
 
 
@@ -91,7 +91,7 @@ def test_a_length_beyond_the_file_is_never_allocated(path: Path, length: int) ->
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert payloads == PAYLOADS
-    assert problems == [f"{path.name} ends in the middle of a record: the last 15 bytes are dropped"]
+    assert problems == [f"{path.name} ends in the middle of a record: the last 15 bytes are left out"]
     assert peak < 2_000_000
 
 
@@ -99,7 +99,7 @@ def test_zeros_behind_the_last_record(path: Path) -> None:
     """What a file system leaves when the machine stops: length 0 with a checksum of 0 is no record."""
     payloads, problems = read(path, CONTENT + bytes(4096))
     assert payloads == PAYLOADS
-    assert problems == [f"{path.name} is corrupt at byte {len(CONTENT)}: the last 4096 bytes are dropped"]
+    assert problems == [f"{path.name} is corrupt at byte {len(CONTENT)}: the last 4096 bytes are left out"]
 
 
 def test_memory_does_not_grow_with_the_pictures(path: Path) -> None:

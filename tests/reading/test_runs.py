@@ -147,7 +147,7 @@ def test_results_of_several_sessions_of_a_run_are_told_of(tmp_path: Path, names:
         write(tmp_path / "run" / name, loss=number, lr=0.1)
     (run,) = read_logs(tmp_path)
     assert run.scalars["loss"].values.tolist() == [1.0]
-    assert run.problems == ("loss: logged by 2 sessions of one run, taken as one curve",)
+    assert run.problems == ("loss has values of 2 sessions of one run, read as one curve",)
 
 
 def test_the_curve_of_one_session_is_no_repetition(tmp_path: Path) -> None:
@@ -206,12 +206,12 @@ def test_a_run_directory_with_only_yaml_gathers_what_is_below(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("act", "has to name settings in braces"),
-        ("{}", "has to name settings in braces"),
-        ("{a}-{a}", "has to name settings in braces"),
-        ("{a", "has to name settings in braces"),
-        ("{a!r}", "has to name settings in braces"),
-        ("{a}_{b}", "fits no run: names look like 'relu-1'"),
+        ("act", "must name settings in braces"),
+        ("{}", "must name settings in braces"),
+        ("{a}-{a}", "must name settings in braces"),
+        ("{a", "must name settings in braces"),
+        ("{a!r}", "must name settings in braces"),
+        ("{a}_{b}", "does not fit the name of any run, such as 'relu-1'"),
     ],
 )
 def test_patterns_that_do_not_work_say_so(tmp_path: Path, pattern: str, message: str) -> None:
@@ -221,9 +221,9 @@ def test_patterns_that_do_not_work_say_so(tmp_path: Path, pattern: str, message:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"missing does not exist: give a log directory"):
+    with pytest.raises(UserError, match=r"missing does not exist: give a directory"):
         read_logs(tmp_path / "missing")
-    with pytest.raises(UserError, match=r"no event files \(\*tfevents\*\) below .*: give the directory"):
+    with pytest.raises(UserError, match=r"no runs found in .*: give a directory with event files below it"):
         read_logs(tmp_path)
 
 
@@ -235,7 +235,7 @@ def test_provenance_comes_from_metrics_json(tmp_path: Path) -> None:
         write(tmp_path / name, x=1)
         (tmp_path / name / "metrics.json").write_text(text)
     runs = by_name(tmp_path)
-    assert runs["good"].provenance["versions"] == {"torch": "2.6"}
+    assert runs["good"].provenance["versions/torch"] == "2.6"
     assert (runs["good"].status, runs["bad"].status) == ("finished", "unfinished")
     assert runs["bad"].provenance == {}
     assert runs["bad"].problems[0].startswith("metrics.json cannot be read: ")

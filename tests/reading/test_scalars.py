@@ -190,7 +190,7 @@ def test_a_whole_record_that_is_no_event_is_dropped_and_named(tmp_path: Path) ->
     path.write_bytes(path.read_bytes() + after + path.read_bytes())
     run = read_run(tmp_path)
     assert points(run) == {"loss": [(1, 1.0)]}
-    assert run.problems == (f"{path.name}: 1 record(s) hold no event and are dropped",)
+    assert run.problems == (f"{path.name}: 1 record(s) are not events and are left out",)
 
 
 def test_broken_hyper_parameters_do_not_take_the_scalars_with_them(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_broken_hyper_parameters_do_not_take_the_scalars_with_them(tmp_path: Pat
     path = EventFile().event(summary=Summary(value=[broken])).scalar("loss", 1.0, 1).write(tmp_path)
     run = read_run(tmp_path)
     assert (run.hparams, points(run)) == ({}, {"loss": [(1, 1.0)]})
-    assert run.problems == (f"{path.name}: 1 record(s) hold no event and are dropped",)
+    assert run.problems == (f"{path.name}: 1 record(s) are not events and are left out",)
 
 
 def test_a_cut_off_file_beside_a_whole_one(tmp_path: Path) -> None:
@@ -247,4 +247,4 @@ def test_no_payload_whatever_stops_the_reading(tmp_path: Path) -> None:
     run = read_run(tmp_path)
     assert points(run)["after"] == [(1, 7.0)]
     assert len(run.problems) == 1
-    assert run.problems[0].endswith("record(s) hold no event and are dropped")
+    assert run.problems[0].endswith("record(s) are not events and are left out")

@@ -68,14 +68,14 @@ def test_a_few_aliases_do_not_unfold_into_billions(tmp_path: Path) -> None:
     lines += [f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}, z: *a{n - 1}}}" for n in range(1, 19)]
     assert read(tmp_path, "\n".join(lines)) == (
         {},
-        ["hparams.yaml cannot be read: its aliases unfold into more than 1 MiB"],
+        ["hparams.yaml cannot be read: its aliases expand to more than 1 MiB"],
     )
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: &a\n  b: *a", "its aliases unfold into more than 1 MiB"),
+        ("a: &a\n  b: *a", "its aliases expand to more than 1 MiB"),
         ("a: [1, 2", "hparams.yaml cannot be read: while parsing"),
         ("a: " + "[" * 25 + "]" * 25, "nested deeper than 20 levels"),
         ("a: " + "[" * 100_000, "nest"),  # PyYAML's own limit, where it has one, or ours

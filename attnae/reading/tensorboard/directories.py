@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from attnae.reading.run import HParam
+from attnae.reading.run import HParam, Matcher
 from attnae.reading.settings import read_yaml
 from attnae.reading.tensorboard.events import Log
 
@@ -18,15 +18,14 @@ EVENT_FILE = "tfevents"  # what TensorBoard looks for in a file's name
 NUMBERED = re.compile(r"\d$")
 TIME_NAME = re.compile(r"\d{9,}\.\d+")  # the directory that SummaryWriter.add_hparams makes for itself
 
-Matcher = Callable[[str], dict[str, HParam]]
 Identity = tuple[int, int]
 
 
 def walk(root: Path, seen: set[Identity]) -> Iterator[tuple[Path, list[Path], list[str]]]:
-    """Yield directory, event files and problems for every directory at or below `root` that has either.
+    """Yield the directory, its event files and problems for every directory at or below `root` that has either.
 
-    Symbolic links are followed, real directories first, but no directory is visited twice (`seen` lasts over
-    several roots), nor one that contains `root`: such a link would lead out of the logs.
+    Symbolic links are followed, real directories first, but no directory is visited twice (`seen` is shared by
+    several roots), nor is one that contains `root`: such a link would lead out of the logs.
     """
     unreadable: list[OSError] = []
     above = {_identity(parent) for parent in root.resolve().parents}
@@ -50,16 +49,17 @@ def _identity(directory: str | Path) -> Identity:
 
 
 def run_name(root: Path, directory: Path) -> str:
-    """The path of a run relative to the log directory, whose own name stands for itself."""
+    """The path of a run relative to the log directory; for the log directory itself, its own name."""
     return root.resolve().name if directory == root else directory.relative_to(root).as_posix()
 
 
 def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Path, Log]:
-    """Join directories that belong to one run, and find hyper-parameters for those whose events have none.
+    """Join the directories that belong to one run, and find hyper-parameters for those whose events have none.
 
-    A run is a directory with hyper-parameters: in its events, else in a YAML file beside them; a name that
-    fits the pattern adds to them. A directory without any (`run/train`, `run/validation` of Keras) belongs to
-    the nearest one above that has some, its tags prefixed by the way down; without one it is its own run.
+    A run is a directory with hyper-parameters, in its events or else in a YAML file beside them; a name that fits the
+    pattern adds to them. A directory without any (`run/train` and `run/validation` of Keras) belongs to the nearest
+    directory above it that has some, and its tags are prefixed by the path from there. If there is none, the directory
+    is a run of its own.
     """
     logs = _join_sessions(logs)
     for directory, log in logs.items():
@@ -71,7 +71,7 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
     def home(directory: Path) -> Path | None:
         for way in directory.relative_to(root).parents:
             above = root / way
-            # A YAML file in the log directory itself speaks of the study, not of one run.
+            # A YAML file in the log directory itself describes the study, not a run.
             if above not in runs and above not in without and above != root:
                 log = logs.get(above, Log())
                 _find_hparams(root, above, log, match)
@@ -98,10 +98,10 @@ def _find_hparams(root: Path, directory: Path, log: Log, match: Matcher | None) 
 
 
 def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
-    """Put hyper-parameters that `SummaryWriter.add_hparams` wrote into a child directory back to their run.
+    """Move hyper-parameters that `SummaryWriter.add_hparams` wrote into a child directory back to their run.
 
-    Children whose hyper-parameters contradict each other, or the parent's, are runs of their own; so are children that
-    log the same tag under numbered names (`rep1`, `rep2`).
+    Children whose hyper-parameters contradict each other or those of the parent are runs of their own. So are children
+    that log the same tag and have numbered names (`rep1`, `rep2`).
     """
     sessions = defaultdict(list)
     for directory, log in logs.items():
@@ -123,7 +123,9 @@ def _join_sessions(logs: dict[Path, Log]) -> dict[Path, Log]:
         if agree and not (repeated and numbered) and (logs[run].points or len(children) == 1):
             for tag, values in repeated.items():
                 if len(set(values)) > 1:
-                    logs[run].problems.append(f"{tag}: logged by {len(values)} sessions of one run, taken as one curve")
+                    logs[run].problems.append(
+                        f"{tag} has values of {len(values)} sessions of one run, read as one curve"
+                    )
             for child in sorted(children, key=lambda child: np.nan_to_num(logs[child].started, nan=-np.inf)):
                 logs[run].absorb(joined.pop(child))
     return joined

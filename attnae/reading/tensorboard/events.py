@@ -45,7 +45,7 @@ def _no_points() -> Points:
 
 @dataclass
 class Log:
-    """What the event files of one directory say, gathered in the order of writing."""
+    """The content of the event files of one directory, in the order of writing."""
 
     hparams: dict[str, HParam] = field(default_factory=dict)
     points: dict[str, Points] = field(default_factory=lambda: defaultdict(_no_points))
@@ -56,7 +56,7 @@ class Log:
     _plugins: dict[str, str] = field(default_factory=dict)
 
     def read(self, paths: Iterable[Path]) -> Log:
-        """Take in event files; their names hold the time they were opened at, which is their order."""
+        """Add event files in the order in which they were opened, which is in their names."""
         for path in sorted(paths, key=_by_number):
             undecodable = 0
             for payload in read_records(path, self.problems):
@@ -69,11 +69,11 @@ class Log:
                 except DecodeError:
                     undecodable += 1
             if undecodable:
-                self.problems.append(f"{path.name}: {undecodable} record(s) hold no event and are dropped")
+                self.problems.append(f"{path.name}: {undecodable} record(s) are not events and are left out")
         return self
 
     def absorb(self, other: Log, *, prefix: str = "") -> None:
-        """Take in the log of another directory of the same run, its tags prefixed."""
+        """Add the log of another directory of the same run, with a prefix for its tags."""
         self.hparams = {**other.hparams, **self.hparams}
         for tag, points in other.points.items():
             mine = self.points[prefix + tag]
@@ -145,7 +145,7 @@ class Log:
                 self.hparams[name] = getattr(value, kind)
 
     def _void_from(self, step: int) -> None:
-        """A writer that resumes at `step` says so first: later steps written before it do not count."""
+        """Drop the steps from `step` on: a writer that resumes there announces it, and writes them again."""
         for tag, (steps, values) in self.points.items():
             kept = [(s, v) for s, v in zip(steps, values, strict=True) if s < step]
             self.points[tag] = Points(array("q", (s for s, _ in kept)), array("d", (v for _, v in kept)))

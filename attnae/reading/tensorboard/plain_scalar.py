@@ -1,6 +1,6 @@
-"""The commonest event, one scalar and nothing else, decoded faster than by the protobuf library.
+"""The most common event, one scalar and nothing else, decoded faster than by the protobuf library.
 
-An event of wall time, step and a summary of one value, which has but a tag and a `simple_value`, has one canonical
+An event with a wall time, a step and a summary of one value that has only a tag and a `simple_value` has one canonical
 encoding (protobuf.dev, "Encoding"; keys are field number * 8 + wire type):
 
     09 wall time (8 bytes)  10 step (varint; left out if 0)  2A length of the summary
@@ -19,7 +19,7 @@ _FLOAT32 = struct.Struct("<f").unpack
 
 
 def plain_scalar(payload: bytes) -> tuple[str, int, float] | None:
-    """Tag, step and value of such an event; None for any other payload, which is left to the library."""
+    """Tag, step and value of such an event; None for any other payload, which the library has to decode."""
     found = _MATCH(payload)
     if found is None:
         return None

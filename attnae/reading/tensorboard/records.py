@@ -28,8 +28,8 @@ def masked_crc32c(data: bytes) -> int:
 def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
     """Yield the payload of every whole record of `path`; what had to be left out is appended to `problems`.
 
-    A damaged payload is skipped, since its length is known to be right. After a damaged length no record can
-    be found any more; one that runs past the end of the file is being written, or was cut off by a crash.
+    A damaged payload is skipped, since its length is known to be right. After a damaged length no further record can
+    be found. A record that runs past the end of the file is still being written, or was cut off by a crash.
     """
     damaged = 0
     lengths: dict[bytes, int] = {}  # by verified header: the records of one scalar tag share theirs
@@ -49,12 +49,12 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
                 if length is None and len(header) == HEADER.size:
                     length, checksum = HEADER.unpack(header)
                     if masked_crc32c(header[:8]) != checksum:
-                        problems.append(_dropped(path, f"is corrupt at byte {offset}", size - offset))
+                        problems.append(_cut_off(path, f"is corrupt at byte {offset}", size - offset))
                         return
                     lengths[header] = length
                 # Compared before reading, since reading allocates whatever the length claims.
                 if length is None or (end := offset + FRAME_BYTES + length) > size:
-                    problems.append(_dropped(path, "ends in the middle of a record", size - offset))
+                    problems.append(_cut_off(path, "ends in the middle of a record", size - offset))
                     return
                 payload = read(length)
                 if read(CHECKSUM.size) == pack(masked_crc32c(payload)):
@@ -66,8 +66,8 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
         problems.append(f"{path.name} cannot be read: {error.strerror or error}")
     finally:
         if damaged:
-            problems.append(f"{path.name}: {damaged} record(s) with a wrong checksum are dropped")
+            problems.append(f"{path.name}: {damaged} record(s) with a wrong checksum are left out")
 
 
-def _dropped(path: Path, what: str, count: int) -> str:
-    return f"{path.name} {what}: the last {count} bytes are dropped"
+def _cut_off(path: Path, what: str, count: int) -> str:
+    return f"{path.name} {what}: the last {count} bytes are left out"

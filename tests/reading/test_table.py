@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams.download_data import Handler, OutputFormat
 from attnae.analysis.audit.audit import audit_runs
 from attnae.errors import UserError
 from attnae.reading.read import read_logs
-from attnae.reading.tables import is_result_name
+from attnae.reading.table import is_result_name
 
 
 def audit(path: Path, text: str, **options: Any) -> Any:
@@ -105,8 +105,8 @@ def test_separators_quotes_and_byte_order_mark(path: Path, separator: str) -> No
     [
         ("", "has no rows"),
         ("a,loss\n", "has no rows"),
-        ("a,a,loss\n1,2,3\n", "'a' is in the header twice or empty"),
-        ("a,,loss\n1,2,3\n", "'' is in the header twice or empty"),
+        ("a,a,loss\n1,2,3\n", "'a' is empty or given twice"),
+        ("a,,loss\n1,2,3\n", "'' is empty or given twice"),
         ("a,loss\n1,2\n1\n", "line 3: 1 cells where the header has 2"),
         ("a,act\nx,relu\ny,elu\n", "the runs hold no scalar values"),
     ],
@@ -118,7 +118,7 @@ def test_tables_that_are_none(path: Path, text: str, message: str) -> None:
 
 def test_binary_is_no_table(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UserError, match="is no CSV table"):
+    with pytest.raises(UserError, match="is not a CSV table"):
         read_logs(path)
 
 

@@ -1,4 +1,4 @@
-"""A CSV table with a row a run, such as TensorBoard's HParams export, in place of a log directory."""
+"""A CSV table with one row per run, such as the download of TensorBoard's HParams page, or our own runs.csv."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from attnae.errors import UserError
-from attnae.reading.run import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, HParam, Run, Series
+from attnae.reading.run import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Format, HParam, Request, Run, Series
 from attnae.reading.settings import as_setting, value_of
 
 NAME_COLUMNS = ("run", "name", "run_name", "trial_id", "trial id", "run id")
@@ -24,21 +24,26 @@ SETTING_WORDS = {"weight", "size", "rate", "fn", "type", "function", "name", "fr
 
 
 def is_result_name(name: str) -> bool:
-    """Whether a column's name says that it was measured, not set: `test/loss` was, `loss_weight` was not."""
+    """Whether the name of a column says that it was measured, as `test/loss` was, and not set, as `loss_weight` was."""
     words = set(re.findall(r"[a-z]+\d?", name.lower()))
     return not words.isdisjoint(RESULT_WORDS) and words.isdisjoint(SETTING_WORDS)
 
 
-def read_table(path: Path) -> list[Run]:
-    """Read a CSV table with a header: every row becomes a run, every numeric column a scalar of one point.
+def recognises(path: Path) -> bool:
+    """Any file: one that is not a table is an error of `read`, which says where."""
+    return not path.is_dir()
 
-    Columns named like results are scalars only, those of words and truth values hyper-parameters only; other
-    numbers may be either, so they are both; if no name is a result's, the last number is the result. Columns
-    `run` and `status` are recognised by name, if every row has another run, or any has a known status. An empty cell is
-    no value.
+
+def read(path: Path, request: Request) -> list[Run]:
+    """Every row becomes a run, and every numeric column a scalar of one point.
+
+    Columns named like results are scalars only, and columns of words or truth values are settings only. Any other
+    number may be either, so it is both. If no column is named like a result, the last number is the result. A column
+    `run` is recognised by its name if all its values differ, and `status` if any of its values is a known status. An
+    empty cell means that there is no value.
 
     Raises:
-        UserError: the file is no such table; the line says where.
+        UserError: the file is not such a table; the message names the line.
     """
     header, rows = _read_rows(path)
     columns: dict[str, list[HParam | None]] = {
@@ -72,6 +77,9 @@ def read_table(path: Path) -> list[Run]:
     return runs
 
 
+TABLE = Format("CSV table", "a CSV table with one row per run", recognises, read)
+
+
 def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -80,14 +88,14 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
             file.seek(0)
             lines = list(csv.reader(file, delimiter=delimiter))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is no CSV table: {error}") from None
+        raise UserError(f"{path} is not a CSV table: {error}") from None
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if any(map(str.strip, line))]
     if len(numbered) < 2:
-        raise UserError(f"{path} has no rows: a table needs a header and one row a run")
+        raise UserError(f"{path} has no rows: a table needs a header and one row per run")
     header = [name.strip() for name in numbered[0][1]]
     repeated = sorted({name for name in header if header.count(name) > 1 or not name})
     if repeated:
-        raise UserError(f"{path}: {repeated[0]!r} is in the header twice or empty: name each column")
+        raise UserError(f"{path}: the column name {repeated[0]!r} is empty or given twice: name each column")
     for number, line in numbered[1:]:
         if len(line) != len(header):
             raise UserError(f"{path}, line {number}: {len(line)} cells where the header has {len(header)}")
@@ -95,7 +103,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _are_names(values: list[HParam | None]) -> bool:
-    """Whether every row has its own, or none."""
+    """Whether no two rows have the same value."""
     given = [value for value in values if value is not None]
     return len(set(given)) == len(given)
 

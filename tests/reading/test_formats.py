@@ -1,0 +1,81 @@
+"""Adding a format of logs: one object in the list, and its runs come out of the reader and of the report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attnae.cli import analyze_command
+from attnae.errors import UserError
+from attnae.reading import formats
+from attnae.reading.read import read_logs, read_runs
+from attnae.reading.run import FINISHED, Format, Request, Run, Series
+from tests.reading.event_logs import EventFile
+
+
+def read_results(path: Path, request: Request) -> Sequence[Run]:
+    """A file `results.jsonl` with one JSON object per line: settings, and a loss for each epoch."""
+    runs = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        settings = json.loads(line)
+        losses = np.array(settings.pop("loss"), dtype=np.float64)
+        series = Series(steps=np.arange(1, len(losses) + 1), values=losses)
+        runs.append(Run(f"line {number}", None, settings, {"val/loss": series}, status=FINISHED))
+    return runs
+
+
+RESULTS = Format("JSON lines", "a file results.jsonl", lambda path: path.name == "results.jsonl", read_results)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study in the toy format, which is registered as CONTRIBUTING.md says: one more entry of the list."""
+    monkeypatch.setattr(formats, "FORMATS", [RESULTS, *formats.FORMATS])
+    rows = [
+        {"act": act, "seed": seed, "loss": [9.0, 2.0 + (act == "elu") + 0.1 * seed + 0.01 * (seed % 2)]}
+        for act, seed in itertools.product(["relu", "elu"], range(4))
+    ]
+    path = tmp_path / "results.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_runs_of_a_new_format_are_read(path: Path) -> None:
+    runs = read_logs(path)
+    assert [run.name for run in runs] == [f"line {number}" for number in range(1, 9)]
+    assert {run.format for run in runs} == {"JSON lines"}
+    table = read_runs(path)
+    assert list(table) == ["run", "status", "act", "seed", "val/loss"]
+    assert table["val/loss"].tolist() == pytest.approx([2, 2.11, 2.2, 2.31, 3, 3.11, 3.2, 3.31])
+
+
+def test_a_new_format_is_analysed_end_to_end(path: Path) -> None:
+    assert analyze_command([str(path), "--permutations", "0"]) == 0
+    report = json.loads((path.parent / "analysis" / "report.json").read_text())
+    assert report["response"]["tag"] == "val/loss"
+    assert report["verdicts"] == {"act": {"relu": "helps"}}
+    assert report["tables"]["effects"][0]["estimate"] == pytest.approx(-1)
+
+
+def test_a_new_format_beside_the_known_ones(path: Path) -> None:
+    EventFile().hparams({"act": "relu"}).scalar("val/loss", 1.0).write(path.parent / "logs" / "run")
+    (path.parent / "table.csv").write_text("act,loss\nrelu,1\n")
+    runs = read_logs([path, path.parent / "logs", path.parent / "table.csv"])
+    assert [run.format for run in runs[-3:]] == ["JSON lines", "TensorBoard", "CSV table"]
+    assert [run.name for run in runs[-2:]] == ["logs/run", "table.csv/row 1"]
+
+
+def test_messages_name_every_format(path: Path) -> None:
+    with pytest.raises(UserError, match=r"does not exist: give a file results.jsonl \(JSON lines\) or a directory"):
+        read_logs(path.parent / "missing")
+
+
+def test_a_path_in_no_known_format(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "FORMATS", [RESULTS])
+    with pytest.raises(UserError, match=r"is in no known format: give a file results.jsonl \(JSON lines\)"):
+        read_logs(path.parent)
