@@ -108,7 +108,7 @@ def test_separators_quotes_and_byte_order_mark(path: Path, separator: str) -> No
         ("a,a,loss\n1,2,3\n", "'a' is empty or given twice"),
         ("a,,loss\n1,2,3\n", "'' is empty or given twice"),
         ("a,loss\n1,2\n1\n", "line 3: 1 cells where the header has 2"),
-        ("a,act\nx,relu\ny,elu\n", "the runs hold no scalar values"),
+        ("a,act\nx,relu\ny,elu\n", "the runs have no scalar values"),
     ],
 )
 def test_tables_that_are_none(path: Path, text: str, message: str) -> None:

@@ -1,6 +1,6 @@
 """The audit: which runs there are, which can be used, what was varied, and what does not fit.
 
-Section 1 of the report, and the table that everything after it is computed from.
+It makes section 1 of the report and the table from which everything else is computed.
 """
 
 from __future__ import annotations
@@ -13,42 +13,35 @@ from typing import Any
 import pandas as pd
 
 from attnae.analysis.audit.cells import find_cells, superseded
-from attnae.analysis.audit.divergence import divergence_tests
-from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, rename_reserved, run_table
-from attnae.analysis.audit.responses import (
-    EpochRule,
-    Goal,
-    alternative_rules,
-    check_rule,
-    choose_response,
-    guess_goal,
-)
-from attnae.analysis.audit.structure import find_structure
+from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, divergence_tests, rename_reserved, run_table
+from attnae.analysis.audit.responses import EpochRule, alternative_rules, check_rule, choose_response
+from attnae.analysis.audit.roles import find_roles
 from attnae.analysis.audit.warnings import warn
+from attnae.analysis.goal import Goal, guess_goal
 from attnae.errors import UserError
 from attnae.reading.run import DIVERGED, UNFINISHED, HParam, Run
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found, and what of it is used.
+    """What was found, and which part of it is used.
 
     Attributes:
-        table: `runs.csv`: run, status, one column a factor, seed (if there is one), response; a row a run.
+        table: `runs.csv`: run, status, one column per factor, seed (if there is one), response; one row per run.
             status: finished, unknown (no completion mark), diverged, unfinished, unreadable or duplicate.
         response: its tag.
-        rule: the epochs at which it is read.
+        rule: the epoch at which it is read.
         goal: whether less ("min") or more ("max") of it is better.
-        factors, constants, identifiers, doubtful, derived, confounded, ignored, incomplete: see `structure.Structure`.
-        expected, missing, seeds_per_cell: see `cells.Cells`; over all runs that are there, used or not.
-        excluded: run, status, reason; a row a run that is not used.
+        factors, constants, identifiers, doubtful, derived, confounded, ignored, incomplete: see `roles.Roles`.
+        expected, missing, seeds_per_cell: see `cells.Cells`; over all runs found, used or not.
+        excluded: run, status, reason; one row per run that is not used.
         duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
         divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
         alternatives: the response under other epoch rules, by description; each indexed like `table`.
-        dropped: by run, what could not be read although the run is used.
+        dropped: by run, what could not be read of runs that are used.
         headline: set if runs diverge significantly more often at some level: effects are then among finished
-            runs only, and flatter that level.
-        warnings: what a reader has to know before the numbers, in plain sentences.
+            runs only, and that level looks better than it is.
+        warnings: what a reader has to know before reading the numbers.
     """
 
     table: pd.DataFrame
@@ -106,7 +99,7 @@ class Audit:
         return tuple(self.table.loc[self.table["status"] == status, "run"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the table and the alternatives, in plain values for JSON."""
+        """Everything except the table and the alternatives, as plain values for JSON."""
         plain: dict[str, Any] = {"runs": len(self.table), "used": len(self.used)}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -123,59 +116,59 @@ def audit_runs(
     factors: Sequence[str] | None = None,
     goal: Goal | None = None,
 ) -> Audit:
-    """Sort out which runs, factors and values the analysis rests on.
+    """Decide which runs, factors and values the analysis uses.
 
     Args:
         runs: what `read_logs` found.
-        response: a scalar tag; None: the likeliest one.
+        response: a scalar tag; None: the most likely one.
         at: the epoch rule, `last`, `best` or `tail:k`.
-        factors: the hyper-parameters to compare; None: all that vary, less identifiers and derived ones.
-        goal: None: by the name of the response.
+        factors: the hyper-parameters to compare; None: all that vary, without identifiers and derived ones.
+        goal: whether less or more is better; None: decided by the name of the response.
 
     Raises:
-        UserError: no two comparable runs, an unknown tag or factor, or an epoch rule that cannot be applied.
+        UserError: fewer than two runs can be compared, a tag or factor is unknown, or the epoch rule does not apply.
     """
     rule = EpochRule.parse(at)
     runs = [rename_reserved(run) for run in runs]
-    whole = [run for run in runs if run.scalars and run.hparams]
-    logged = whole or [run for run in runs if run.scalars]
+    complete = [run for run in runs if run.scalars and run.hparams]
+    logged = complete or [run for run in runs if run.scalars]
     tag = choose_response(logged or runs, response)
     if len(logged) < 2:
-        raise UserError("only one run has scalar values and hyper-parameters: a comparison needs at least two")
+        raise UserError("only one run has scalar values and hyper-parameters, and a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
-    structure = find_structure(settings, factors)
+    roles = find_roles(settings, factors)
     goal = goal or guess_goal(tag)
-    chosen_on = check_rule(whole, tag, rule)
+    chosen_on = check_rule(complete, tag, rule)
 
     values = [rule.read(run, tag, goal, chosen_on) for run in runs]
-    table, reasons = run_table(runs, structure, tag, values)
+    table, reasons = run_table(runs, roles, tag, values)
     started = pd.Series([run.started for run in runs])
-    seed = "seed" if structure.seed is not None else None
-    repetition = pd.Series([tuple(run.hparams.get(name) for name in structure.apart) for run in runs])
-    later = superseded(table[table["status"].isin(USED)], structure.factors, seed, repetition, started)
+    seed = "seed" if roles.seed is not None else None
+    repetition = pd.Series([tuple(run.hparams.get(name) for name in roles.apart) for run in runs])
+    later = superseded(table[table["status"].isin(USED)], roles.factors, seed, repetition, started)
     for index, by in later.items():
         table.loc[index, "status"] = DUPLICATE
-        reasons[index] = f"the same settings and seed as {runs[by].name}, which is later"
+        reasons[index] = f"it has the settings and seed of {runs[by].name}, which is later"
     if not table["status"].isin(USED).any():
-        raise UserError(f"no run finished with a value of {tag}: {reasons[next(iter(reasons))]}")
+        raise UserError(f"no run finished with a value of {tag}; of the first run: {reasons[next(iter(reasons))]}")
 
     known = table[[bool(run.scalars and run.hparams) for run in runs]]
-    cells = find_cells(known[known["status"] != DUPLICATE], structure.factors, seed)
-    tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], structure.factors)
-    headline, warnings = warn(runs, table, structure, cells, later, tests, tag, rule, chosen_on)
+    cells = find_cells(known[known["status"] != DUPLICATE], roles.factors, seed)
+    tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], roles.factors)
+    headline, warnings = warn(runs, table, roles, cells, later, tests, tag, rule, chosen_on)
     return Audit(
         table=table,
         response=tag,
         rule=rule,
         goal=goal,
-        factors=structure.factors,
-        constants=structure.constants,
-        identifiers=structure.identifiers,
-        doubtful=structure.doubtful,
-        derived=structure.derived,
-        confounded=structure.confounded,
-        ignored=structure.ignored,
-        incomplete=structure.incomplete,
+        factors=roles.factors,
+        constants=roles.constants,
+        identifiers=roles.identifiers,
+        doubtful=roles.doubtful,
+        derived=roles.derived,
+        confounded=roles.confounded,
+        ignored=roles.ignored,
+        incomplete=roles.incomplete,
         expected=cells.expected,
         missing=cells.missing,
         seeds_per_cell=cells.seeds_per_cell,

@@ -1,4 +1,4 @@
-"""Cells of the design: which are empty, which hold the same run twice, how many seeds each has."""
+"""Cells of the design: which runs are missing, which are duplicates, and how many runs each cell has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pandas as pd
 
 from attnae.analysis.design.factors import MAX_NUMERIC_LEVELS
 
-MAX_CELLS = 100_000
-NEARLY_ALL = 0.8
+MAX_COMBINATIONS = 100_000
+EQUAL_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Cells:
     """How the runs fill the design.
 
     Attributes:
-        expected: runs of the complete factorial, all seeds; None if the runs cover half of its cells or less:
-            then it is a fraction or a random search, and nothing is missing.
-        missing: the runs that are not there, a row each: factors, and the seed where seeds recur over cells.
-        seeds_per_cell: how many cells have how many runs.
+        expected: number of runs of the complete factorial with all seeds; None if the runs cover at most half of its
+            cells. Then it is a fraction or a random search, and nothing is missing.
+        missing: one row per missing run: the factors, and the seed if the same seeds are used in all cells.
+        seeds_per_cell: number of runs -> how many cells have it.
     """
 
     expected: int | None
@@ -33,7 +33,7 @@ class Cells:
 
 
 def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> Cells:
-    """Compare the runs, a row each, with the complete factorial of their levels."""
+    """Compare the runs, one row each, with the complete factorial of their levels."""
     names = list(factors)
     found = Counter(runs[names].itertuples(index=False, name=None))
     per_cell = dict(sorted(Counter(found.values()).items()))
@@ -44,7 +44,7 @@ def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> 
         for values in levels
     )
     nothing = pd.DataFrame(columns=names)
-    if curve or combinations > MAX_CELLS or 2 * len(found) <= combinations:
+    if curve or combinations > MAX_COMBINATIONS or 2 * len(found) <= combinations:
         return Cells(None, nothing, per_cell)
     seeds = list(dict.fromkeys(runs[seed])) if seed is not None else []
     if len(seeds) > 1 and 2 * len(runs) > combinations * len(seeds):
@@ -60,10 +60,10 @@ def find_cells(runs: pd.DataFrame, factors: Sequence[str], seed: str | None) -> 
 def superseded(
     runs: pd.DataFrame, factors: Sequence[str], seed: str | None, repetition: pd.Series, started: pd.Series
 ) -> dict[int, int]:
-    """Runs of the same cell, seed and repetition as a later one: the index of each, and that of the later one.
+    """Duplicates: the index of each run that has the cell, seed and repetition of a later run, and the later's index.
 
-    Where one seed served all runs, only equal responses make duplicates, and only if nearly all repetitions have them:
-    else the seed does not decide the response, and equal ones are chance.
+    If all runs have one seed, only runs with equal responses are duplicates, and only if nearly all repetitions are
+    equal. Otherwise the seed does not determine the response, and equal responses are a coincidence.
     """
     if seed is None:
         return {}
@@ -72,7 +72,7 @@ def superseded(
         cells = runs.groupby(keys, sort=False, dropna=False, observed=True)["response"]
         different = int((cells.nunique() - 1).sum())
         equal = len(runs) - different - cells.ngroups
-        if equal < NEARLY_ALL * (equal + different):
+        if equal < EQUAL_SHARE * (equal + different):
             return {}
         keys.append(runs["response"])
     found = {}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+
+import pandas as pd
 
 from attnae.reading.run import Run
 
 PACKAGES = ("attnae", "numpy", "scipy", "pandas", "statsmodels", "tensorboard", "matplotlib")
 RECORDED = ("versions", "git_commit", "dataset")
+NOT_RECORDED = "not recorded"
+# Recorded values that can change results although they are not settings.
+RELEVANT = re.compile(r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I)
+# The checksum of the images of each split. The seed draws the validation split, so each seed has its own checksum.
+IMAGES = "dataset/sha256"
+LONG_HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -32,24 +40,57 @@ class Provenance:
 
 
 def provenance(runs: Sequence[Run]) -> Provenance:
-    """Of the runs that the analysis uses."""
-    recorded = [
-        {name: text for key in RECORDED for name, text in _flatten(key, run.provenance.get(key))} for run in runs
-    ]
-    counts = {
-        name: dict(Counter(record.get(name, "not recorded") for record in recorded).most_common())
-        for name in dict.fromkeys(name for record in recorded for name in record)
-    }
-    mixed = tuple(name for name, values in counts.items() if len(values) > 1)
-    return Provenance(counts, mixed, {"python": platform.python_version(), **_installed()})
+    """The provenance of the runs that the analysis uses."""
+    values = _values(runs)
+    names = [name for key in RECORDED for name in values if name == key or name.startswith(f"{key}/")]
+    counts = {name: dict(Counter(values[name]).most_common()) for name in names}
+    mixed = _mixed(values)
+    installed = {"python": platform.python_version(), **_installed()}
+    return Provenance(counts, tuple(name for name in names if name in mixed), installed)
 
 
-def _flatten(name: str, value: Any) -> Iterable[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flatten(f"{name}/{key}", inner)
-    elif value is not None:
-        yield name, str(value)
+def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame, seeds: pd.Series | None = None) -> list[str]:
+    """One sentence for every version, commit or checksum that differs among the runs, unless the design explains it.
+
+    Args:
+        cells: (runs, factors), the settings of the same runs. What follows from a factor whose levels repeat, as the
+            checksum of a data set follows from the factor data set, is explained.
+        seeds: (runs,) of the same runs; the checksum of the images may follow from them.
+    """
+    found = []
+    for name, values in _mixed(_values(runs)).items():
+        causes = [cells[factor] for factor in cells]
+        if seeds is not None and name == IMAGES:
+            causes.append(seeds)
+        if not RELEVANT.fullmatch(name) or any(_follows(values, cause) for cause in causes):
+            continue
+        counts = Counter(values)
+        parts = [f"{_short(value)} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)]
+        more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
+        found.append(f"the runs have different values of {name}: {', '.join(parts)}{more}")
+    return found
+
+
+def _values(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """By name, what each run records."""
+    records = [{name: str(value) for name, value in run.provenance.items() if value is not None} for run in runs]
+    names = dict.fromkeys(name for record in records for name in record)
+    return {name: [record.get(name, NOT_RECORDED) for record in records] for name in names}
+
+
+def _mixed(values: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Those that are not the same for all runs."""
+    return {name: column for name, column in values.items() if len(set(column)) > 1}
+
+
+def _follows(values: list[str], column: pd.Series) -> bool:
+    """Whether each level of the column has one value, and the levels repeat."""
+    levels = len(set(column))
+    return 2 * levels <= len(values) and len(set(zip(column, values, strict=True))) == levels
+
+
+def _short(value: str) -> str:
+    return LONG_HASH.sub(r"\1", value)
 
 
 def _installed() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The response of a run: which tag, read at which epoch, and whether more of it is better."""
+"""The response of a run: which tag, and at which epoch it is read."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from typing import Literal
 
 import numpy as np
 
+from attnae.analysis.goal import Goal, goal_is_known
 from attnae.errors import UserError
 from attnae.reading.run import Run
 
-Goal = Literal["min", "max"]
-
-BETTER_HIGH = ("acc", "auc", "f1", "elbo", "psnr", "ssim", "reward", "active")
-BETTER_LOW = ("loss", "err", "nll", "mse", "mae", "inactive")
 TEST, VALIDATION, TRAIN = r"test|eval", r"val|valid|validation|dev", r"train|training"
 TAIL = 5
 
 
 @dataclass(frozen=True)
 class EpochRule:
-    """Which points of a series make the response: the last, the best by validation, the last k's mean."""
+    """Which point of a series is the response: the last, the one at the best epoch, or the mean of the last k."""
 
     kind: Literal["last", "best", "tail"] = "last"
     length: int = 1
@@ -35,7 +32,7 @@ class EpochRule:
             return cls("last" if text == "last" else "best")
         found = re.fullmatch(r"tail:([1-9]\d{0,5})", text)
         if found is None:
-            raise UserError(f"--at {text} is no epoch rule: type last, best, or tail:5 (the mean of the last five)")
+            raise UserError(f"--at {text} is not an epoch rule: type last, best, or tail:5 (the mean of the last five)")
         return cls("tail", int(found[1]))
 
     def __str__(self) -> str:
@@ -45,8 +42,8 @@ class EpochRule:
         """The response of a run; None if it has none.
 
         Args:
-            chosen_on: for `best`, the tag whose best finite value chooses the step at which `tag` is read
-                (the first of equals). None: no run has such a tag.
+            chosen_on: for `best`, the tag whose best finite value decides at which step `tag` is read (the first step
+                if several are equally good). None: no run has such a tag.
         """
         series = run.scalars.get(tag)
         if series is None or len(series.values) == 0:
@@ -68,39 +65,31 @@ class EpochRule:
 
 
 def choose_response(runs: Sequence[Run], response: str | None) -> str:
-    """The tag asked for, or else the likeliest: declared as a result, of most runs, test, loss.
+    """The given tag, or else the most likely one.
+
+    Preferred are tags that the runs declare as results, that at least half of the runs have, of the test split, and
+    losses, in this order.
 
     Raises:
-        UserError: no run has the tag, or any scalar at all.
+        UserError: no run has the tag, or no run has any scalar.
     """
     tags = _count(tag for run in runs for tag in run.scalars)
     if not tags:
-        raise UserError("the runs hold no scalar values: log the result of each run with add_scalar")
+        raise UserError("the runs have no scalar values: log the result of each run with add_scalar")
     if response is not None:
         if response not in tags:
             close = difflib.get_close_matches(response, tags, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(tags)[:8])}"
+            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(sorted(tags)[:8])}"
             raise UserError(f"--response {response}: no run has this tag; {hint}")
         return response
     declared = {metric for run in runs for metric in run.metrics}
 
     def unlikely(tag: str) -> tuple[bool, bool, int, int, str]:
         split = 0 if _has(tag, TEST) or tag in declared else 1 if _has(tag, VALIDATION) else 2
-        goal_known = any(word in tag.lower() for word in BETTER_HIGH + BETTER_LOW)
-        metric = 0 if "loss" in tag.lower() else 1 if goal_known else 2
+        metric = 0 if "loss" in tag.lower() else 1 if goal_is_known(tag) else 2
         return tag not in declared, 2 * tags[tag] < len(runs), 3 if _has(tag, TRAIN) else split, metric, tag
 
     return min(tags, key=unlikely)
-
-
-def guess_goal(tag: str) -> Goal:
-    """`max` for names with acc, auc, f1, elbo, psnr, ssim, reward or active, unless a later word is loss or error."""
-    for word in reversed(re.findall(r"[a-z0-9]+", tag.lower())):
-        if any(low in word for low in BETTER_LOW):
-            return "min"
-        if any(high in word for high in BETTER_HIGH):
-            return "max"
-    return "min"
 
 
 def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
@@ -118,33 +107,33 @@ def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
 
 
 def has_one_point(runs: Sequence[Run], tag: str) -> bool:
-    """Whether no run has more than one value of the tag, so that there are no epochs to choose from."""
+    """Whether no run has more than one value of the tag, so that there is no epoch to choose."""
     return all(len(run.scalars[tag].steps) <= 1 for run in runs if tag in run.scalars)
 
 
 def check_rule(runs: Sequence[Run], tag: str, rule: EpochRule) -> str | None:
-    """The tag on which `best` chooses; None for the other rules.
+    """The tag by which `best` chooses the epoch; None for the other rules.
 
     Raises:
-        UserError: the tag has one point a run and the rule is not `last`, or there is nothing to choose on.
+        UserError: the tag has one value per run and the rule is not `last`, or `best` has no validation tag.
     """
     if rule.kind == "last":
         return None
     twin = validation_twin(tag, {tag for run in runs for tag in run.scalars})
     if has_one_point(runs, tag):
-        instead = f"add --response {twin}" if twin not in (None, tag) else "leave --at out"
-        raise UserError(f"--at {rule}: {tag} has one point a run, so there is only its last; {instead}")
+        instead = f"add --response {twin}" if twin not in (None, tag) else "leave out --at"
+        raise UserError(f"--at {rule}: {tag} has only one value per run, so there is no epoch to choose; {instead}")
     if rule.kind == "best" and twin is None:
-        raise UserError(f"--at best: no validation tag goes with {tag} to choose the epoch on; try --at tail:{TAIL}")
+        raise UserError(f"--at best: {tag} has no validation tag by which to choose the epoch; try --at tail:{TAIL}")
     return twin if rule.kind == "best" else None
 
 
 def alternative_rules(
     runs: Sequence[Run], tag: str, rule: EpochRule
 ) -> Iterator[tuple[str, str, EpochRule, str | None]]:
-    """Other readings of the response: a label, tag, rule, and the tag to choose on.
+    """Other definitions of the response: a label, tag, rule, and the tag by which to choose the epoch.
 
-    A tag with one point a run has no other; its validation twin stands in, under every rule.
+    If the tag has one value per run, the same metric on the validation split is used, under every rule.
     """
     twin = validation_twin(tag, {tag for run in runs for tag in run.scalars})
     base = twin if has_one_point(runs, tag) else tag

@@ -1,4 +1,4 @@
-"""What the audit found, put into plain sentences."""
+"""What the audit found, in plain sentences."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
+from attnae.analysis.audit.provenance import mixed_versions
 from attnae.analysis.audit.responses import EpochRule, has_one_point
-from attnae.analysis.audit.structure import UNSET, Structure
-from attnae.analysis.audit.versions import mixed_versions
+from attnae.analysis.audit.roles import UNSET, Roles
 from attnae.reading.run import UNKNOWN, Run
 
 DIVERGENCE_ALPHA = 0.05
@@ -18,7 +18,7 @@ DIVERGENCE_ALPHA = 0.05
 def warn(
     runs: Sequence[Run],
     table: pd.DataFrame,
-    structure: Structure,
+    roles: Roles,
     cells: Cells,
     later: Mapping[int, int],
     tests: pd.DataFrame,
@@ -26,7 +26,7 @@ def warn(
     rule: EpochRule,
     chosen_on: str | None,
 ) -> tuple[str | None, list[str]]:
-    """The headline, if diverged runs bias the comparison, and the warnings, the gravest first."""
+    """The headline, if diverged runs bias the comparison, and the warnings, the most serious first."""
     headline = _divergence(tests)
     warnings = [headline] if headline else []
     if chosen_on == tag:
@@ -34,30 +34,32 @@ def warn(
             f"the best epoch is chosen on {tag} itself: noisier settings look better than they are; "
             "compare with --at last"
         )
-    for group in structure.confounded:
-        warnings.append(f"{' and '.join(group)} change together in every run: their effects cannot be told apart")
-    for name, sources in structure.derived.items():
-        warnings.append(f"{name} follows from {', '.join(sources)} and is no factor; --factors overrules this")
-    for name in structure.doubtful:
-        reason = structure.identifiers[name]
-        warnings.append(f"{name} is taken for no factor ({reason}); --factors overrules this")
-    if structure.ignored:
-        warnings.append(f"{', '.join(structure.ignored)} vary too, and count as noise: they are not in --factors")
-    for name in structure.incomplete:
-        warnings.append(f"{name} is not recorded in some runs: they get the level {UNSET!r}")
+    for group in roles.confounded:
+        warnings.append(f"{' and '.join(group)} change together in every run: their effects cannot be separated")
+    for name, sources in roles.derived.items():
+        warnings.append(
+            f"{name} is not treated as a factor (determined by {', '.join(sources)}); --factors overrules this"
+        )
+    for name in roles.doubtful:
+        reason = roles.identifiers[name]
+        warnings.append(f"{name} is not treated as a factor ({reason}); --factors overrules this")
+    if roles.ignored:
+        warnings.append(f"{', '.join(roles.ignored)} also vary, which counts as noise: they are not in --factors")
+    for name in roles.incomplete:
+        warnings.append(f"{name} is not recorded in some runs: these get the level {UNSET!r}")
     if later:
         values = table["response"].to_numpy()
         differ = sum(bool(values[index] != values[by]) for index, by in later.items())
-        hint = f"; {differ} with another response: a logged replicate number would keep them" if differ else ""
-        warnings.append(f"{len(later)} runs repeat the settings and seed of a later one, and are left out{hint}")
+        hint = f"; {differ} of them have a different response: log a replicate number to keep them" if differ else ""
+        warnings.append(f"{len(later)} runs have the settings and seed of a later run and are left out{hint}")
     if len(cells.missing):
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
-        warnings.append(f"missing: {len(cells.missing)} of {cells.expected} runs, the first: {first}")
+        warnings.append(f"{len(cells.missing)} of {cells.expected} runs are missing; the first is {first}")
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, "finished")]
     warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
     seeds = rows.get("seed")
-    warnings += mixed_versions([runs[index] for index in used], rows[list(structure.factors)], seeds)
+    warnings += mixed_versions([runs[index] for index in used], rows[list(roles.factors)], seeds)
     return headline, warnings
 
 
@@ -71,12 +73,12 @@ def _divergence(tests: pd.DataFrame) -> str | None:
         f"{worst['factor']}={worst['level']} diverged in {worst['diverged']} of {worst['runs']} runs, "
         f"the others in {worst['diverged_elsewhere']} of {worst['runs_elsewhere']} "
         f"(p = {worst['p_holm']:.2g} after Holm): effects are among finished runs, "
-        f"and flatter {'it' if more else 'the others'}"
+        f"which makes {'it' if more else 'the others'} look better than {'it is' if more else 'they are'}"
     )
 
 
 def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
-    """Runs that end before the others, and runs too short for `tail:k`."""
+    """Runs that end before the others, and runs that are too short for `tail:k`."""
     if has_one_point(runs, tag):
         return []
     found = []
@@ -85,13 +87,13 @@ def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
     early = [name for name, end in ends.items() if end < last]
     if early:
         found.append(
-            f"{len(early)} of {len(runs)} runs end before step {last}, where {tag} ends in the "
-            f"others: perhaps they are unfinished; the first: {early[0]} (step {ends[early[0]]})"
+            f"{len(early)} of {len(runs)} runs end before step {last}, where {tag} ends in the others, and may be "
+            f"unfinished; the first is {early[0]} (step {ends[early[0]]})"
         )
     if rule.kind == "tail":
         short = sum(len(run.scalars[tag].steps) < rule.length for run in runs)
         if short:
             found.append(
-                f"fewer than {rule.length} points of {tag} in {short} of {len(runs)} runs: their means are over less"
+                f"{short} of {len(runs)} runs have fewer than {rule.length} values of {tag}: their means are over those"
             )
     return found

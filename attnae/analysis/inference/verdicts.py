@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
-Goal = Literal["min", "max"]
+from attnae.analysis.goal import Goal
 
 HELPS, HURTS, SUGGESTIVE, UNDETERMINED, NEGLIGIBLE = (
     "helps",

@@ -15,10 +15,11 @@ import pytest
 
 from attnae.analysis.audit.audit import Audit, audit_runs
 from attnae.analysis.audit.cells import find_cells, superseded
-from attnae.analysis.audit.divergence import divergence_tests
-from attnae.analysis.audit.versions import mixed_versions
+from attnae.analysis.audit.outcomes import divergence_tests
+from attnae.analysis.audit.provenance import mixed_versions, provenance
 from attnae.errors import UserError
 from attnae.reading.read import Run, read_logs
+from attnae.reading.settings import flatten
 from tests.reading.event_logs import EventFile, write_study
 
 FACTORS = ["act", "bn", "attention"]
@@ -57,7 +58,7 @@ def test_a_complete_study(tmp_path: Path) -> None:
     )
 
 
-def test_every_way_to_fail_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_runs_that_are_not_used_have_a_reason(tmp_path: Path) -> None:
     table = study().assign(status="finished")
     table.loc[1, "response"] = math.nan
     table.loc[2, "status"] = "diverged"
@@ -74,7 +75,7 @@ def test_every_way_to_fail_is_named_with_its_reason(tmp_path: Path) -> None:
     found = audit_runs(read_logs(tmp_path))
     assert {row.run: (row.status, row.reason) for row in found.excluded.itertuples()} == {
         "run_0001": ("diverged", "test/loss is nan"),
-        "run_0002": ("diverged", "its completion mark says so"),
+        "run_0002": ("diverged", "its completion mark says that it diverged"),
         "run_0003": ("unfinished", "no completion mark: still running, or stopped"),
         "empty": ("unreadable", "events.out.tfevents.1 is empty"),
         "bare": ("unreadable", "no hyper-parameters"),
@@ -107,10 +108,10 @@ def test_missing_runs(tmp_path: Path) -> None:
         {"act": "selu", "attention": True, "bn": True, "seed": 1},
     ]
     assert found.seeds_per_cell == {1: 1, 2: 10}
-    assert found.warnings == ("missing: 3 of 24 runs, the first: act=elu, attention=False, bn=True, seed=0",)
+    assert found.warnings == ("3 of 24 runs are missing; the first is act=elu, attention=False, bn=True, seed=0",)
 
 
-def test_cells_of_fractions_and_curves_are_not_missing() -> None:
+def test_fractions_and_continuous_factors_have_no_missing_cells() -> None:
     full = pd.DataFrame(itertools.product([0, 1], repeat=4), columns=list("abcd"))
     half = full[(full.sum(axis=1) % 2) == 0]
     assert find_cells(half, list("abcd"), None).expected is None
@@ -130,7 +131,7 @@ def test_cells_with_seeds_of_their_own() -> None:
     assert cells.seeds_per_cell == {2: 5}
 
 
-def test_of_two_runs_of_one_cell_and_seed_the_later_counts(tmp_path: Path) -> None:
+def test_the_later_of_two_runs_of_one_cell_and_seed_is_used(tmp_path: Path) -> None:
     table = study()
     write_study(tmp_path, table, FACTORS)
     again = EventFile(wall_time=1_800_000_000.0).hparams({"act": "elu", "bn": False, "attention": False, "seed": 0})
@@ -139,7 +140,7 @@ def test_of_two_runs_of_one_cell_and_seed_the_later_counts(tmp_path: Path) -> No
     assert found.duplicates == (("run_0000", "again"),)
     assert found.table.set_index("run").loc["run_0000", "status"] == "duplicate"
     assert found.used["response"].tolist() == [7.0, *table["response"][1:]]
-    assert found.excluded["reason"].tolist() == ["the same settings and seed as again, which is later"]
+    assert found.excluded["reason"].tolist() == ["it has the settings and seed of again, which is later"]
     assert (found.expected, found.seeds_per_cell) == (24, {2: 12})
 
 
@@ -206,12 +207,12 @@ def test_significant_divergence_is_the_headline(tmp_path: Path) -> None:
     p = divergence_tests(found.table, found.factors)["p_holm"].min()
     assert found.headline == (
         f"act=selu diverged in 9 of 12 runs, the others in 0 of 24 (p = {p:.2g} after Holm): "
-        "effects are among finished runs, and flatter it"
+        "effects are among finished runs, which makes it look better than it is"
     )
     assert found.warnings[0] == found.headline
 
 
-def test_one_diverged_run_is_no_headline(tmp_path: Path) -> None:
+def test_one_diverged_run_is_not_a_headline(tmp_path: Path) -> None:
     found = audit(tmp_path, study().assign(status=["diverged", *["finished"] * 23]), "status")
     assert (found.headline, len(found.divergence_tests)) == (None, 5)
 
@@ -240,26 +241,26 @@ def test_epoch_rules_and_their_alternatives(tmp_path: Path) -> None:
     best_acc = audit_runs(runs, response="val/acc", at="best")
     assert (best_acc.goal, best_acc.table["response"].tolist()) == ("max", [-1.0] * 6)
     assert audit_runs(runs, response="val/acc", at="best", goal="min").table["response"].tolist() == [-4.0] * 6
-    with pytest.raises(UserError, match="test/loss has one point a run"):
+    with pytest.raises(UserError, match="test/loss has only one value per run"):
         audit_runs(runs, at="best")
 
 
-def test_runs_that_end_early_or_are_too_short_are_told(tmp_path: Path) -> None:
+def test_warnings_about_runs_that_end_early_or_are_too_short(tmp_path: Path) -> None:
     for number, act in enumerate(["elu", "relu"] * 2):
         file = EventFile().hparams({"act": act})
         for step in range(1, 4 if number else 3):
             file.scalar("loss", step, step)
         file.write(tmp_path / f"run{number}")
     assert audit_runs(read_logs(tmp_path), at="tail:3").warnings == (
-        "1 of 4 runs end before step 3, where loss ends in the others: perhaps they are unfinished; "
-        "the first: run0 (step 2)",
-        "fewer than 3 points of loss in 1 of 4 runs: their means are over less",
+        "1 of 4 runs end before step 3, where loss ends in the others, and may be unfinished; "
+        "the first is run0 (step 2)",
+        "1 of 4 runs have fewer than 3 values of loss: their means are over those",
     )
 
 
 def test_versions_commits_and_data_that_differ() -> None:
     def run(n: int, **provenance: Any) -> Run:
-        return Run(str(n), None, {}, {}, provenance=provenance)
+        return Run(str(n), None, {}, {}, provenance=dict(flatten(provenance)))
 
     runs = [
         run(
@@ -274,46 +275,48 @@ def test_versions_commits_and_data_that_differ() -> None:
     ]
     cells = pd.DataFrame({"dataset": ["mnist"] * 3 + ["digits"] * 3})
     assert mixed_versions(runs, cells) == [
-        "runs mix different values of versions/torch: 2.6 (5 runs), 2.7 (1 run)",
-        "runs mix different values of git_commit: 0123456789ab (3 runs), 0123456789ab+changes (3 runs)",
+        "the runs have different values of versions/torch: 2.6 (5 runs), 2.7 (1 run)",
+        "the runs have different values of git_commit: 0123456789ab (3 runs), 0123456789ab+changes (3 runs)",
     ]
     assert len(mixed_versions(runs, cells[[]])) == 4
+    assert provenance(runs).mixed == ("versions/torch", "git_commit", "dataset/name", "dataset/checksum")
+    assert provenance(runs).runs["versions/numpy"] == {"2.0": 6}
     mixed = mixed_versions([*runs[1:3], replace(runs[1], provenance={})], cells[:3])
-    assert "runs mix different values of versions/torch: 2.6 (2 runs), not recorded (1 run)" in mixed
+    assert "the runs have different values of versions/torch: 2.6 (2 runs), not recorded (1 run)" in mixed
 
 
-def test_images_that_follow_from_the_seed_are_not_mixed() -> None:
-    """The seed draws the validation split; other images within a seed, and other data sets, are told all the same."""
+def test_checksums_that_follow_from_the_seed_are_not_mixed() -> None:
+    """The seed draws the validation split. Other images with the same seed, and other data sets, are reported."""
 
     def found(images: str, names: str = "aaaa") -> list[str]:
-        provenance = [{"dataset": {"name": name, "sha256": sha}} for name, sha in zip(names, images, strict=True)]
-        runs = [Run(str(n), None, {}, {}, provenance=record) for n, record in enumerate(provenance)]
+        records = [{"dataset": {"name": name, "sha256": sha}} for name, sha in zip(names, images, strict=True)]
+        runs = [Run(str(n), None, {}, {}, provenance=dict(flatten(record))) for n, record in enumerate(records)]
         return mixed_versions(runs, pd.DataFrame({"bn": [0, 0, 1, 1]}), pd.Series([1, 2, 1, 2]))
 
     assert found("xyxy") == []
-    assert found("xyxz") == ["runs mix different values of dataset/sha256: x (2 runs), y (1 run), z (1 run)"]
-    assert found("xyxy", "abab") == ["runs mix different values of dataset/name: a (2 runs), b (2 runs)"]
+    assert found("xyxz") == ["the runs have different values of dataset/sha256: x (2 runs), y (1 run), z (1 run)"]
+    assert found("xyxy", "abab") == ["the runs have different values of dataset/name: a (2 runs), b (2 runs)"]
 
 
-def test_what_the_reader_should_know_about_factors(tmp_path: Path) -> None:
+def test_warnings_about_factors(tmp_path: Path) -> None:
     table = study().assign(lr=lambda t: np.where(t["bn"], 0.1, 0.2), size=lambda t: 10 * t["bn"] + t["attention"])
     write_study(tmp_path, table, [*FACTORS, "lr", "size"])
     runs = read_logs(tmp_path)
     found = audit_runs(runs)
     assert found.confounded == (("bn", "lr"),)
-    assert found.warnings[0] == "bn and lr change together in every run: their effects cannot be told apart"
+    assert found.warnings[0] == "bn and lr change together in every run: their effects cannot be separated"
     chosen = audit_runs(runs, factors=["act", "bn"])
     assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response"]
-    assert "attention, lr, size vary too, and count as noise: they are not in --factors" in chosen.warnings
+    assert "attention, lr, size also vary, which counts as noise: they are not in --factors" in chosen.warnings
 
 
-def test_a_setting_that_is_not_always_recorded_is_a_level(tmp_path: Path) -> None:
+def test_not_recorded_is_a_level(tmp_path: Path) -> None:
     for number, (bn, limit) in enumerate(itertools.product([False, True], [None, 100] * 2)):
         file = EventFile().hparams({"bn": bn, **({"limit": limit} if limit else {})})
         file.scalar("loss", number).write(tmp_path / f"run{number}")
     found = audit_runs(read_logs(tmp_path))
     assert found.table["limit"].tolist() == ["none", 100] * 4
-    assert found.warnings == ("limit is not recorded in some runs: they get the level 'none'",)
+    assert found.warnings == ("limit is not recorded in some runs: these get the level 'none'",)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +330,7 @@ def test_a_setting_that_is_not_always_recorded_is_a_level(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_studies_without_an_answer(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+def test_studies_that_cannot_be_analysed(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
     write_study(tmp_path, pd.DataFrame(rows), ["act"])
     with pytest.raises(UserError, match=message):
         audit_runs(read_logs(tmp_path))

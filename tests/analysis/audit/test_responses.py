@@ -12,9 +12,9 @@ from attnae.analysis.audit.responses import (
     alternative_rules,
     check_rule,
     choose_response,
-    guess_goal,
     validation_twin,
 )
+from attnae.analysis.goal import guess_goal
 from attnae.errors import UserError
 from attnae.reading.run import Run, Series
 
@@ -33,7 +33,7 @@ def read(rule: str, run: Run, tag: str = "test/loss", goal: str = "min", on: str
 
 
 @pytest.mark.parametrize("text", ["last", "best", "tail:1", "tail:25"])
-def test_rules_are_what_they_say(text: str) -> None:
+def test_rules_are_parsed_and_printed(text: str) -> None:
     assert str(EpochRule.parse(text)) == text
 
 
@@ -69,7 +69,7 @@ def test_best_chooses_among_steps_that_both_have_and_finite_scores() -> None:
     assert read("best", run(test_loss={1: 5}, val_loss={2: 1}), on="val/loss") is None
 
 
-def test_values_that_are_no_number_reach_the_response() -> None:
+def test_values_that_are_not_finite_reach_the_response() -> None:
     assert math.isnan(read("last", run(test_loss=[1, math.nan])) or 0)
     assert read("tail:2", run(test_loss=[1, math.inf])) == math.inf
     assert math.isnan(read("tail:2", run(test_loss=[-math.inf, math.inf])) or 0)
@@ -89,12 +89,12 @@ def test_values_that_are_no_number_reach_the_response() -> None:
         ("epoch", "epoch"),
     ],
 )
-def test_the_likeliest_response(tags: str, chosen: str) -> None:
+def test_the_most_likely_response(tags: str, chosen: str) -> None:
     runs = [run(**{tag: [1.0] for tag in tags.split()}) for _ in range(3)]
     assert choose_response(runs, None) == chosen
 
 
-def test_what_runs_declare_and_most_have_comes_first() -> None:
+def test_declared_tags_that_most_runs_have_come_first() -> None:
     assert choose_response([run(("hparam/acc",), test_loss=[1], hparam_acc=[1])] * 2, None) == "hparam/acc"
     assert choose_response([run(test_loss=[1]), *[run(val_loss=[1])] * 3], None) == "val/loss"
 
@@ -104,9 +104,9 @@ def test_a_tag_that_no_run_has() -> None:
     assert choose_response(runs, "val/loss") == "val/loss"
     with pytest.raises(UserError, match=r"--response tset/loss: no run has this tag; did you mean test/loss\?"):
         choose_response(runs, "tset/loss")
-    with pytest.raises(UserError, match="no run has this tag; there are test/loss, val/loss"):
+    with pytest.raises(UserError, match="no run has this tag; choose from test/loss, val/loss"):
         choose_response(runs, "qqq")
-    with pytest.raises(UserError, match="the runs hold no scalar values"):
+    with pytest.raises(UserError, match="the runs have no scalar values"):
         choose_response([run()], None)
 
 
@@ -156,14 +156,14 @@ def test_rules_that_cannot_be_applied() -> None:
     one_point = [run(test_loss=[1], val_loss=[1, 2])]
     assert check_rule(one_point, "test/loss", EpochRule("last")) is None
     for rule in (EpochRule("best"), EpochRule("tail", 5)):
-        with pytest.raises(UserError, match="one point a run, so there is only its last; add --response val/loss"):
+        with pytest.raises(UserError, match="one value per run, so there is no .* add --response val/loss"):
             check_rule(one_point, "test/loss", rule)
-    with pytest.raises(UserError, match="leave --at out"):
+    with pytest.raises(UserError, match="leave out --at"):
         check_rule([run(test_loss=[1])], "test/loss", EpochRule("best"))
     many = [run(test_loss=[1, 2], val_loss=[1, 2], reward=[1, 2])]
     assert check_rule(many, "test/loss", EpochRule("best")) == "val/loss"
     assert check_rule(many, "test/loss", EpochRule("tail", 2)) is None
-    with pytest.raises(UserError, match="no validation tag goes with reward"):
+    with pytest.raises(UserError, match="reward has no validation tag"):
         check_rule(many, "reward", EpochRule("best"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attnae.analysis.audit.structure import Structure, find_structure
+from attnae.analysis.audit.roles import Roles, find_roles
 from attnae.errors import UserError
 
 Settings = list[dict[str, Any]]
@@ -34,11 +34,11 @@ def params(setting: Mapping[str, Any], _: int) -> int:
     return 216_461 + 480 * setting["batch_norm"] + 612 * setting["attention"]
 
 
-def find(settings: Settings, factors: list[str] | None = None) -> Structure:
-    return find_structure(settings, factors)
+def find(settings: Settings, factors: list[str] | None = None) -> Roles:
+    return find_roles(settings, factors)
 
 
-def test_constants_and_books_are_no_factors() -> None:
+def test_constants_and_descriptions_of_a_run_are_not_factors() -> None:
     found = find(
         add(
             FACTORIAL,
@@ -51,7 +51,7 @@ def test_constants_and_books_are_no_factors() -> None:
     )
     assert found.factors == ("batch_norm", "attention", "act")
     assert found.constants == {"epochs": 25}
-    assert found.identifiers == dict.fromkeys(("name", "log_dir", "threads", "picture_every"), "keeps books")
+    assert found.identifiers == dict.fromkeys(("name", "log_dir", "threads", "picture_every"), "only describes the run")
     assert (found.seed, found.derived, found.confounded, found.ignored, found.incomplete) == (
         None,
         {},
@@ -64,7 +64,7 @@ def test_constants_and_books_are_no_factors() -> None:
 @pytest.mark.parametrize(
     "name", ["seed", "random_seed", "rng_seed", "SEED", "trainer/seed", "random_state", "seed_everything"]
 )
-def test_the_seed_is_known_by_name(name: str) -> None:
+def test_the_seed_is_recognised_by_its_name(name: str) -> None:
     assert find(grid(act=["a", "b"], **{name: [1, 2, 3]})).seed == name
     constant = find(grid(act=["a", "b"], bn=[0, 1], **{name: [768]}))
     assert (constant.seed, constant.constants) == (name, {})
@@ -77,14 +77,14 @@ def test_one_seed_of_several() -> None:
     assert find(add(grid(act=["a", "b"], data_seed=[1, 2]), seed=lambda s, n: 7)).seed == "data_seed"
 
 
-def test_words_of_which_every_run_has_its_own_are_identifiers() -> None:
+def test_text_that_differs_in_every_run_is_an_identifier() -> None:
     found = find(add(FACTORIAL, label=lambda s, n: f"x{n}", plate=lambda s, n: n + 17))
     assert found.factors == ("batch_norm", "attention", "act")
     assert found.identifiers == dict.fromkeys(("label", "plate"), "every run has its own")
     assert found.doubtful == ("plate",)
 
 
-def test_numbers_of_which_every_run_has_its_own_may_be_factors() -> None:
+def test_numbers_that_differ_in_every_run_may_be_factors() -> None:
     """A random search: every learning rate is used once."""
     rng = np.random.default_rng(0)
     settings = [{"act": ["a", "b"][n % 2], "lr": float(rng.random()), "wd": float(rng.random())} for n in range(20)]
@@ -105,7 +105,7 @@ def test_parameter_counts_of_a_two_by_two() -> None:
 
 
 @pytest.mark.parametrize(("name", "known"), [("n_params", True), ("model/n_params", True), ("width", False)])
-def test_counts_that_do_not_tell_their_causes_apart(name: str, known: bool) -> None:
+def test_counts_that_several_cells_share_are_derived_only_by_name(name: str, known: bool) -> None:
     """One layer more, whichever: three sums for four cells. Only a name says that this is a count."""
     settings = add(FACTORIAL, **{name: lambda s, n: s["batch_norm"] + s["attention"]})
     found = find(settings)
@@ -118,26 +118,26 @@ def test_a_count_of_a_single_factor() -> None:
     assert (found.factors, found.derived, found.confounded) == (("depth",), {"n_params": ("depth",)}, ())
 
 
-def test_what_merges_levels_of_another_follows_from_it() -> None:
+def test_a_column_that_merges_levels_of_another_is_derived() -> None:
     settings = grid(model=["resnet18", "resnet50", "vgg11", "vgg16"], lr=[0.1, 0.01])
     found = find(add(settings, family=lambda s, n: s["model"][:3]))
     assert (found.factors, found.derived) == (("model", "lr"), {"family": ("model",)})
 
 
-def test_the_name_of_a_cell_follows_from_the_factors() -> None:
+def test_the_label_of_a_cell_is_derived_from_the_factors() -> None:
     settings = add(grid(a=[0, 1], b=["x", "y", "z"], seed=[1, 2]), label=lambda s, n: f"{s['a']}{s['b']}")
     found = find(settings)
     assert (found.factors, found.derived) == (("a", "b"), {"label": ("a", "b")})
 
 
-def test_a_copy_under_another_name_is_no_second_factor() -> None:
+def test_a_copy_under_another_name_is_not_a_second_factor() -> None:
     settings = add(FACTORIAL, **{"model/act": lambda s, n: s["act"], "bn": lambda s, n: int(s["batch_norm"])})
     assert find(settings).derived == {"model/act": ("act",), "bn": ("batch_norm",)}
 
 
 @pytest.mark.parametrize("generator", [lambda a, b, c: a ^ b ^ c, lambda a, b, c: a ^ b])
 @pytest.mark.parametrize("repeats", [1, 2])
-def test_a_factor_of_a_fraction_stays_though_others_determine_it(generator: Any, repeats: int) -> None:
+def test_a_factor_of_a_fraction_stays_although_others_determine_it(generator: Any, repeats: int) -> None:
     settings = grid(a=[0, 1], b=[0, 1], c=[0, 1]) * repeats
     found = find(add(settings, d=lambda s, n: generator(s["a"], s["b"], s["c"])))
     assert (found.factors, found.derived, found.confounded) == (("a", "b", "c", "d"), {}, ())
@@ -155,7 +155,7 @@ def test_factors_that_change_together_are_named() -> None:
     assert found.confounded == (("batch_norm", "dropout"),)
 
 
-def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one_is_the_other() -> None:
+def test_continuous_factors_are_confounded_only_if_one_is_a_linear_function_of_the_other() -> None:
     draws = 1 + np.random.default_rng(0).random((20, 2))
     settings = [{"act": "ab"[n % 2], "lr": float(a), "wd": float(b), "double": 1 - 2 * float(a)}
                 for n, (a, b) in enumerate(draws)]  # fmt: skip
@@ -171,7 +171,7 @@ def test_curves_of_which_every_run_has_its_own_values_are_confounded_only_if_one
 
 
 @pytest.mark.parametrize("name", ["time", "Time", "date"])
-def test_a_few_times_are_a_factor_and_many_the_clock_s(name: str) -> None:
+def test_a_few_times_are_a_factor_and_many_are_measurements(name: str) -> None:
     settings = grid(**{name: [10, 20], "act": ["elu", "relu"], "rep": [1, 2]})
     found = find(settings)
     assert (set(found.factors), found.identifiers) == ({name, "act"}, {"rep": "numbers repetitions"})
@@ -182,36 +182,36 @@ def test_a_few_times_are_a_factor_and_many_the_clock_s(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["host", "device", "threads", "data_dir", "run", "order", "experiment", "fold"])
-def test_names_that_may_mean_anything_are_no_factors_but_a_warning(name: str) -> None:
+def test_ambiguous_names_are_not_factors_but_give_a_warning(name: str) -> None:
     found = find(grid(**{name: [1, 2], "act": ["elu", "relu"], "rep": [1, 2]}))
     assert (found.factors, found.doubtful) == (("act",), (name,))
     chosen = find(grid(**{name: [1, 2], "act": ["elu", "relu"]}), [name, "act"])
     assert (chosen.factors, chosen.doubtful) == ((name, "act"), ())
 
 
-def test_nothing_but_numbers_of_repetitions_is_said_so() -> None:
-    with pytest.raises(UserError, match=r"differ in no factor, only in threads \(keeps books\): name the factors"):
+def test_an_error_names_identifiers_that_are_all_that_varies() -> None:
+    with pytest.raises(UserError, match=r"differ only in threads \(only describes the run\), and no factor varies"):
         find(grid(threads=[1, 2, 4, 8]))
-    with pytest.raises(UserError, match=r"differ in no factor, only in rep \(numbers repetitions\): name the factors"):
+    with pytest.raises(UserError, match=r"differ only in rep \(numbers repetitions\), and no factor varies: name"):
         find(grid(rep=[1, 2, 3], seed=[1, 2]))
 
 
 @pytest.mark.parametrize("name", ["rep", "Replicate", "replicate_id", "repetition", "obs", "obs_id", "trial", "fold"])
-def test_numbers_of_repetitions_are_no_factors_and_make_no_duplicates(name: str) -> None:
+def test_numbers_of_repetitions_are_neither_factors_nor_duplicates(name: str) -> None:
     found = find(grid(act=["elu", "relu"], **{name: [1, 2, 3]}))
     assert (found.factors, found.apart) == (("act",), (name,))
     assert found.doubtful == (() if name.lower().startswith("rep") else (name,))
 
 
 @pytest.mark.parametrize("name", ["run", "run_id", "uid", "experiment", "index"])
-def test_numbers_of_runs_do_not_tell_a_run_from_its_repetition(name: str) -> None:
+def test_numbers_of_runs_do_not_distinguish_repetitions(name: str) -> None:
     found = find(add(grid(act=["elu", "relu"], seed=[1, 2]), **{name: lambda s, n: n}))
     assert (found.factors, found.apart) == (("act",), ())
     repeated = find(grid(act=["elu", "relu"], seed=[1, 2], **{name: [1, 2]}))
     assert (repeated.factors, repeated.apart) == (("act",), (name,))
 
 
-def test_the_seed_as_a_factor_beside_another_one() -> None:
+def test_the_seed_as_a_factor_beside_another_seed() -> None:
     settings = grid(seed=[-1, 1], b=[0, 1], data_seed=[0, 1, 2])
     assert find(settings).seed == "seed"
     found = find(settings, ["seed", "b"])
@@ -226,7 +226,7 @@ def test_a_setting_that_some_runs_do_not_record() -> None:
     assert found.incomplete == ("limit",)
 
 
-def test_the_users_choice() -> None:
+def test_factors_that_the_user_chooses() -> None:
     settings = add(FACTORIAL, **{"name": lambda s, n: f"{n % 2}", "epochs": lambda s, n: 25, "model/size": params})
     found = find(settings, ["act", "size", "act", "epochs"])
     assert found.factors == ("act", "model/size")
@@ -238,8 +238,8 @@ def test_the_users_choice() -> None:
 @pytest.mark.parametrize(
     ("settings", "factors", "message"),
     [
-        (FACTORIAL, ["atention"], r"--factors atention: no run records it; did you mean attention\?"),
-        (FACTORIAL, ["xyz"], "there are batch_norm, attention, act"),
+        (FACTORIAL, ["atention"], r"--factors atention: no run records this setting; did you mean attention\?"),
+        (FACTORIAL, ["xyz"], "choose from batch_norm, attention, act"),
         (
             add(FACTORIAL, epochs=lambda s, n: 25),
             ["epochs"],
@@ -247,7 +247,11 @@ def test_the_users_choice() -> None:
         ),
         (grid(act=["relu"], seed=[1, 2, 3]), None, "the 3 runs do not differ in any hyper-parameter"),
         ([{}, {}], None, "no run records hyper-parameters: log them with add_hparams"),
-        ([{"act": "a"}, {"act": "b"}, {"act": "c"}], None, "every run has its own act, and nothing repeats"),
+        (
+            [{"act": "a"}, {"act": "b"}, {"act": "c"}],
+            None,
+            "every run has its own value of act, so there are",
+        ),
     ],
 )
 def test_nothing_to_compare(settings: Settings, factors: list[str] | None, message: str) -> None:
