@@ -1,4 +1,4 @@
-"""What `analyze.py` does: logs in, report out. Heavy packages are imported once there is something to read."""
+"""What `analyze.py` does: logs in, report out. Heavy packages are imported only when there is something to read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional
 
 from attnae import tags
+from attnae.analysis.goal import Goal
 from attnae.errors import UserError
 from attnae.process import stop_on_signals
 
@@ -30,7 +31,7 @@ FOLDER = "analysis"
 
 @dataclass(frozen=True)
 class AnalyzeCommand:
-    """Say which choices helped, by how much, and how sure that is, from TensorBoard logs.
+    """Report from training logs which choices helped, by how much, and how certain that is.
 
     python analyze.py logs/
 
@@ -38,46 +39,60 @@ class AnalyzeCommand:
     """
 
     paths: Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="LOGS ...")]] = ()
-    """Log directories, anyone's, with a run in each directory below them; or CSV tables with a row a run."""
+    """Directories with one directory of TensorBoard logs per run below them, or CSV tables with one row per run."""
     response: str | None = None
-    """The scalar tag to explain. Default: test/loss, else the likeliest one, which is printed."""
+    """The scalar tag to analyse. Default: test/loss, or the most likely result of runs that have no test/loss.
+    Set it to analyse another result, such as val/acc."""
     factors: tuple[str, ...] | None = None
-    """The hyper-parameters to compare. Default: all that vary, less names, seeds and what follows from others."""
+    """The hyper-parameters to compare. Default: all that vary, except seeds, names and what others determine.
+    Set it if the report treats the wrong ones as factors."""
     at: Annotated[str, tyro.conf.arg(metavar="last|best|tail:5")] = "last"
-    """Where a run's response is read: its last value, at the best epoch by validation, or the mean of the last five."""
+    """Which value of a run counts: the last, the one at the best validation epoch, or the mean of the last five.
+    Use tail:5 if the last values are noisy, and best if training used early stopping."""
     log_response: FlagCreatePairsOff[bool] = False
-    """Analyse the logarithm of the response: effects are then factors, and percents exact."""
-    goal: Literal["min", "max"] | None = None
-    """Whether less or more of the response is better. Default: by its name (acc, auc, f1, elbo, psnr, ...: max)."""
+    """Analyse the logarithm of the response, so that effects are ratios.
+    Use it if the response spans orders of magnitude, or if the report says that logarithms would fit better."""
+    goal: Goal | None = None
+    """Whether a small or a large response is better. Default: max for names such as acc, auc, f1 or psnr, else min.
+    Set it if the name of the response does not say."""
     alpha: float = 0.05
-    """1 - confidence of the intervals, and the familywise error of the verdicts."""
+    """Significance level: intervals have confidence 1 - alpha, and the chance of any false verdict is at most alpha.
+    Lower it if a false verdict is costly."""
     baseline: tuple[str, ...] = ()
-    """Compare all combinations with this one, such as --baseline act=relu batch_norm=True."""
+    """Also compare all combinations of some factors with this one, such as --baseline act=relu batch_norm=True.
+    Use it if you want to improve on a current configuration."""
     interactions: Literal["auto", "none", "two-way"] = "auto"
-    """Two-way interactions in the model: as the design allows, never, or always."""
+    """Two-way interactions in the model: if there are enough runs for them (auto), never (none), or always (two-way).
+    Choose none for more power if you know that no factor changes the effect of another."""
     negligible: float | None = None
-    """Effects within plus or minus this, in units of the response, do not matter: verdict `negligible`."""
+    """The largest effect that does not matter to you, in units of the response.
+    Set it to get the verdict "negligible" for effects that are shown to be smaller."""
     target: float | None = None
-    """The effect that more seeds should find, in units of the response. Default: as large as estimated."""
+    """The effect that a larger study should detect, in units of the response. Default: each effect as estimated.
+    Set it to the smallest effect that matters to you; the report then says how many seeds detect it."""
     permutations: int | None = None
-    """Draws of the permutation tests, 0 for none. Default: 9999, or 999 for more than 1000 runs."""
+    """Number of permutations per permutation test. Default: 9999, or 999 for more than 1000 runs.
+    Reduce it for a faster report; 0 skips these tests."""
     name_pattern: str | None = None
-    """How the names of runs spell hyper-parameters, such as "{act}-{bn}"; for logs that record none."""
+    """How the names of the runs spell hyper-parameters, such as "{act}-{bn}".
+    Use it if the logs do not record the hyper-parameters."""
     out: Path | None = None
-    """Where the report goes. Default: analysis/ below the first log directory."""
+    """The directory to write the report to. Default: analysis/ in the first log directory.
+    Set it if the logs are read-only, or to keep several reports."""
     json: FlagCreatePairsOff[bool] = False
-    """Print report.json, and nothing else, to standard output."""
+    """Print report.json to standard output, and nothing else.
+    Use it to pass the results to another program."""
 
 
 def run(command: AnalyzeCommand) -> int:
     """Read, analyse, print and write; 0.
 
     Raises:
-        UserError: nothing can be said about these logs, or an option does not fit them.
+        UserError: these logs cannot be analysed, or an option does not fit them.
     """
     if not command.paths:
-        raise UserError("which logs? give a log directory, such as: python analyze.py logs/")
-    baseline = parse_baseline(command.baseline)
+        raise UserError("no logs are given: give a log directory, such as: python analyze.py logs/")
+    baseline = baseline_levels(command.baseline)
 
     from rich.console import Console
 
@@ -88,7 +103,7 @@ def run(command: AnalyzeCommand) -> int:
     report = analyze(command, baseline, Console(stderr=True, highlight=False) if command.json else console)
     out = command.out if command.out is not None else default_out(command.paths[0])
     files = report_files(report)
-    with stop_on_signals():  # so that nothing half-written is left beside the files
+    with stop_on_signals():  # so that no partial file is left
         written = write_report(files, out)
     if command.json:
         sys.stdout.write(files[VALUES] or "")
@@ -99,7 +114,7 @@ def run(command: AnalyzeCommand) -> int:
 
 
 def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Console) -> Report:
-    """From options to all results. What was found is printed where nothing can be concluded from it."""
+    """The report of the runs. If they cannot be analysed, the warnings of the audit are printed before the error."""
     from attnae.analysis.audit.audit import audit_runs
     from attnae.analysis.report.report import Report
     from attnae.analysis.study import fit_study
@@ -112,9 +127,9 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
     draws, remarks = permutation_draws(command.permutations, len(table))
     try:
         result = fit_study(
-            table.rename(columns={"response": audit.response}) if audit.response not in table else table,
+            table,
             audit.factors,
-            response=audit.response if audit.response not in table else "response",
+            response_name=audit.response,
             seed=audit.seed,
             log=command.log_response,
             goal=audit.goal,
@@ -133,7 +148,7 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
 
 
 def print_findings(audit: Audit, console: Console) -> None:
-    """What the audit has to say before an analysis that is refused."""
+    """The audit's warnings, which may explain why the analysis is impossible."""
     from rich.text import Text
 
     from attnae.text import clean
@@ -143,24 +158,25 @@ def print_findings(audit: Audit, console: Console) -> None:
 
 
 def default_response(runs: Sequence[Run]) -> str | None:
-    """test/loss where at least half of the runs have it; None leaves the choice to the audit."""
+    """test/loss if at least half of the runs have it; None leaves the choice to the audit."""
     having = sum(DEFAULT_RESPONSE in run.scalars for run in runs)
     return DEFAULT_RESPONSE if having and 2 * having >= len(runs) else None
 
 
 def permutation_draws(asked: int | None, runs: int) -> tuple[int, tuple[str, ...]]:
-    """How many draws, and what to say about it."""
+    """The number of permutations, and a remark for the report if it was reduced."""
     if asked is not None:
         return asked, ()
     if runs <= LARGE_STUDY:
         return DRAWS, ()
     return DRAWS_OF_LARGE, (
-        f"{DRAWS_OF_LARGE} draws a permutation test, for there are more than {LARGE_STUDY:,} runs (--permutations)",
+        f"the permutation tests use {DRAWS_OF_LARGE} permutations because there are more than {LARGE_STUDY:,} runs "
+        "(--permutations)",
     )
 
 
-def parse_baseline(settings: Sequence[str]) -> dict[str, object]:
-    """factor -> level of `act=relu` and so on."""
+def baseline_levels(settings: Sequence[str]) -> dict[str, object]:
+    """Factor -> level, as text, from settings such as `act=relu`."""
     found: dict[str, object] = {}
     for setting in settings:
         name, equals, level = setting.partition("=")
@@ -171,5 +187,5 @@ def parse_baseline(settings: Sequence[str]) -> dict[str, object]:
 
 
 def default_out(path: Path) -> Path:
-    """`analysis` in a log directory, or beside a file."""
+    """The directory `analysis` in a log directory, or beside a file."""
     return (path if path.is_dir() else path.parent) / FOLDER

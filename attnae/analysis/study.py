@@ -34,6 +34,7 @@ def fit_study(
     factors: Sequence[str],
     *,
     response: str = "response",
+    response_name: str | None = None,
     seed: str | None = "seed",
     status: str = "status",
     run: str = "run",
@@ -56,6 +57,7 @@ def fit_study(
             out, and said.
         factors: columns whose levels are compared.
         response, seed, status, run: names of columns; all but the response may be missing from the table.
+        response_name: what the report and messages call the response, such as `test/loss`; None: as its column.
         log: analyse the natural logarithm of the response.
         goal: whether small or large responses are better.
         alpha: 1 - confidence of intervals, and familywise error of verdicts.
@@ -71,9 +73,9 @@ def fit_study(
     """
     _check_options(goal, alpha, interactions, negligible, target, permutations)
     reading = Reading(goal, alpha, log, negligible)
-    columns = Columns(response, seed, status, run)
+    columns = Columns(response, seed, status, run, response_name)
     data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
-    y = _transform(data, response) if log else data.y
+    y = _transform(data, columns.shown_response) if log else data.y
     design = data.design
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
@@ -84,7 +86,7 @@ def fit_study(
         effects, table, factors, columns, interactions, reading, alternatives or {}
     )
     return StudyResult(
-        response=response,
+        response=columns.shown_response,
         reading=reading,
         factors=design.factors,
         dropped_factors=data.dropped_factors,

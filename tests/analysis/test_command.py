@@ -1,4 +1,4 @@
-"""analyze.py as people call it: each option with an effect, each mistake one line."""
+"""analyze.py from the command line: every option has an effect, and every mistake gives a one-line message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import tyro
 from rich.console import Console
 
-from attnae.analysis.command import AnalyzeCommand, parse_baseline, permutation_draws
+from attnae.analysis.command import AnalyzeCommand, baseline_levels, permutation_draws
 from attnae.analysis.command import analyze as make_report
 from attnae.analysis.report.json_report import json_text
 from attnae.cli import analyze_command
@@ -36,7 +36,7 @@ def values(logs: Path, *flags: str) -> dict:
     """report.json of a command line; no file is written."""
     draws = () if "--permutations" in flags else ("--permutations", "9")
     command = tyro.cli(AnalyzeCommand, args=[str(logs), *flags, *draws])
-    return json.loads(json_text(make_report(command, parse_baseline(command.baseline), Console(quiet=True))))
+    return json.loads(json_text(make_report(command, baseline_levels(command.baseline), Console(quiet=True))))
 
 
 def rows(report: dict, name: str = "effects") -> dict:
@@ -153,11 +153,11 @@ def test_permutations(logs) -> None:
     assert {row["draws"] for row in table} == {49}
 
 
-def test_large_studies_get_fewer_draws_and_it_is_said() -> None:
+def test_large_studies_get_fewer_permutations_and_a_remark() -> None:
     assert permutation_draws(None, 1000) == (9999, ())
     draws, remarks = permutation_draws(None, 1001)
     assert draws == 999
-    assert remarks[0].startswith("999 draws a permutation test, for there are more than 1,000 runs")
+    assert remarks[0].startswith("the permutation tests use 999 permutations because there are more than 1,000 runs")
     assert permutation_draws(5, 5000) == (5, ())
 
 
@@ -210,7 +210,7 @@ def test_nan_responses_are_reported(tmp_path, capsys) -> None:
         (factorial(a=[0, 1], b=[0, 1], c=[0, 1]).iloc[[0, 3, 5]].assign(response=[1.0, 2, 4]), "cannot estimate"),
     ],
 )
-def test_what_cannot_be_analysed_is_one_line(table, line, tmp_path, capsys) -> None:
+def test_studies_that_cannot_be_analysed_give_one_line(table, line, tmp_path, capsys) -> None:
     write_study(tmp_path, table, [name for name in "abc" if name in table])
     assert analyze(tmp_path) == 2
     captured = capsys.readouterr()
@@ -234,7 +234,7 @@ def test_what_cannot_be_analysed_is_one_line(table, line, tmp_path, capsys) -> N
         (["--permutations", "-1"], "0 (none) or more"),
     ],
 )
-def test_mistakes_are_one_line(logs, flags, line, capsys) -> None:
+def test_mistakes_give_one_line(logs, flags, line, capsys) -> None:
     capsys.readouterr()
     assert analyze(logs, *flags) == 2
     err = capsys.readouterr().err
@@ -242,9 +242,9 @@ def test_mistakes_are_one_line(logs, flags, line, capsys) -> None:
     assert "Traceback" not in err
 
 
-def test_nothing_there(tmp_path, capsys) -> None:
+def test_no_logs_and_empty_directories(tmp_path, capsys) -> None:
     assert analyze_command([]) == 2
-    assert "which logs?" in capsys.readouterr().err
+    assert "no logs are given" in capsys.readouterr().err
     assert analyze_command([str(tmp_path)]) == 2
     assert "no runs found" in capsys.readouterr().err
     assert analyze_command([str(tmp_path / "nowhere")]) == 2

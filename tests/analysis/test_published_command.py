@@ -63,7 +63,7 @@ def test_a_study_that_was_copied_is_not_twice_the_study(tmp_path):
     twice = twice[["A", "C", "seed", "log_dir", "y"]]
     found = report(tmp_path, twice)
     assert (found["audit"]["used"], len(found["audit"]["duplicates"])) == (16, 16)
-    assert any("16 runs repeat the settings and seed of a later one" in line for line in found["audit"]["warnings"])
+    assert any("16 runs have the settings and seed of a later run" in line for line in found["audit"]["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,21 @@ LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of a table's columns; `seed`, `status` and `run` may be missing from it."""
+    """Names of a table's columns; `seed`, `status` and `run` may be missing from it.
+
+    Attributes:
+        response_name: what messages and the report call the response; None: as its column.
+    """
 
     response: str = "response"
     seed: str | None = "seed"
     status: str = "status"
     run: str = "run"
+    response_name: str | None = None
+
+    @property
+    def shown_response(self) -> str:
+        return self.response_name or self.response
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def prepare(
     rows = rows.copy()
     for name in factors:
         rows[name] = merge_labels(rows[name].astype(object))
-    _check_responses(y, columns.response)
+    _check_responses(y, columns.shown_response)
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}
     dropped = {name: level_label(rows[name].iloc[0]) for name in factors if name not in read}
