@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.factors import Factor
@@ -66,13 +67,19 @@ class Noise:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """All results of a study; its tables are the report's files. Tables that do not apply are None."""
+    """All results of a study; its tables are the report's files. Tables that do not apply are None.
+
+    Attributes:
+        y: (runs,) the responses as they were analysed: logarithms if that was asked for.
+        statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
+    """
 
     response: str
     reading: Reading
     factors: tuple[Factor, ...]
     dropped_factors: dict[str, str]
     design: Design
+    y: np.ndarray
     model: Model
     article: ArticleTable | None
     effects: pd.DataFrame
@@ -89,7 +96,7 @@ class StudyResult:
     cells: pd.DataFrame
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
-    further: dict[str, pd.DataFrame | None]
+    statistics: dict[str, pd.DataFrame | None]
     notes: tuple[str, ...]
 
     @property

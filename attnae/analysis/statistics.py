@@ -1,6 +1,6 @@
-"""Statistics that stand on their own: each a table in a section of the report, and in report.json under its name.
+"""Additional statistics: each is a table in a section of the report and, under its name, in report.json.
 
-A line in `FURTHER` adds one. It is computed by `fit_study`, as `StudyResult.further[name]`.
+To add a statistic, write a function from the design and the responses to a table, and list it in `STATISTICS`.
 """
 
 from __future__ import annotations
@@ -14,43 +14,42 @@ import pandas as pd
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import Reading
 from attnae.analysis.estimates.interactions import trends_table
-from attnae.analysis.report.blocks import Column, Table
-from attnae.analysis.report.sections.effects import estimate_columns
-from attnae.analysis.result import StudyResult
+
+# Columns that tables like effects.csv show.
+EFFECT_COLUMNS = (
+    *("factor", "level", "estimate", "interval", "p_holm", "percent_change", "verdict", "mde"),
+    *("std_error", "df", "p", "error"),
+)
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """One statistic.
+    """One statistic of a study.
 
     Attributes:
-        section: the number of the section that ends with it.
-        caption: what stands above the table.
-        columns: those that are shown; report.json has all.
-        table: from the design and the responses, one a run (transformed, if that was asked for); None where it does
-            not apply.
+        name: its key in `StudyResult.statistics` and among the tables of report.json.
+        section: key of the section of the report that ends with the table, such as "effects".
+        caption: the heading of the table.
+        columns: keys of the columns that the report shows; "interval" stands for ci_low and ci_high. report.json has
+            all columns.
+        compute: from the design, the responses (runs,), which are logarithms if that was asked for, and the options
+            of the analysis to a table; None where the statistic does not apply to the study.
     """
 
-    section: int
+    name: str
+    section: str
     caption: str
-    columns: tuple[Column, ...]
-    table: Callable[[Design, np.ndarray, Reading], pd.DataFrame | None]
+    columns: tuple[str, ...]
+    compute: Callable[[Design, np.ndarray, Reading], pd.DataFrame | None]
 
 
-FURTHER: dict[str, Statistic] = {
-    "trends": Statistic(4, "Trends of numeric factors, lowest to highest value", estimate_columns(), trends_table),
-}
+STATISTICS = [
+    Statistic(
+        "trends", "effects", "Trends of numeric factors, lowest to highest value", EFFECT_COLUMNS, trends_table
+    ),
+]  # fmt: skip
 
 
-def further_tables(design: Design, y: np.ndarray, reading: Reading) -> dict[str, pd.DataFrame | None]:
-    """All of them, by name."""
-    return {name: statistic.table(design, y, reading) for name, statistic in FURTHER.items()}
-
-
-def further_blocks(section: int, result: StudyResult) -> list[Table]:
-    """What this section ends with."""
-    return [
-        Table(FURTHER[name].caption, table, FURTHER[name].columns)
-        for name, table in result.further.items()
-        if table is not None and FURTHER[name].section == section
-    ]
+def compute_statistics(design: Design, y: np.ndarray, reading: Reading) -> dict[str, pd.DataFrame | None]:
+    """The tables of all statistics, by name; None for those that do not apply."""
+    return {statistic.name: statistic.compute(design, y, reading) for statistic in STATISTICS}

@@ -25,7 +25,7 @@ from attnae.analysis.inference.power import next_steps_table
 from attnae.analysis.inference.saturated import is_replicated
 from attnae.analysis.inference.verdicts import Goal
 from attnae.analysis.result import Model, Noise, StudyResult
-from attnae.analysis.statistics import further_tables
+from attnae.analysis.statistics import compute_statistics
 from attnae.errors import UserError
 
 
@@ -91,6 +91,7 @@ def fit_study(
         factors=design.factors,
         dropped_factors=data.dropped_factors,
         design=design,
+        y=y,
         model=_summarise(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
@@ -107,7 +108,7 @@ def fit_study(
         cells=cells_table(design, y, reading),
         baseline=compared,
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
-        further=further_tables(design, y, reading),
+        statistics=compute_statistics(design, y, reading),
         notes=(*data.notes, *problems),
     )
 

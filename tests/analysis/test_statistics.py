@@ -1,4 +1,4 @@
-"""A statistic is added by one line, and is in its section and in report.json."""
+"""A statistic is added by one entry: fit_study computes it, and its section, the page and report.json show it."""
 
 from __future__ import annotations
 
@@ -9,47 +9,56 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attnae.analysis import statistics as further
+from attnae.analysis import statistics
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import Reading
-from attnae.analysis.report.blocks import Table, columns
-from attnae.analysis.report.json_report import json_text, tables
-from attnae.analysis.statistics import Statistic
-from tests.analysis.reports import make_report
+from attnae.analysis.report.files import report_files
+from attnae.analysis.report.json_report import tables
+from attnae.analysis.report.sections import SECTIONS, write_sections
+from attnae.analysis.report.terminal import print_report
+from attnae.analysis.statistics import STATISTICS, Statistic
+from tests.analysis.reports import console, make_report
 from tests.analysis.studies import factorial
 
 
-def medians(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    codes = design.codes[:, 0]
-    return pd.DataFrame(
-        {"level": list(design.factors[0].levels), "median": [np.median(y[codes == code]) for code in (0, 1)]}
-    )
+def medians(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
+    factor, codes = design.factors[0], design.codes[:, 0]
+    rows = [(factor.name, label, np.median(y[codes == k])) for k, label in enumerate(factor.labels)]
+    return pd.DataFrame(rows, columns=["factor", "level", "median_response"])
 
 
-def test_one_line_adds_it(tmp_path, monkeypatch) -> None:
-    shown = columns("level", ("median", "median", "response"))
-    monkeypatch.setitem(further.FURTHER, "medians", Statistic(7, "Medians", shown, medians))
-    monkeypatch.setitem(further.FURTHER, "nothing", Statistic(7, "Nothing", shown, lambda *args: None))
+def study() -> pd.DataFrame:
     table = factorial(act=["elu", "relu"], replicates=5)
-    table["response"] = np.random.default_rng(0).standard_normal(len(table))
-    report = make_report(tmp_path, table, ["act"])
-    expected = table.groupby("act").response.median().tolist()
-    last = report.sections[6].blocks[-1]
-    assert isinstance(last, Table)
-    assert last.caption == "Medians"
-    assert last.frame["median"].tolist() == pytest.approx(expected)
-    captions = [block.caption for section in report.sections for block in section.blocks if isinstance(block, Table)]
-    assert captions.count("Medians") == 1
-    assert "Nothing" not in captions
-    tables = json.loads(json_text(report))["tables"]
-    assert [row["median"] for row in tables["medians"]] == pytest.approx(expected)
-    assert tables["nothing"] is None
+    return table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
 
 
-def test_they_take_nobody_s_place(tmp_path) -> None:
-    table = factorial(act=["elu", "relu"], replicates=5)
-    table["response"] = np.random.default_rng(0).standard_normal(len(table))
-    report = make_report(tmp_path, table, ["act"])
-    assert {statistic.section for statistic in further.FURTHER.values()} <= {part.number for part in report.sections}
-    others = tables(replace(report, result=replace(report.result, further={})))
-    assert not further.FURTHER.keys() & others.keys()
+def test_a_statistic_is_added_by_one_entry(tmp_path, monkeypatch) -> None:
+    shown = ("factor", "level", "median_response")
+    added = [
+        Statistic("medians", "means", "Medians of each level", shown, medians),
+        Statistic("nothing", "means", "Does not apply", shown, lambda *args: None),
+    ]
+    monkeypatch.setattr(statistics, "STATISTICS", [*STATISTICS, *added])
+    report = make_report(tmp_path, study(), ["act"])
+    expected = study().groupby("act").response.median().tolist()
+    assert report.result.statistics["medians"]["median_response"].tolist() == pytest.approx(expected)
+    section = next(section for section in write_sections(report) if section.key == "means")
+    assert section.blocks[-1].caption == "Medians of each level"
+    screen = console()
+    print_report(report, screen)
+    files = report_files(report)
+    for text in (screen.file.getvalue(), files["report.html"]):
+        assert text.count("Medians of each level") == 1
+        assert "median response" in text
+        assert "Does not apply" not in text
+    values = json.loads(files["report.json"])["tables"]
+    assert [row["median_response"] for row in values["medians"]] == pytest.approx(expected)
+    assert values["nothing"] is None
+
+
+def test_names_and_sections_of_statistics_are_valid(tmp_path) -> None:
+    assert {statistic.section for statistic in STATISTICS} <= {section.key for section in SECTIONS}
+    names = [statistic.name for statistic in STATISTICS]
+    report = make_report(tmp_path, study(), ["act"])
+    others = tables(replace(report, result=replace(report.result, statistics={})))
+    assert len({*names, *others}) == len(names) + len(others)

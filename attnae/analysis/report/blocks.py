@@ -1,22 +1,18 @@
-"""The report as a list of sections, said once; the terminal and the page only lay it out."""
+"""What a section of the report is made of. The terminal and the page only lay these blocks out."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import pandas as pd
 
-from attnae.text import clean, common_decimals, fixed, number, p_value
-
-Kind = Literal["text", "verdict", "count", "number", "response", "interval", "p", "percent", "share", "flag"]
+from attnae.analysis.report.columns import ALWAYS, Column, as_column, column_texts, frame_keys
+from attnae.text import common_decimals
 
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; a warning is set apart."""
+    """A paragraph. A warning is highlighted."""
 
     text: str
     warning: bool = False
@@ -31,100 +27,42 @@ class Verbatim:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, by the name of its file."""
+    """A figure of `figures.FIGURES`, by its name. The page leaves out figures that do not apply to the study."""
 
     name: str
     caption: str
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column of a table.
+class Table:
+    """Some columns of a frame.
 
     Attributes:
-        key: column of the frame.
-        head: what stands above it.
-        kind: how it is written. All of kind "response" (in units of the response) share their decimals; "interval"
-            stands for the columns ci_low and ci_high.
-        rank: where there is not room for all columns, those of the highest rank go first; 0 always stays.
+        caption: the heading of the table.
+        columns: keys of `columns.COLUMNS`; a `Column` where the heading is special to this table or comes from
+            the study.
+        file: the CSV file that has all columns and rows, if there is one.
     """
-
-    key: str
-    head: str
-    kind: Kind = "text"
-    rank: int = 0
-
-
-@dataclass(frozen=True)
-class Table:
-    """Some columns of a frame; `file` has all columns and rows."""
 
     caption: str
     frame: pd.DataFrame
-    columns: tuple[Column, ...]
+    columns: tuple[str | Column, ...]
     file: str | None = None
 
     def layout(self, limit: int) -> tuple[list[Column], list[list[str]]]:
-        """Columns, less details that are blank everywhere, and the texts of the first rows, one list a row."""
+        """The columns, without optional ones that are blank in all rows, and the texts of the first `limit` rows."""
         frame = self.frame.head(limit)
+        columns = [as_column(column, frame) for column in self.columns]
         decimals = common_decimals(
             frame[key].astype(float).tolist()
-            for column in self.columns
+            for column in columns
             if column.kind in ("response", "interval")
-            for key in _keys(column)
+            for key in frame_keys(column)
         )
-        texts = {column: _texts(frame, column, decimals) for column in self.columns}
-        shown = [column for column in self.columns if column.rank == 0 or any(texts[column])]
+        texts = {column: column_texts(frame, column, decimals) for column in columns}
+        shown = [column for column in columns if column.rank == ALWAYS or any(texts[column])]
         return shown, [list(row) for row in zip(*(texts[column] for column in shown), strict=True)]
 
 
 Block = Text | Verbatim | Table | Figure
 Blocks = list[Block]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section; `reading` says in a sentence how to read it."""
-
-    number: int
-    title: str
-    reading: str
-    blocks: Sequence[Block]
-
-
-def columns(*given: str | tuple[str, str] | tuple[str, str, Kind] | tuple[str, str, Kind, int]) -> tuple[Column, ...]:
-    """Columns from key, head, kind, rank; a lone key is its own head."""
-    return tuple(Column(entry, entry) if isinstance(entry, str) else Column(*entry) for entry in given)
-
-
-def _keys(column: Column) -> tuple[str, ...]:
-    return ("ci_low", "ci_high") if column.kind == "interval" else (column.key,)
-
-
-def _texts(frame: pd.DataFrame, column: Column, decimals: int | None) -> list[str]:
-    if column.kind == "interval":
-        ends = zip(frame["ci_low"], frame["ci_high"], strict=True)
-        return [_interval(float(low), float(high), decimals) for low, high in ends]
-    return [_text(value, column.kind, decimals) for value in frame[column.key]]
-
-
-def _interval(low: float, high: float, decimals: int | None) -> str:
-    return "" if math.isnan(low) or math.isnan(high) else f"{fixed(low, decimals)} to {fixed(high, decimals)}"
-
-
-def _text(value: Any, kind: Kind, decimals: int | None) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if kind in ("text", "verdict"):
-        return clean(value, 120)
-    if kind == "flag":
-        return "yes" if value else "no"
-    if kind == "p":
-        return p_value(float(value))
-    if kind == "share":
-        return f"{100 * float(value):.0f}%"
-    if kind == "percent":
-        return f"{float(value):+.2f}%" if abs(value) < 10 else f"{float(value):+,.1f}%"
-    if kind == "count":
-        return f"{float(value):,.1f}".removesuffix(".0")
-    return fixed(float(value), decimals) if kind == "response" else number(float(value))

@@ -1,11 +1,11 @@
-"""Writes the files of a report into their directory, each whole or not at all."""
+"""The files of a report. Each is written completely or not at all."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from attnae.analysis.report.figures.figures import DESCRIPTIONS, draw_figures
+from attnae.analysis.report.figures import FIGURES, draw_figures
 from attnae.analysis.report.html import render_html
 from attnae.analysis.report.json_report import SCHEMA, csv_tables, json_text
 from attnae.analysis.report.report import Report
@@ -13,7 +13,7 @@ from attnae.errors import UserError
 from attnae.files import write_text
 from attnae.text import csv_text
 
-PAGE, VALUES, FIGURES = "report.html", "report.json", "figures"
+PAGE, VALUES, FIGURE_FOLDER = "report.html", "report.json", "figures"
 
 
 def report_files(report: Report) -> dict[str, str | None]:
@@ -24,16 +24,19 @@ def report_files(report: Report) -> dict[str, str | None]:
         name: csv_text(table) if table is not None else None for name, table in tables.items()
     }
     found[VALUES] = json_text(report)
-    found |= {f"{FIGURES}/{name}.svg": figures.get(name) for name in DESCRIPTIONS}
+    found |= {f"{FIGURE_FOLDER}/{name}.svg": figures.get(name) for name in FIGURES}
     names = [PAGE, *(name for name, text in found.items() if text is not None)]
     return {PAGE: render_html(report, figures, names[1:]), **found}
 
 
 def write_report(files: dict[str, str | None], directory: Path) -> list[str]:
-    """Write the files; the names of those written.
+    """Write the files and return the names of those written.
 
-    What an earlier report left there under these names, and this study does not have, goes: it would pass for a
-    result of this one. Nothing else is touched.
+    A file of an earlier report that does not apply to this study is removed, because it would look like a result of
+    this one. All other files in the directory stay as they are.
+
+    Args:
+        files: text by relative path, from `report_files`.
 
     Raises:
         UserError: the directory cannot be written to.
@@ -47,13 +50,13 @@ def write_report(files: dict[str, str | None], directory: Path) -> list[str]:
                 (directory / name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"{directory} cannot be written to ({error.strerror}): choose another place with --out"
+            f"{directory} cannot be written to ({error.strerror}): choose another directory with --out"
         ) from error
     return [name for name, text in files.items() if text is not None]
 
 
 def _is_report(directory: Path) -> bool:
-    """Whether an earlier report lies there."""
+    """Whether the directory holds an earlier report."""
     try:
         content = json.loads((directory / VALUES).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,36 +1,26 @@
-"""The report as one page that needs nothing else: no script, no request, every name escaped."""
+"""The report as one HTML page without scripts and requests; every name from the logs is escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, UNDETERMINED, WORSE
-from attnae.analysis.report.blocks import Figure, Section, Table, Text, Verbatim
+from attnae.analysis.report.blocks import Block, Figure, Text, Verbatim
 from attnae.analysis.report.report import Report
+from attnae.analysis.report.sections import write_sections
+from attnae.analysis.report.tones import OPEN, TONES, tone_css
 from attnae.text import clean
 
 MAX_ROWS = 200
-# The class of a verdict in the style sheet; names from logs never become classes.
-CLASSES = {
-    HELPS: "good",
-    BEST: "good",
-    HURTS: "bad",
-    WORSE: "bad",
-    SUGGESTIVE: "maybe",
-    NEGLIGIBLE: "small",
-    UNDETERMINED: "open",
-    TIED: "open",
-}
 
 
 def render_html(report: Report, figures: Mapping[str, str], file_names: list[str]) -> str:
-    """The page.
+    """The text of the page.
 
     Args:
-        figures: SVG text by name, as `plots.draw_figures` makes it.
-        file_names: the files beside the page.
+        figures: SVG text by name, from `figures.draw_figures`.
+        file_names: paths of the other files of the report, relative to the page.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -39,24 +29,25 @@ def render_html(report: Report, figures: Mapping[str, str], file_names: list[str
     folder = files("attnae.analysis.report")
     template = environment.from_string((folder / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        style=Markup((folder / "report.css").read_text(encoding="utf-8")),
+        style=Markup((folder / "report.css").read_text(encoding="utf-8") + tone_css()),
         response=clean(report.result.response),
         headlines=[clean(line) for line in report.headlines],
         sentences=report.sentences,
-        classes=CLASSES,
-        sections=[_section(section, figures) for section in report.sections],
+        # Verdicts are the only words that become classes; names from logs never do.
+        classes={verdict: tone.name for verdict, tone in TONES.items()},
+        no_verdict=OPEN.name,
+        sections=[(section, _blocks(section.blocks, figures)) for section in write_sections(report)],
         figures={name: Markup(svg) for name, svg in figures.items()},
         provenance=report.provenance,
         file_names=file_names,
     )
 
 
-def _section(section: Section, figures: Mapping[str, str]) -> dict[str, Any]:
-    blocks = [_block(block) for block in section.blocks if not isinstance(block, Figure) or block.name in figures]
-    return {"number": section.number, "title": section.title, "reading": section.reading, "blocks": blocks}
+def _blocks(blocks: Sequence[Block], figures: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [_block(block) for block in blocks if not isinstance(block, Figure) or block.name in figures]
 
 
-def _block(block: Text | Verbatim | Table | Figure) -> dict[str, Any]:
+def _block(block: Block) -> dict[str, Any]:
     if isinstance(block, Text):
         return {"kind": "text", "text": block.text, "warning": block.warning}
     if isinstance(block, Verbatim):

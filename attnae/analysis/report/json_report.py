@@ -25,7 +25,7 @@ def json_text(report: Report) -> str:
 
 
 def report_values(report: Report) -> dict[str, Any]:
-    """Everything, by key; still with frames, arrays and NaN inside."""
+    """Everything in report.json, by key; the values may still be frames, arrays and NaN."""
     result, audit = report.result, report.audit
     return {
         "schema": SCHEMA,
@@ -78,7 +78,7 @@ def tables(report: Report) -> dict[str, pd.DataFrame | None]:
         "cells": result.cells,
         "baseline": result.baseline,
         "next_steps": result.next_steps,
-        **result.further,
+        **result.statistics,
     }
 
 
@@ -97,7 +97,7 @@ def csv_tables(report: Report) -> dict[str, pd.DataFrame | None]:
 
 
 def noise_values(noise: Noise) -> dict[str, Any]:
-    """Where noise is seen: `pse`, `me`, `sme` of Lenth, `pure_error` and `lack_of_fit`; null where not applicable."""
+    """The noise of the runs, with the numbers of Lenth's method and of pure error; None where they do not apply."""
     screening, pure = noise.lenth, noise.pure_error
     fit = None
     if pure is not None and pure.lack_of_fit_df:
@@ -124,7 +124,7 @@ def noise_values(noise: Noise) -> dict[str, Any]:
 
 
 def verdicts(result: StudyResult) -> dict[str, dict[str, str]]:
-    """factor -> level -> word."""
+    """The verdicts: factor -> level -> word."""
     found: dict[str, dict[str, str]] = {}
     for row in result.effects.itertuples():
         found.setdefault(str(row.factor), {})[str(row.level)] = str(row.verdict)
@@ -132,7 +132,7 @@ def verdicts(result: StudyResult) -> dict[str, dict[str, str]]:
 
 
 def plain(value: Any) -> Any:
-    """Lists, dictionaries with text keys, text, numbers, truth values and None, and nothing else."""
+    """The value as lists, dictionaries with text keys, text, numbers, booleans and None, and nothing else."""
     if isinstance(value, pd.DataFrame):
         names = [str(name) for name in value]
         rows = zip(*(value.iloc[:, place].tolist() for place in range(len(names))), strict=True)
@@ -155,7 +155,7 @@ def plain(value: Any) -> Any:
 
 
 def _text(value: object) -> str:
-    # Lone surrogates, as in names of files that are no UTF-8, cannot be written.
+    # Lone surrogates, as in file names that are not valid UTF-8, cannot be written.
     return "\n".join(UNPRINTABLE.sub(" ", line) for line in str(value).split("\n"))
 
 

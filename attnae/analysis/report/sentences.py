@@ -1,4 +1,4 @@
-"""One plain sentence a factor: what it does to the response, by how much, how sure that is, and the verdict."""
+"""One sentence per factor: what it does to the response, by how much, how certain that is, and the verdict."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.estimates.effects import NARROW_LEVEL
+from attnae.analysis.inference.contrasts import POWER
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, WORSE
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, decimals_for, fixed, listed, p_statement, percent, title_of
 
-POWER = "80% power"
+CHANCE = f"the study had an {percent(POWER)} chance of detecting"
 SWITCHES = (
     ("false", "true"),
     ("0", "1"),
@@ -29,7 +30,8 @@ class Sentence:
     """What the study says about one factor.
 
     Attributes:
-        verdict: the word, of the two-level row, of the best level, or of the surest row of a curve; "" without one.
+        verdict: of a two-level factor, that of its only row; of a factor of more levels, that of the best level; of a
+            continuous factor, that of the row with the smallest p-value; "" without an estimate.
     """
 
     factor: str
@@ -38,14 +40,14 @@ class Sentence:
 
 
 def sentences(result: StudyResult) -> tuple[Sentence, ...]:
-    """One for each factor, in the order of the factors; then one for each that had to be dropped."""
+    """One sentence for each factor, in their order; then one for each factor that had to be dropped."""
     found = []
     for factor in result.factors:
         rows = result.effects[result.effects.factor == factor.name].to_dict("records")
         describe = {"two-level": _two_level, "many-level": _many_level, "continuous": _continuous}[factor.kind]
         found.append(describe(factor, rows, result))
     for name, level in result.dropped_factors.items():
-        text = f"{title_of(name)} is {clean(level, 80)} in all finished runs: nothing can be said about it"
+        text = f"{title_of(name)} is {clean(level, 80)} in all finished runs, so its effect cannot be estimated"
         found.append(Sentence(name, "", text))
     return tuple(found)
 
@@ -70,9 +72,10 @@ def _continuous(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     ends = f"{factor.levels[0]:.4g} to {factor.levels[-1]:.4g}"
     subject = f"Raising {clean(factor.name)} from {ends}{scale}"
     text = _effect_sentence(subject, line, result)
-    middle = _effect_sentence(f"the middle of the range of {clean(factor.name)}, against its ends,", curve, result)
+    middle = f"the middle of the range of {clean(factor.name)}, compared with its ends,"
+    curvature = _effect_sentence(middle, curve, result)
     surest = min(rows, key=lambda row: row["p_holm"] if math.isfinite(row["p_holm"]) else 2.0)
-    return Sentence(factor.name, surest["verdict"], f"{text}. Its curve: {middle}")
+    return Sentence(factor.name, surest["verdict"], f"{text}. Curvature: {curvature}")
 
 
 def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> str:
@@ -88,14 +91,15 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
     interval = f"{percent(1 - result.reading.alpha)} CI"
     sure = f"{p_statement(row['p_holm'])} after Holm"
     if verdict in (HELPS, HURTS, SUGGESTIVE):
-        verb = f"{'perhaps ' * (verdict == SUGGESTIVE)}{'lowers' if size < 0 else 'raises'}"
+        verb = "lower" if size < 0 else "raise"
+        verb = f"may {verb}" if verdict == SUGGESTIVE else f"{verb}s"
         span = unit.span(*((-high, -low) if size < 0 else (low, high)))
         return f"{subject} {verb} {response} by {unit.text(abs(size))} ({interval} {span}, {sure}): {verdict}"
     if verdict == NEGLIGIBLE:
         bound = f"{percent(NARROW_LEVEL)} CI within ±{result.reading.negligible:g}"
         return f"{changed} ({interval} {unit.span(low, high)}; {bound}): {verdict}"
-    found = f"an effect of {unit.text(unit.value(row['mde']))} or more would have been found ({POWER})"
-    return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}; {found}"
+    power = f"{CHANCE} an effect of {unit.text(unit.value(row['mde']))}"
+    return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}; {power}"
 
 
 def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> Sentence:
@@ -110,17 +114,17 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     rest = [row for row in judged if row is not top]
     others = {verdict: [row for row in rest if row["verdict"] == verdict] for verdict in (WORSE, TIED)}
     if not others[WORSE]:
-        # Levels are told apart by a row of effects.csv and by a pair, both below alpha: the larger p stood against it.
+        # Levels differ where a row of effects.csv and a pair both have p below alpha: the larger p prevented that.
         if result.pairwise is not None:
             p = max(p, result.pairwise.p_holm[result.pairwise.factor == factor.name].min())
             sure = f"smallest {p_statement(p)} after Holm"
         unit = _Unit.of_row(top, result)
         sizes = [row["mde"] for row in judged if math.isfinite(row["mde"])]
-        size = unit.text(unit.value(max(sizes))) if sizes else ""
-        found = f"; a level {size} off their mean would have been found ({POWER})" if sizes else ""
-        return Sentence(
-            factor.name, TIED, f"{name}: {listed(factor.labels)} are not told apart ({sure}): {TIED}{found}"
-        )
+        text = f"{name}: {listed(factor.labels)} are not distinguishable ({sure}): {TIED}"
+        if sizes:
+            size = unit.text(unit.value(max(sizes)))
+            text += f"; {CHANCE} a level that differs from their mean by {size}"
+        return Sentence(factor.name, TIED, text)
     worse = listed(f"{clean(row['level'], 60)} ({_distance(row, top, result)})" for row in others[WORSE])
     verb = "is" if len(others[WORSE]) == 1 else "are"
     text = f"{name} = {clean(top['level'], 60)} has the {word} {response}; {worse} {verb} worse"
@@ -131,7 +135,7 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
 
 
 def _distance(row: dict[str, Any], top: dict[str, Any], result: StudyResult) -> str:
-    """How far a level is from the best one, in the units of its factor's rows."""
+    """How far a level is from the best one, in the unit of the sentence."""
     difference = row["estimate"] - top["estimate"]
     unit = _Unit.of_row(top, result)
     return unit.text(unit.value(difference), signed=True)
@@ -142,8 +146,8 @@ class _Unit:
     """Percent of the reference mean where there is one, else units of the response.
 
     Attributes:
-        scale: percent of one unit of the response; NaN where percents have no meaning.
-        decimals: of all numbers of a sentence; None for significant digits.
+        scale: percent of one unit of the response; NaN where percentages have no meaning.
+        decimals: the same for all numbers of a sentence; None for significant digits.
     """
 
     log: bool

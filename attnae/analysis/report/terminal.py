@@ -1,4 +1,4 @@
-"""The report on a terminal; readable at 80 columns."""
+"""The report on a terminal, readable at 80 columns."""
 
 from __future__ import annotations
 
@@ -11,66 +11,63 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from attnae.analysis.report.blocks import Column, Figure, Section, Table, Text, Verbatim
+from attnae.analysis.report import sections
+from attnae.analysis.report.blocks import Table, Text, Verbatim
+from attnae.analysis.report.columns import ALWAYS, Column
 from attnae.analysis.report.report import Report
+from attnae.analysis.report.sections import WrittenSection, write_sections
+from attnae.analysis.report.tones import TONES
 from attnae.text import counted
 
-COLOURS = {
-    "helps": "green",
-    "best": "green",
-    "hurts": "red",
-    "worse": "red",
-    "suggestive": "yellow",
-    "negligible": "cyan",
-    "undetermined": "bright_black",
-    "tied": "bright_black",
-}
 MAX_ROWS = 16
 GAP = 2
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Headlines, one sentence a factor, then the sections."""
+    """Print the headlines, one sentence per factor, then the sections."""
     console.print()
     for line in report.headlines:
         console.print(Line(f"! {line}", style="bold yellow"))
         console.print()
     for sentence in report.sentences:
         console.print(_sentence(sentence.text, sentence.verdict))
-    for section in report.sections:
-        print_section(section, console)
+    for section in write_sections(report):
+        _print_section(section, console)
 
 
-def print_section(section: Section, console: Console) -> None:
-    """Heading, how to read it, and its blocks."""
+def print_files(directory: Path, names: Sequence[str], console: Console) -> None:
+    """Print the last section: which files were written, and where."""
+    _print_heading(len(sections.SECTIONS) + 1, "Files", console)
+    console.print(Line(f"In {directory}: {', '.join(names)}"))
+    console.print(Line(f"Open {directory / 'report.html'} for the figures.", style="bold"))
+
+
+def _print_heading(number: int, title: str, console: Console) -> None:
     console.print()
-    console.print(Line(f"{section.number}. {section.title}", style="bold underline"))
+    console.print(Line(f"{number}. {title}", style="bold underline"))
+
+
+def _print_section(section: WrittenSection, console: Console) -> None:
+    """Its heading, how to read it, and its blocks. Figures are only in the page."""
+    _print_heading(section.number, section.title, console)
     console.print(Line(section.reading, style="italic"))
-    for block in section.blocks:
+    for before, block in zip((None, *section.blocks), section.blocks, strict=False):
         if isinstance(block, Text):
+            if isinstance(before, Table):
+                console.print()
             console.print(Line(f"! {block.text}", style="yellow") if block.warning else Line(block.text))
         elif isinstance(block, Verbatim):
             _print_verbatim(block.text, console)
         elif isinstance(block, Table):
             _print_table(block, console)
-        else:
-            assert isinstance(block, Figure)
-
-
-def print_files(directory: Path, names: Sequence[str], console: Console) -> None:
-    """Section 12: where everything is."""
-    console.print()
-    console.print(Line("12. Files", style="bold underline"))
-    console.print(Line(f"In {directory}: {', '.join(names)}"))
-    console.print(Line(f"Open {directory / 'report.html'} for the figures.", style="bold"))
 
 
 def _print_verbatim(text: str, console: Console) -> None:
-    """Lines of fixed width; only said where there is no room for them. Sentences below them may be longer."""
+    """Lines of fixed width, or where to find them if the terminal is narrower than their rules ("====")."""
     ruled = max((len(line) for line in text.split("\n") if line.startswith("=")), default=0)
     console.print()
     if ruled > console.width:
-        console.print(Line(f"statsmodels' own summary is {ruled} columns wide: see report.html", style="bright_black"))
+        console.print(Line(f"The summary of statsmodels needs {ruled} columns: see report.html.", style="bright_black"))
     else:
         console.print(Line(text))
 
@@ -86,7 +83,7 @@ def _print_table(table: Table, console: Console) -> None:
     shown = _fitting(columns, rows, console.width)
     for place in shown:
         words = columns[place].kind in ("text", "verdict", "flag")
-        # Words may be folded, numbers may not.
+        # Words may be wrapped, numbers may not.
         justify: Literal["left", "right"] = "left" if words else "right"
         grid.add_column(Line(columns[place].head), justify=justify, no_wrap=not words, overflow="fold")
     for cells in rows:
@@ -98,7 +95,7 @@ def _print_table(table: Table, console: Console) -> None:
 
 
 def _merged(columns: Sequence[Column], rows: list[list[str]]) -> tuple[list[Column], list[list[str]]]:
-    """Factor and level in one column, which can be folded between them."""
+    """Factor and level in one column, which can be wrapped between them."""
     if len(columns) < 2 or (columns[0].key, columns[1].key) != ("factor", "level"):
         return list(columns), rows
     both = Column("factor", "factor, level")
@@ -106,23 +103,28 @@ def _merged(columns: Sequence[Column], rows: list[list[str]]) -> tuple[list[Colu
 
 
 def _fitting(columns: Sequence[Column], rows: list[list[str]], width: int) -> list[int]:
-    """Places of the columns that fit side by side, those of the highest rank dropped first."""
+    """Places of the columns that fit side by side; those of the highest rank are left out first."""
     shown = list(range(len(columns)))
     widths = [
         max(map(len, (column.head, *cells))) for column, cells in zip(columns, zip(*rows, strict=True), strict=True)
     ]
-    for rank in sorted({column.rank for column in columns} - {0}, reverse=True):
+    for rank in sorted({column.rank for column in columns} - {ALWAYS}, reverse=True):
         if sum(widths[place] + GAP for place in shown) - GAP > width:
             shown = [place for place in shown if columns[place].rank < rank]
     return shown
 
 
 def _cell(text: str, column: Column) -> Line:
-    return Line(text, style=COLOURS.get(text, "") if column.kind == "verdict" else "")
+    return Line(text, style=_style(text) if column.kind == "verdict" else "")
 
 
 def _sentence(text: str, verdict: str) -> Line:
     line = Line(f"• {text}")
     if verdict:
-        line.highlight_words([f": {verdict}"], style=f"bold {COLOURS.get(verdict, '')}")
+        line.highlight_words([f": {verdict}"], style=f"bold {_style(verdict)}")
     return line
+
+
+def _style(verdict: str) -> str:
+    tone = TONES.get(verdict)
+    return tone.terminal if tone is not None else ""

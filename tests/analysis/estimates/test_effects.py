@@ -192,13 +192,13 @@ def test_trend_of_a_numeric_factor_is_the_slope_through_its_level_means():
     result = fit_study(table, ["depth", "bn"], permutations=0)
     means = table.groupby("depth").response.mean()
     slope = np.polyfit(means.index, means, 1)[0]
-    trends = result.further["trends"]
+    trends = result.statistics["trends"]
     assert trends.estimate.tolist() == pytest.approx([slope * 3])
     assert trends.level.tolist() == ["1 to 4"]
     assert result.effects.factor.tolist() == ["depth"] * 3 + ["bn"]
     log = factorial(lr=[0.001, 0.01, 0.1], replicates=4)
     log["response"] = np.log10(log.lr) + 0.01 * np.random.default_rng(3).standard_normal(len(log))
-    trend = fit_study(log, ["lr"], permutations=0).further["trends"]
+    trend = fit_study(log, ["lr"], permutations=0).statistics["trends"]
     assert trend.level.tolist() == ["0.001 to 0.1 (log10)"]
     assert trend.estimate[0] == pytest.approx(2.0, abs=0.02)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from attnae.analysis.report.figures import draw_figures
 from attnae.analysis.report.figures.checks import box_cox_figure, half_normal_figure, residuals_figure
-from attnae.analysis.report.figures.figures import draw_figures, forest_figure
+from attnae.analysis.report.figures.forest import forest_figure
 from attnae.analysis.report.figures.means import interactions_figure, marginal_means_figure
-from attnae.analysis.report.figures.style import VERDICT_COLOURS, figure_style, label
+from attnae.analysis.report.figures.style import figure_style, label
+from attnae.analysis.report.tones import TONES
 from attnae.analysis.study import fit_study
 from tests.analysis.published import FILTRATION, MOORE
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
@@ -35,7 +37,7 @@ def test_forest_has_a_row_an_effect_in_the_colour_of_its_verdict(article) -> Non
     effects = article.effects
     np.testing.assert_allclose([line.get_xdata() for line in intervals], effects[["ci_low", "ci_high"]])
     np.testing.assert_allclose([line.get_xdata()[0] for line in points], effects.estimate)
-    assert [line.get_color() for line in points] == [VERDICT_COLOURS[word] for word in effects.verdict]
+    assert [line.get_color() for line in points] == [TONES[word].light for word in effects.verdict]
     assert [text.get_text() for text in axes.texts] == effects.verdict.tolist()
 
 

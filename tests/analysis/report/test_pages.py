@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from attnae.analysis.report.files import report_files
+from attnae.analysis.report.sections import write_sections
 from attnae.analysis.report.terminal import print_report
 from attnae.text import clean, common_decimals, number, p_value
 from tests.analysis import published
@@ -77,13 +78,13 @@ def test_terminal_shows_the_numbers_of_the_effects(article) -> None:
     assert f"{row.estimate:.4f}" in line
     assert f"{row.ci_low:.4f} to {row.ci_high:.4f}" in line
     assert f"{row.mde:.4f}" in line
-    assert "found from" in text
-    assert "found from" not in printed(article, 80)
+    assert "detectable effect" in text
+    assert "detectable effect" not in printed(article, 80)
 
 
 def test_statsmodels_summary_is_printed_where_it_fits(article) -> None:
     assert "OLS Regression Results" in printed(article, 120)
-    assert "columns wide: see report.html" in printed(article, 80)
+    assert "columns: see report.html" in printed(article, 80)
 
 
 def test_terminal_takes_names_literally(evil) -> None:
@@ -105,7 +106,7 @@ def test_page_is_self_contained_and_has_everything(article) -> None:
     assert "url(http" not in text
     for sentence in article.sentences:
         assert sentence.text in page.text
-    for section in article.sections:
+    for section in write_sections(article):
         assert section.title in page.text
         assert section.reading in page.text
     figures = [name for name, svg in files.items() if name.endswith(".svg") and svg]
@@ -137,15 +138,15 @@ def test_sections_that_do_not_apply_say_why(tmp_path) -> None:
         "Not shown: it needs exactly one factor of three or more levels",
         "No pairs of levels to compare",
         "No comparison with a baseline",
-        "Spread is not tested",
-        "Screening only",
+        "The spread of the levels is not tested",
+        "screening only",
     ):
         assert line in text
 
 
 def test_an_interaction_that_matters_is_told_with_simple_effects(tmp_path) -> None:
     text = " ".join(printed(make_report(tmp_path, published.FILTRATION, list("ABCD"))).split())
-    assert "An interaction is significant: main effects alone mislead" in text
+    assert "An interaction is significant, so the main effects alone are misleading" in text
 
 
 def test_wording() -> None:

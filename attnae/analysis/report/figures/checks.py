@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from attnae.analysis.report.figures.style import ACCENT, FAINT, GREY, MANY_POINTS, VERDICT_COLOURS, WIDTH, label
+from attnae.analysis.report.figures.style import ACCENT, FAINT, GREY, MANY_POINTS, WIDTH, label
+from attnae.analysis.report.tones import GOOD, MAYBE
 from attnae.analysis.result import StudyResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_NAMES = 8
-ACTIVE, SCREENED, SMALL = VERDICT_COLOURS["helps"], VERDICT_COLOURS["suggestive"], GREY
 
 
 def half_normal_figure(result: StudyResult) -> Figure | None:
-    """Sizes of contrasts against half-normal quantiles; those above ME are named."""
+    """Sizes of contrasts against half-normal quantiles, with names above ME; None without Lenth's method."""
     from matplotlib.figure import Figure
 
     found = result.noise.lenth
@@ -33,13 +33,13 @@ def half_normal_figure(result: StudyResult) -> Figure | None:
     for margin, name in ((found.me, "ME"), (found.sme, "SME")):
         axes.axhline(margin, color=FAINT, linewidth=1)
         axes.annotate(name, (0.01, margin), xycoords=("axes fraction", "data"), va="bottom", fontsize=8, color=GREY)
-    colours = np.where(table.active_sme, ACTIVE, np.where(table.active, SCREENED, SMALL))
+    colours = np.where(table.active_sme, GOOD.light, np.where(table.active, MAYBE.light, GREY))
     axes.scatter(table.half_normal, size, c=colours, s=22, rasterized=len(table) > MANY_POINTS)
     named = table[table.active].tail(MAX_NAMES)
     for row in named.itertuples():
         place = (row.half_normal, abs(row.effect))
         axes.annotate(label(row.contrast), place, (-6, 3), textcoords="offset points", ha="right", fontsize=8)
-    axes.set_xlabel("half-normal quantile; dashed: contrasts that are noise only")
+    axes.set_xlabel("half-normal quantile (dashed line: expected from noise alone)")
     axes.set_ylabel("|effect|")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
@@ -76,7 +76,7 @@ def residuals_figure(result: StudyResult) -> Figure | None:
 
 
 def box_cox_figure(result: StudyResult) -> Figure | None:
-    """Profile likelihood of the power, with its interval."""
+    """Profile likelihood of the power, with its interval; None where there is no profile."""
     from matplotlib.figure import Figure
 
     found = result.diagnostics.box_cox

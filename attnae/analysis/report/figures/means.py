@@ -21,18 +21,12 @@ MAX_PANELS = 12
 MAX_LINES = 8
 COLUMNS = 3
 MARKERS = "os^Dv<>P"
-# Letters of level names that fit side by side under a panel.
+# Characters of level names that fit side by side under a panel.
 CROWDED = 24
 
 
-def responses(result: StudyResult) -> np.ndarray:
-    """(runs,), as analysed."""
-    residuals = result.diagnostics.residuals
-    return (residuals.fitted + residuals.residual).to_numpy()
-
-
 def marginal_means_figure(result: StudyResult) -> Figure | None:
-    """A panel a factor: means with intervals, or the fitted curve."""
+    """One panel per factor: means with intervals, or the fitted curve of a continuous factor."""
     factors = result.factors[:MAX_PANELS]
     figure, panels = _panels(len(factors), share_y=True)
     for axes, factor in zip(panels, factors, strict=True):
@@ -47,7 +41,7 @@ def marginal_means_figure(result: StudyResult) -> Figure | None:
 
 
 def interactions_figure(result: StudyResult) -> Figure | None:
-    """A panel a pair of categorical factors, the surest interactions first; None where M has none."""
+    """One panel per pair of categorical factors, smallest p-value first; None where M has no such interactions."""
     p = result.anova.set_index("term").p
     pairs = [
         (a, b)
@@ -58,13 +52,12 @@ def interactions_figure(result: StudyResult) -> Figure | None:
         return None
     pairs.sort(key=lambda pair: np.nan_to_num(p[f"{pair[0].name}:{pair[1].name}"], nan=2.0))
     figure, panels = _panels(min(len(pairs), MAX_PANELS), share_y=True)
-    y = responses(result)
     for axes, (a, b) in zip(panels, pairs, strict=False):
         # The factor of more levels runs along the axis: fewer lines are easier to tell apart.
         across, lines = (a, b) if len(a.levels) >= len(b.levels) else (b, a)
         for j, level in enumerate(lines.labels[:MAX_LINES]):
             rows = [result.design.mean_contrast({across.name: i, lines.name: j}) for i in range(len(across.levels))]
-            means = point_estimates(result.design, np.array(rows), y)
+            means = point_estimates(result.design, np.array(rows), result.y)
             colour, marker = LINES[j % len(LINES)], MARKERS[j % len(MARKERS)]
             axes.plot(
                 range(len(means)), means, color=colour, marker=marker, markersize=4.5, label=label(level, MAX_LEVEL)
@@ -100,7 +93,7 @@ def _means(axes: Axes, factor: Factor, result: StudyResult) -> None:
 
 def _curve(axes: Axes, factor: Factor, result: StudyResult) -> None:
     rows = np.array([result.design.mean_contrast({factor.name: i}) for i in range(len(factor.levels))])
-    means = point_estimates(result.design, rows, responses(result))
+    means = point_estimates(result.design, rows, result.y)
     axes.plot(scaled(factor.levels, factor.scale), means, color=ACCENT)
     axes.set_xticks([-1, 1], [label(factor.labels[0]), label(factor.labels[-1])])
     axes.set_xlabel(factor.scale, fontsize=7.5)

@@ -14,27 +14,16 @@ from attnae.text import clean
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Green, red, amber, blue, grey; told apart by the colour-blind through the words beside them.
-VERDICT_COLOURS = {
-    "helps": "#1a7f4b",
-    "best": "#1a7f4b",
-    "hurts": "#c0362c",
-    "worse": "#c0362c",
-    "suggestive": "#b7791f",
-    "negligible": "#2b6cb0",
-    "undetermined": "#6b7280",
-    "tied": "#6b7280",
-}
 ACCENT, GREY, FAINT = "#2b6cb0", "#6b7280", "#d1d5db"
 LINES = ("#2b6cb0", "#c05621", "#1a7f4b", "#805ad5", "#b83280", "#4a5568")
 WIDTH = 6.4  # inches
 MAX_LABEL, MAX_LEVEL = 26, 15
-# More markers than this become one picture inside the SVG, which would grow without bound otherwise.
+# More markers than this are drawn as one bitmap, because the size of the SVG would otherwise grow with their number.
 MANY_POINTS = 1500
 
 STYLE: Any = {
     "svg.fonttype": "none",
-    # Names of hyper-parameters may hold dollars: they are text, not formulas.
+    # Names of hyper-parameters may contain dollar signs; they are text, not formulas.
     "text.parse_math": False,
     "text.usetex": False,
     "font.family": ["DejaVu Sans"],
@@ -63,20 +52,25 @@ def figure_style() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # A browser has fonts for the names that DejaVu cannot write.
+        # The browser draws the text, and has fonts for characters that DejaVu lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
 def label(text: object, limit: int = MAX_LABEL) -> str:
-    """A name in a figure; of a long one start and end, for levels often differ at the end only."""
+    """A name as a figure shows it. A long one keeps its start and its end, where levels often differ."""
     shown = clean(text)
     half = (limit - 1) // 2
     return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:
-    """A figure as SVG text that may stand inside a page: ids of its own, a title, no fixed size, no metadata."""
+    """A figure as SVG text that can be part of a page: unique ids, a title, no metadata.
+
+    Args:
+        name: in front of every id.
+        description: the title, which screen readers read aloud.
+    """
     import matplotlib
 
     buffer = io.BytesIO()

@@ -1,1 +1,136 @@
-"""The sections of the report."""
+"""The sections of the report, in their order. Their numbers come from their places in `SECTIONS`.
+
+To add a section, write a function from the report to blocks, and list it in `SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attnae.analysis import statistics
+from attnae.analysis.report.blocks import Block, Blocks, Table
+from attnae.analysis.report.report import Report
+from attnae.analysis.report.sections import checks, effects, runs
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of every report.
+
+    Attributes:
+        key: by which statistics, links and other sections refer to it.
+        title: its heading, without a number.
+        reading: how to read it, in whole sentences.
+        blocks: its content. A section that does not apply to a study says why.
+    """
+
+    key: str
+    title: str
+    reading: str
+    blocks: Callable[[Report], Blocks]
+
+
+SECTIONS = [
+    Section(
+        "audit",
+        "Audit",
+        "What was found in the logs, which runs are used, and what to know before reading the results.",
+        runs.audit,
+    ),
+    Section("response", "Response", "The response that is analysed, and the model that explains it.", runs.response),
+    Section(
+        "article",
+        "The article's table",
+        "The regression that the article reports, in the same form. The main effects answer the question better.",
+        runs.article,
+    ),
+    Section(
+        "effects",
+        "Main effects",
+        "For a factor of two levels: the named level minus the other one. For a factor of more levels: each level "
+        "minus the mean of all levels. The levels of all other factors have equal weights.",
+        effects.main_effects,
+    ),
+    Section(
+        "anova",
+        "Analysis of variance and interactions",
+        "How much of the variation each term explains. The verdicts do not use these F tests, which assume the same "
+        "error variance everywhere.",
+        effects.anova,
+    ),
+    Section(
+        "noise",
+        "Noise",
+        "How much runs with the same settings differ. This noise determines the width of all intervals.",
+        effects.noise,
+    ),
+    Section(
+        "means",
+        "Marginal means",
+        "The mean response at each level. The levels of all other factors and the seeds have equal weights.",
+        effects.marginal_means,
+    ),
+    Section(
+        "diagnostics",
+        "Diagnostics",
+        "Whether the model fits. Intervals and verdicts already allow for levels of unequal variance.",
+        checks.diagnostics,
+    ),
+    Section(
+        "sensitivity",
+        "Sensitivity",
+        "Whether the verdicts depend on choices made in the analysis. Do not rely on a verdict that another analysis "
+        "reverses.",
+        checks.sensitivity,
+    ),
+    Section(
+        "cells",
+        "Best combinations",
+        "The combinations of levels (cells) that were run, best first. Holm's correction covers all of them except "
+        "the best.",
+        checks.best_cells,
+    ),
+    Section(
+        "next",
+        "What to run next",
+        "How many seeds per cell are needed to detect an effect of the given size with 80% power; blank: more than "
+        "1,000. The size is the estimate, which tends to be too large for the largest effects; --target sets another.",
+        checks.next_steps,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class WrittenSection:
+    """A section of one report: its number, from 1, and its content with that of the statistics that belong to it."""
+
+    number: int
+    key: str
+    title: str
+    reading: str
+    blocks: tuple[Block, ...]
+
+
+def write_sections(report: Report) -> list[WrittenSection]:
+    """All sections of a report, in their order."""
+    return [
+        WrittenSection(
+            number,
+            section.key,
+            section.title,
+            section.reading,
+            (*section.blocks(report), *_statistics(section.key, report)),
+        )
+        for number, section in enumerate(SECTIONS, 1)
+    ]
+
+
+def _statistics(key: str, report: Report) -> Blocks:
+    """The tables of the statistics that belong to a section and apply to the study."""
+    tables = report.result.statistics
+    return [
+        Table(statistic.caption, table, statistic.columns)
+        for statistic in statistics.STATISTICS
+        if statistic.section == key and (table := tables.get(statistic.name)) is not None
+    ]

@@ -1,158 +1,144 @@
-"""Sections 8 to 11: does the model fit, do the verdicts last, what is best, and what to run next."""
+"""Whether the model fits, whether the verdicts hold, which combinations are best, and what to run next."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
-from attnae.analysis.estimates.best import FIGURES
 from attnae.analysis.inference.verdicts import SUGGESTIVE, TIED, UNDETERMINED
-from attnae.analysis.report.blocks import Blocks, Column, Figure, Section, Table, Text, columns
+from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
+from attnae.analysis.report.columns import EXTRA, Column
+from attnae.analysis.report.report import Report
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, listed, number, p_statement, percent
 
-# More factors than this stand in one column.
+# More factors than this share one column.
 MAX_COLUMNS = 5
 
 
-def diagnostics(result: StudyResult) -> Section:
-    """Section 8."""
+def diagnostics(report: Report) -> Blocks:
+    """Residuals, spread of the levels, Box-Cox profile."""
+    result = report.result
     found = result.diagnostics
     blocks: Blocks = []
     if found.largest is None:
-        blocks.append(Text("Too few residual degrees of freedom to judge single runs."))
+        blocks.append(Text("There are too few residual degrees of freedom to test single runs."))
     else:
         p, size = float(found.largest["p"]), number(float(found.largest["studentized"]))
         line = (
-            f"Largest studentized residual: {size} in {clean(found.largest['run'])} "
-            f"({p_statement(p)}, Bonferroni over the runs)"
+            f"The largest studentized residual is {size}, in {clean(found.largest['run'])} "
+            f"({p_statement(p)}, Bonferroni over all runs)"
         )
         outlier = p < result.reading.alpha
-        blocks.append(Text(f"{line}{': look at this run' if outlier else ''}.", warning=outlier))
+        blocks.append(Text(f"{line}{'. Check this run' if outlier else ''}.", warning=outlier))
     if found.box_cox is None:
         blocks.append(Text("No Box-Cox profile: it needs positive responses and residual degrees of freedom."))
     else:
         blocks.append(Text(_box_cox(result)))
     if found.brown_forsythe is None:
-        blocks.append(Text("Spread is not tested: that needs replicated cells (Brown-Forsythe)."))
+        blocks.append(Text("The spread of the levels is not tested: the Brown-Forsythe test needs replicated cells."))
     else:
-        shown = columns("factor", ("statistic", "F", "number"), ("p", "p", "p"), ("p_holm", "Holm p", "p"))
-        blocks.append(Table("Do levels differ in spread? (Brown-Forsythe)", found.brown_forsythe, shown))
-    if result.model.residual_df:
-        shown = columns("factor", "level", ("n", "runs", "count"), ("sd", "SD of residuals", "response"))
-        blocks.append(Table("Spread of the residuals", found.spread, shown))
-        blocks.append(Figure("residuals", "Residuals against fitted values, and against normal quantiles."))
-        if found.box_cox is not None:
-            blocks.append(Figure("box_cox", "Box-Cox profile: powers above the line are as good as the best."))
-    else:
+        shown = ("factor", Column("statistic", "F", "number"), "p", "p_holm")
+        blocks.append(Table("Do levels differ in spread? (Brown-Forsythe test)", found.brown_forsythe, shown))
+    if not result.model.residual_df:
         blocks.append(Text("No residual plots: the model fits every run exactly."))
-    reading = "Whether the model fits. Intervals and verdicts already allow for levels of unequal spread."
-    return Section(8, "Diagnostics", reading, blocks)
+        return blocks
+    blocks.append(Table("Spread of the residuals", found.spread, ("factor", "level", "n", "sd")))
+    blocks.append(Figure("residuals", "Residuals against fitted values, and against normal quantiles."))
+    if found.box_cox is not None:
+        caption = "Box-Cox profile. Powers above the dashed line fit about as well as the best one."
+        blocks.append(Figure("box_cox", caption))
+    return blocks
 
 
-def sensitivity(result: StudyResult) -> Section:
-    """Section 9."""
+def sensitivity(report: Report) -> Blocks:
+    """Verdicts of other analyses of the same runs, and permutation tests."""
+    result = report.result
     table = result.sensitivity
     blocks: Blocks = [Text(f"{line}.", warning=True) for line in result.reversals]
     analyses = list(dict.fromkeys(table.analysis))
     if len(analyses) == 1:
-        blocks.append(Text("No other reading of the responses is possible: one point a run, not all of them positive."))
+        blocks.append(
+            Text("No other analysis is possible: each run has one value only, and not all values are positive.")
+        )
     else:
         words = table.pivot(index=["factor", "level"], columns="analysis", values="verdict")[analyses]
         order = pd.MultiIndex.from_frame(result.effects[["factor", "level"]])
         frame = words.reindex(order).fillna("").reset_index()
-        heads = [Column(name, clean(name, 40), "verdict") for name in analyses]
-        blocks.append(
-            Table("Verdicts under other readings of the same runs", frame, (*columns("factor", "level"), *heads))
-        )
+        named = (Column(name, clean(name, 40), "verdict") for name in analyses)
+        blocks.append(Table("Verdicts of other analyses of the same runs", frame, ("factor", "level", *named)))
     if result.permutation is None:
-        blocks.append(Text("No permutation tests: --permutations 0."))
+        blocks.append(Text("Permutation tests are switched off (--permutations 0)."))
     else:
-        shown = columns(
-            "factor", ("p", "p", "p"), ("p_holm", "Holm p", "p"), "method", ("draws", "draws", "count"),
-            ("statistic", "sum sq", "number", 1),
-        )  # fmt: skip
+        shown = ("factor", "p", "p_holm", "method", "draws", Column("statistic", "sum sq", "number", EXTRA))
         blocks.append(Table("Permutation tests: does the factor change anything at all?", result.permutation, shown))
-    reading = "Whether the verdicts depend on choices of the analysis. A verdict that turns around is no verdict."
-    return Section(9, "Sensitivity", reading, blocks)
+    return blocks
 
 
-def best_cells(result: StudyResult) -> Section:
-    """Section 10."""
+def best_cells(report: Report) -> Blocks:
+    """Combinations of levels, best first, and their differences to a baseline."""
+    result = report.result
     cells = result.cells
-    factors = [str(name) for name in cells if name not in FIGURES]
     ties = int(cells.not_worse.sum())
-    named, frame = _settings(cells, factors)
-    shown = (
-        *named,
-        *columns(
-            ("n", "runs", "count", 1),
-            ("mean", "mean", "response"), ("difference", "to best", "response"),
-            ("std_error", "std. error", "response", 2), ("p_holm", "Holm p", "p"), ("not_worse", "may be best", "flag"),
-        ),
-    )  # fmt: skip
+    named, frame = _settings(cells, "n")
+    shown = (*named, "n", "mean", Column("difference", "minus best", "response"), "std_error", "p_holm", "not_worse")
     blocks: Blocks = [
         Text(
-            f"{ties} of {result.model.cells:,} combinations {'is' if ties == 1 else 'are'} not worse than the best. "
-            "The best mean is optimistic, picked for being extreme, and has no interval."
+            f"{ties} of {result.model.cells:,} combinations {'is' if ties == 1 else 'are'} not significantly worse "
+            "than the best. The best mean is too optimistic, because it was selected for being extreme, and has no "
+            "interval."
         ),
         Table(f"Combinations, best first ({cells.method.iloc[0]})", frame, shown),
     ]
     if result.baseline is None:
-        blocks.append(Text("No comparison with a baseline: name one, such as --baseline act=relu."))
+        blocks.append(Text("No comparison with a baseline: name one with --baseline, such as --baseline act=relu."))
     elif result.baseline.empty:
-        blocks.append(Text("No other combination to compare the baseline with."))
+        blocks.append(Text("There is no other combination to compare the baseline with."))
     else:
-        named, frame = _settings(result.baseline, [str(name) for name in result.baseline if name not in FIGURES])
-        shown = columns(
-            ("difference", "difference", "response"),
-            ("interval", "interval", "interval"), ("p_holm", "Holm p", "p"), ("n", "pairs", "count"),
-            ("method", "method", "text", 2),
-        )  # fmt: skip
-        blocks.append(Table("Differences to the baseline", frame, (*named, *shown)))
-    reading = "Which combinations to choose from, best first; Holm over all combinations but the best."
-    return Section(10, "Best cells", reading, blocks)
+        named, frame = _settings(result.baseline, "difference")
+        shown = (*named, "difference", "interval", "p_holm", Column("n", "pairs", "count"), "method")
+        blocks.append(Table("Differences to the baseline", frame, shown))
+    return blocks
 
 
-def next_steps(result: StudyResult) -> Section:
-    """Section 11."""
+def next_steps(report: Report) -> Blocks:
+    """How many seeds per cell each effect needs."""
+    result = report.result
     table = result.next_steps
-    shown = columns(
-        "factor", "level", ("effect", "effect", "response"), ("power_now", "power now", "share"),
-        ("seeds_now", "seeds now", "count"), ("seeds_needed", "needed", "count"),
-    )  # fmt: skip
-    open_rows = table[result.effects.verdict.isin((SUGGESTIVE, UNDETERMINED, TIED))]
-    needed = [value for value in open_rows.seeds_needed if math.isfinite(value)]
+    undecided = table[result.effects.verdict.isin((SUGGESTIVE, UNDETERMINED, TIED))]
+    needed = [value for value in undecided.seeds_needed if math.isfinite(value)]
     blocks: Blocks = []
-    if len(open_rows) and needed:
-        names = listed(dict.fromkeys(open_rows.factor))
-        blocks.append(Text(f"Open: {names}. {_advice(needed, len(needed) < len(open_rows))}"))
-    blocks.append(Table("Runs per cell (seeds) for a power of 80%", table, shown))
-    reading = (
-        "How many seeds per cell would find an effect of this size; blank: more than 1,000. Sizes are the estimates, "
-        "which flatter effects picked for being large, unless --target is given."
-    )
-    return Section(11, "What to run next", reading, blocks)
+    if needed:
+        names = listed(dict.fromkeys(undecided.factor))
+        blocks.append(Text(f"Not decided yet: {names}. {_advice(needed, len(needed) < len(undecided))}"))
+    shown = ("factor", "level", "effect", "power_now", "seeds_now", "seeds_needed")
+    blocks.append(Table("Runs per cell (seeds) for 80% power", table, shown))
+    return blocks
 
 
-def _settings(frame: pd.DataFrame, factors: list[str]) -> tuple[tuple[Column, ...], pd.DataFrame]:
-    """A column a factor, or one for all where there are many; and the frame that has it."""
-    heads = {name: clean(name.removeprefix("factor:"), 40) for name in factors}
+def _settings(frame: pd.DataFrame, end: str) -> tuple[tuple[Column, ...], pd.DataFrame]:
+    """The columns of the factors, which stand before the column `end`, or one column for all where there are many; and
+    the frame that has it. `factor:p` is a factor that has the name of another column.
+    """
+    factors = [str(name) for name in frame.columns[: frame.columns.get_loc(end)]]
+    heads = [clean(name.removeprefix("factor:"), 40) for name in factors]
     if len(factors) <= MAX_COLUMNS:
-        return tuple(Column(name, head.replace("_", " ")) for name, head in heads.items()), frame
-    joined = [
-        ", ".join(f"{head}={clean(level, 40)}" for head, level in zip(heads.values(), levels, strict=True))
-        for levels in frame[factors].itertuples(index=False, name=None)
-    ]
+        return tuple(Column(name, head.replace("_", " ")) for name, head in zip(factors, heads, strict=True)), frame
+    joined = [_joined(heads, levels) for levels in frame[factors].itertuples(index=False, name=None)]
     return (Column("combination", "combination"),), frame.assign(combination=joined)
+
+
+def _joined(heads: Sequence[str], levels: Sequence[object]) -> str:
+    return ", ".join(f"{head}={clean(level, 40)}" for head, level in zip(heads, levels, strict=True))
 
 
 def _advice(needed: list[float], some_unreachable: bool) -> str:
     low, high = int(min(needed)), int(max(needed))
     span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    rest = "; some are too small to be found with 1,000" if some_unreachable else ""
-    return f"Effects as large as the estimates would be found with {span} seeds per cell{rest}."
+    rest = "; some effects are too small to detect even with 1,000" if some_unreachable else ""
+    return f"Detecting effects as large as the estimates takes {span} seeds per cell{rest}."
 
 
 def _box_cox(result: StudyResult) -> str:
@@ -160,9 +146,9 @@ def _box_cox(result: StudyResult) -> str:
     assert found is not None
     span = f"λ = {found.best:g} ({percent(1 - result.reading.alpha)} interval {found.low:g} to {found.high:g})"
     if found.low <= 1 <= found.high:
-        advice = "no transform is called for"
+        advice = "no transformation is needed"
     elif found.low <= 0 <= found.high:
-        advice = "logarithms would fit better" if not result.reading.log else "logarithms fit"
+        advice = "the logarithm fits" if result.reading.log else "the logarithm would fit better (--log-response)"
     else:
-        advice = "a power transform would fit better"
-    return f"Box-Cox: {span}: {advice}."
+        advice = "a power transformation would fit better"
+    return f"Box-Cox: {span}; {advice}."

@@ -1,0 +1,62 @@
+"""Sections are numbered by their order, and a section is added by one entry: the terminal and the page show it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from attnae.analysis.report import sections
+from attnae.analysis.report.blocks import Blocks, Text
+from attnae.analysis.report.files import report_files
+from attnae.analysis.report.report import Report
+from attnae.analysis.report.sections import SECTIONS, Section, write_sections
+from attnae.analysis.report.terminal import print_files, print_report
+from tests.analysis.reports import console, make_report
+from tests.analysis.studies import ARTICLE_FACTORS, article_study
+
+
+@pytest.fixture(scope="module")
+def article(tmp_path_factory) -> Report:
+    return make_report(tmp_path_factory.mktemp("article"), article_study(), ARTICLE_FACTORS)
+
+
+def largest_effect(report: Report) -> Blocks:
+    effects = report.result.effects
+    row = effects.loc[effects.estimate.abs().idxmax()]
+    return [Text(f"The largest effect is that of {row.factor}.")]
+
+
+def test_a_section_is_added_by_one_entry(article, monkeypatch, tmp_path) -> None:
+    added = Section("largest", "Largest effect", "The factor that changes the response most.", largest_effect)
+    monkeypatch.setattr(sections, "SECTIONS", [*SECTIONS[:2], added, *SECTIONS[2:]])
+    screen = console()
+    print_report(article, screen)
+    page = report_files(article)["report.html"]
+    for text in (screen.file.getvalue(), page):
+        assert text.count("The factor that changes the response most.") == 1
+        assert text.count("The largest effect is that of dropout.") == 1
+    assert "3. Largest effect" in screen.file.getvalue()
+    assert '<a href="#largest">Largest effect</a>' in page
+    assert '<section id="largest">\n<h2><span class="index">3</span> Largest effect</h2>' in page
+
+
+def test_sections_are_numbered_by_their_order(article, tmp_path) -> None:
+    written = write_sections(article)
+    assert [section.number for section in written] == list(range(1, len(SECTIONS) + 1))
+    assert [section.key for section in written] == [section.key for section in SECTIONS]
+    screen = console()
+    print_report(article, screen)
+    print_files(tmp_path, ["report.html"], screen)
+    page = report_files(article)["report.html"]
+    titles = [*(section.title for section in SECTIONS), "Files"]
+    assert re.findall(r"^\d+\. .*$", screen.file.getvalue(), re.MULTILINE) == [
+        f"{number}. {title}" for number, title in enumerate(titles, 1)
+    ]
+    numbers = re.findall(r'<h2><span class="index">(\d+)</span>', page)
+    assert [int(number) for number in numbers] == list(range(1, len(titles) + 1))
+
+
+def test_keys_are_unique() -> None:
+    keys = [*(section.key for section in SECTIONS), "files"]
+    assert len(set(keys)) == len(keys)
