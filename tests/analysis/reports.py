@@ -1,4 +1,4 @@
-"""Studies on disk, and what the command makes of them."""
+"""Helpers: reports of studies that are written to disk first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.reading.event_logs import write_study
 
 
 def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **options: object) -> Report:
-    """The report of a table that went through event files; options are those of `fit_study`."""
+    """The report of a table that is written to event files and read back; options are those of `fit_study`."""
     write_study(directory, table, factors, status="status" if "status" in table else None)
     runs = read_logs(directory)
     audit = audit_runs(runs, goal=options.pop("goal", None))
@@ -35,13 +35,13 @@ def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **
 
 
 def analyze(directory: Path, *flags: str) -> int:
-    """`analyze.py directory ...`, few permutations unless told otherwise."""
+    """Run `analyze.py directory ...`, with few permutations by default."""
     draws = () if "--permutations" in flags else ("--permutations", "99")
     return analyze_command([str(directory), *flags, *draws])
 
 
 def read_back(path: Path) -> pd.DataFrame:
-    """A CSV file as other programs read it: only an empty cell is missing."""
+    """A CSV file as other programs read it: only empty cells are missing values."""
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
@@ -51,5 +51,5 @@ def console(width: int = 80) -> Console:
 
 
 def without_clock(summary: str) -> list[str]:
-    """The lines of statsmodels' summary, but those of the day and the hour."""
+    """The lines of statsmodels' summary without date and time."""
     return [line for line in summary.splitlines() if not line.startswith(("Date:", "Time:"))]

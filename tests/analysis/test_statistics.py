@@ -21,9 +21,12 @@ from tests.analysis.reports import console, make_report
 from tests.analysis.studies import factorial
 
 
-def medians(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
-    factor, codes = design.factors[0], design.codes[:, 0]
-    rows = [(factor.name, label, np.median(y[codes == k])) for k, label in enumerate(factor.labels)]
+def medians_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
+    rows = [
+        (factor.name, label, np.median(y[design.codes[:, column] == level]))
+        for column, factor in enumerate(design.factors)
+        for level, label in enumerate(factor.labels)
+    ]
     return pd.DataFrame(rows, columns=["factor", "level", "median_response"])
 
 
@@ -35,7 +38,7 @@ def study() -> pd.DataFrame:
 def test_a_statistic_is_added_by_one_entry(tmp_path, monkeypatch) -> None:
     shown = ("factor", "level", "median_response")
     added = [
-        Statistic("medians", "means", "Medians of each level", shown, medians),
+        Statistic("medians", "means", "Medians of each level", shown, medians_table),
         Statistic("nothing", "means", "Does not apply", shown, lambda *args: None),
     ]
     monkeypatch.setattr(statistics, "STATISTICS", [*STATISTICS, *added])

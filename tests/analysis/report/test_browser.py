@@ -14,7 +14,7 @@ from tests.analysis.reports import make_report
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
-    """A report with Lenth's method, and one whose names attack."""
+    """A report with Lenth's method, and one whose names contain HTML and scripts."""
     found = {}
     for name, (table, factors) in {"lenth": (FILTRATION, list("ABCD")), "evil": evil_study()}.items():
         directory = tmp_path_factory.mktemp(name)

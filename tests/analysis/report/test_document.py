@@ -1,4 +1,4 @@
-"""docs/report.md names every key, table and column there is."""
+"""docs/report.md names every key, table and column, and uses the headings of the report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from attnae.analysis.report.columns import COLUMNS
 from attnae.analysis.report.json_report import json_text
 from tests.analysis.published import FILTRATION
 from tests.analysis.reports import make_report
@@ -51,3 +52,16 @@ def test_every_key_is_documented(name, tmp_path) -> None:
         assert f"`{key}`" in DOCUMENT
     for key in values["tables"]:
         assert f"`{key}`" in DOCUMENT or f"`{key}.csv`" in DOCUMENT
+
+
+def test_the_headings_that_it_explains_are_those_of_the_report() -> None:
+    table = DOCUMENT.partition("| heading |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| ([^|]+) \| (`[^|]+`) \| ", table, re.MULTILINE)
+    explained = {
+        key: head
+        for heads, keys_of_row in rows
+        for key, head in zip(re.findall(r"`(\w+)`", keys_of_row), heads.split(", "), strict=False)
+    }
+    explained["interval"] = explained.pop("ci_low")
+    assert explained == {key: COLUMNS[key].head for key in explained}
+    assert len(explained) == len(rows) + 2

@@ -1,4 +1,4 @@
-"""Figures: what is drawn is what the tables say."""
+"""Figures show the numbers of the tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lines(axes, length: int) -> list[np.ndarray]:
     return [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == length]
 
 
-def test_forest_has_a_row_an_effect_in_the_colour_of_its_verdict(article) -> None:
+def test_forest_has_one_row_per_effect_in_the_colour_of_its_verdict(article) -> None:
     axes = forest_figure(article).axes[0]
     intervals = [line for line in axes.lines if line.get_linewidth() == 2]
     points = [line for line in axes.lines if line.get_marker() == "o"]
@@ -60,7 +60,7 @@ def test_interaction_lines_are_cell_means_of_a_balanced_two_factor_study() -> No
     np.testing.assert_allclose([line.get_ydata() for line in axes.lines], means.to_numpy())
 
 
-def test_half_normal_plot_names_what_passes_me(filtration) -> None:
+def test_half_normal_plot_names_contrasts_above_me(filtration) -> None:
     axes = half_normal_figure(filtration).axes[0]
     points = axes.collections[0].get_offsets()
     table = filtration.lenth.sort_values("half_normal")
@@ -89,7 +89,7 @@ def test_a_curve_is_drawn_for_a_continuous_factor() -> None:
     np.testing.assert_allclose(curve, (np.arange(-7, 1) + 3.5) ** 2 + 1, atol=1e-9)
 
 
-def test_figures_that_do_not_apply_are_not_there(article, filtration) -> None:
+def test_figures_that_do_not_apply_are_left_out(article, filtration) -> None:
     assert half_normal_figure(article) is None
     assert set(draw_figures(article)) == {"forest", "interactions", "marginal_means", "residuals", "box_cox"}
     assert set(draw_figures(filtration)) == {*draw_figures(article), "half_normal"}
@@ -100,7 +100,7 @@ def test_figures_that_do_not_apply_are_not_there(article, filtration) -> None:
     assert set(draw_figures(result)) == {"forest", "interactions", "half_normal", "marginal_means"}
 
 
-def test_many_points_become_a_picture() -> None:
+def test_many_points_become_a_bitmap() -> None:
     table = factorial(replicates=800, a=[0, 1])
     table["response"] = 5 + np.random.default_rng(0).standard_normal(len(table))
     figures = draw_figures(fit_study(table, ["a"], permutations=0))
@@ -108,7 +108,7 @@ def test_many_points_become_a_picture() -> None:
     assert len(figures["residuals"]) < 300_000
 
 
-def test_dollars_are_dollars(article) -> None:
+def test_dollar_signs_are_not_formulas(article) -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)
@@ -121,6 +121,6 @@ def test_dollars_are_dollars(article) -> None:
         assert matplotlib.rcParams["text.parse_math"] is False
 
 
-def test_long_names_keep_their_ends() -> None:
+def test_long_names_keep_start_and_end() -> None:
     assert label("model/encoder/attention/kernel_size", 15) == "model/e…el_size"
     assert label("act", 15) == "act"

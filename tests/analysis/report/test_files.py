@@ -65,7 +65,7 @@ def test_csv_files_have_the_columns_and_every_digit(name, request, tmp_path) -> 
         assert list(read_back(tmp_path / "runs.csv")) == ["run", "status", *report.audit.factors, "seed", "response"]
 
 
-def test_the_articles_table_is_that_of_statsmodels(article, tmp_path) -> None:
+def test_the_table_of_the_article_equals_statsmodels(article, tmp_path) -> None:
     write_report(report_files(article), tmp_path)
     back = read_back(tmp_path / "coefficients.csv").set_index("term")
     names, matrix = article_matrix(article.result.factors, article.result.design.codes)
@@ -107,7 +107,7 @@ def test_json_is_strict_and_complete(article, filtration) -> None:
         assert values["provenance"]["analysis"]["pandas"] == pd.__version__
 
 
-def test_json_has_the_noise_of_either_method(article, filtration) -> None:
+def test_json_has_the_noise_of_both_methods(article, filtration) -> None:
     pure, screening = (json.loads(json_text(report))["noise"] for report in (article, filtration))
     assert pure["method"] == "pure error"
     assert pure["pure_error_sd"] == article.result.noise.pure_error.sd
@@ -135,7 +135,7 @@ def test_the_same_study_gives_the_same_files(article) -> None:
         (-1, -1), (-0.5, -0.5), (True, True), ("\ud800", " "),
     ],
 )  # fmt: skip
-def test_cells_that_a_spreadsheet_would_run_are_text(cell, written) -> None:
+def test_cells_that_a_spreadsheet_would_run_are_prefixed(cell, written) -> None:
     assert safe_cell(cell) == written
 
 
@@ -144,7 +144,7 @@ def test_csv_headers_are_safe_too_and_numbers_stay_numbers() -> None:
     assert text == "'=HYPERLINK(1),n\n'@x,-1.5\n\"y,z\",\n"
 
 
-def test_what_an_earlier_report_left_and_this_study_has_not_goes(article, filtration, tmp_path) -> None:
+def test_files_of_an_earlier_report_that_do_not_apply_are_removed(article, filtration, tmp_path) -> None:
     write_report(report_files(filtration), tmp_path)
     (tmp_path / "mine.csv").write_text("kept")
     assert (tmp_path / "lenth.csv").exists()
@@ -157,13 +157,13 @@ def test_what_an_earlier_report_left_and_this_study_has_not_goes(article, filtra
     assert there == {*names, "mine.csv"}
 
 
-def test_a_file_of_someone_elses_is_not_removed(article, tmp_path) -> None:
+def test_files_of_other_programs_are_not_removed(article, tmp_path) -> None:
     (tmp_path / "lenth.csv").write_text("mine")
     write_report(report_files(article), tmp_path)
     assert (tmp_path / "lenth.csv").read_text() == "mine"
 
 
-def test_a_place_that_cannot_be_written_to_is_one_line(article, tmp_path) -> None:
+def test_an_unwritable_directory_is_a_user_error(article, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written to .*--out"):
         write_report(report_files(article), tmp_path / "file" / "below")
@@ -186,7 +186,7 @@ def test_figures_are_the_svg_of_the_page(article, tmp_path) -> None:
             assert text in page
 
 
-def test_saturated_study_is_a_labelled_report(tmp_path, capsys) -> None:
+def test_report_of_a_saturated_study_says_so(tmp_path, capsys) -> None:
     from tests.reading.event_logs import write_study
 
     table = factorial(a=[0, 1], b=[0, 1]).assign(response=[1.0, 2.0, 3.0, 5.0])

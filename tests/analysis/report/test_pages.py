@@ -82,12 +82,12 @@ def test_terminal_shows_the_numbers_of_the_effects(article) -> None:
     assert "detectable effect" not in printed(article, 80)
 
 
-def test_statsmodels_summary_is_printed_where_it_fits(article) -> None:
+def test_statsmodels_summary_is_printed_if_it_fits(article) -> None:
     assert "OLS Regression Results" in printed(article, 120)
     assert "columns: see report.html" in printed(article, 80)
 
 
-def test_terminal_takes_names_literally(evil) -> None:
+def test_terminal_does_not_interpret_names(evil) -> None:
     text = printed(evil)
     assert "\x1b" not in text
     assert "[red]b[/red]" in text
@@ -144,12 +144,12 @@ def test_sections_that_do_not_apply_say_why(tmp_path) -> None:
         assert line in text
 
 
-def test_an_interaction_that_matters_is_told_with_simple_effects(tmp_path) -> None:
+def test_a_significant_interaction_is_shown_with_simple_effects(tmp_path) -> None:
     text = " ".join(printed(make_report(tmp_path, published.FILTRATION, list("ABCD"))).split())
     assert "An interaction is significant, so the main effects alone are misleading" in text
 
 
-def test_wording() -> None:
+def test_numbers_as_text() -> None:
     assert [p_value(p) for p in (0.00001, 0.00034, 0.0321, 1.0, float("nan"))] == [
         "< 0.0001",
         "0.0003",
