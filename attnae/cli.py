@@ -141,11 +141,11 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
     from rich.console import Console
 
     from attnae.training.prepare import describe
-    from attnae.training.run import is_main_process, train
+    from attnae.training.run import train
     from attnae.training.summary import print_result
 
     # Names of files and folders are shown as they are, whatever brackets they hold.
-    console = Console(quiet=not is_main_process(), markup=False, highlight=False)
+    console = Console(markup=False, highlight=False)
     if dry_run:
         describe(config, console)
         return 0

@@ -61,14 +61,17 @@ MISTAKES = {
     "too few units": (["--units", "4", "2"], "give at least 3"),
     "units that are not positive": (["--units", "4", "-2", "1"], "all must be positive"),
     "images too small": (["--dataset", "digits", "--units", "9", "8", "7", "6", "5", "4"], "at least 16x16"),
-    "no such device": (["--dataset", "digits", "--accelerator", "tpu"], "cannot be had here"),
-    "no such devices": (["--dataset", "digits", "--accelerator", "cpu", "--devices", "0,3"], "cannot be had here"),
+    "no such device": (["--dataset", "digits", "--accelerator", "tpu"], "is not available"),
+    "no such devices": (
+        ["--dataset", "digits", "--accelerator", "cpu", "--devices", "0,3"],
+        "is not available",
+    ),
     "more devices than there can be": (["--dataset", "digits", "--devices", "9" * 30], "give auto, a number such as 2"),
     "more devices than there are": (
         ["--dataset", "digits", "--accelerator", "cpu", "--devices", "9999"],
         "--batch-size 64 cannot be shared evenly",
     ),
-    "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "cannot be had here"),
+    "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "is not available"),
     "a file that is not there": (["--config", "none.yaml"], "none.yaml cannot be read"),
     "an option in a file": (
         ["--config", "misspelt.yaml"],
@@ -141,7 +144,7 @@ def test_a_mistake_gets_a_clear_line_and_exit_code_2(mistakes_dir, mistake, monk
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--accelerator", "tpu"], "cannot be had here"),
+        (["--accelerator", "tpu"], "is not available"),
         (["--units", "9", "8", "7", "6", "5", "4", "3", "2"], "at least 64x64"),
         (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be shared evenly"),
         (["--latent-dim", "4000000000"], "does not fit into memory"),

@@ -11,7 +11,6 @@ import pytorch_lightning as pl
 import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -49,12 +48,7 @@ from attnae.training.callbacks import (
 )
 from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
 from attnae.training.summary import model_markdown
-from attnae.training.trainer import Together, make_trainer, silence_lightning
-
-
-def is_main_process() -> bool:
-    """Whether this is rank 0, known before anything is started: the only one that names, locks, writes and prints."""
-    return getattr(rank_zero_only, "rank", 0) == 0
+from attnae.training.trainer import StopChildProcesses, silence_lightning, trainer_in_its_environment
 
 
 @dataclass(frozen=True)
@@ -75,23 +69,25 @@ def train(
 ) -> RunResult:
     """Train and test one model; `resume` is the directory of a run to go on with, by its own options.
 
-    `config` holds the options of the run, in a resumed one as `read_unfinished` gave them. What it shows goes to
-    `console`; None shows nothing. Raises `UserError` for what the user can mend, before anything is written where
-    that can be known, and `Stopped` on SIGINT and SIGTERM; the directory can then be resumed.
+    `config` holds the options of the run; those of a resumed run are what `read_unfinished` returns. Progress is
+    printed to `console`, which is made quiet in processes other than the main one; None prints nothing. Raises
+    `UserError` for a mistake of the user's, before anything is written where it can be known that early, and `Stopped`
+    on SIGINT and SIGTERM; the directory can then be resumed.
     """
     silence_lightning()
     keep_freed_memory()
     console = console or Console(quiet=True)
-    with stop_on_signals(), _one_voice(), _threads_kept():
-        trainer = make_trainer(config)
+    with stop_on_signals(), trainer_in_its_environment(config) as trainer, _one_voice(trainer), _threads_kept():
+        if not trainer.is_global_zero:
+            console.quiet = True
         if resume is None and needs_download(config):
             check_before_download(config, trainer.world_size)
-            if is_main_process():
+            if trainer.is_global_zero:
                 check_place(config)
         prepared = prepare(config)
         config = prepared.config
         check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
-        if not is_main_process():
+        if not trainer.is_global_zero:
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
             console.print(Panel(Text(warning), title="Warning", style="bold yellow"))
@@ -134,7 +130,7 @@ def _fit_and_test(
         going_on = f"; then go on with --resume {directory}" if (directory / CONFIG).is_file() else ""
         raise UserError(f"{directory} cannot be written to: {error.strerror or error}{going_on}") from error
     except Stopped as stop:
-        if is_main_process():
+        if trainer.is_global_zero:
             stop.resumable = directory
             with contextlib.suppress(OSError):  # what it was stopped for may be a full disk
                 record.write(UNFINISHED, log.last())
@@ -155,7 +151,7 @@ def _from_first_to_last(
     config, data, module = prepared.config, prepared.data, prepared.module
     directory, logger = record.directory, log.logger
     try:
-        if is_main_process():
+        if trainer.is_global_zero:
             write_config(directory / CONFIG, config)
             record.write(UNFINISHED, record.before.get("metrics", {}))
             logger.log_hyperparams(
@@ -165,7 +161,7 @@ def _from_first_to_last(
             logger.log_text(MODEL_SUMMARY, model_markdown(module))
             doing = "Training" if logger.purge_step is None else "Resuming"
             console.print(f"{doing} {directory}: {record.title}", soft_wrap=True)
-        trainer.callbacks.append(Together(trainer, console))  # type: ignore[attr-defined]
+        trainer.callbacks.append(StopChildProcesses(trainer, console))  # type: ignore[attr-defined]
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         trainer.test(module, datamodule=data, verbose=False)
         if trainer.is_global_zero:
@@ -186,12 +182,12 @@ def _from_first_to_last(
 
 
 @contextlib.contextmanager
-def _one_voice() -> Iterator[None]:
-    """Of the processes that train together only the main one says that they were stopped."""
+def _one_voice(trainer: pl.Trainer) -> Iterator[None]:
+    """Of the processes that train together only the main one prints that they were stopped."""
     try:
         yield
     except Stopped as stop:
-        stop.quiet = not is_main_process()
+        stop.quiet = not trainer.is_global_zero
         raise
 
 

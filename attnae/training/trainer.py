@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import signal
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from attnae.config import RunConfig, flag
@@ -16,9 +21,48 @@ from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, handlers, set_handlers
 from attnae.rundir.checkpoint import AtomicCheckpointIO
 
+# The environment variables by which SLURM, LSF, torchrun and Lightning itself tell a process that it is one of several.
+LAUNCHER_VARIABLES = re.compile(
+    r"(SLURM|JSM|TORCHELASTIC)_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
+)
+
+
+@contextmanager
+def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
+    """The trainer of a run, and for as long as it is in use an environment that agrees with it.
+
+    A process joins others only where `config` asks for more than one device. Otherwise the variables of a launcher,
+    which every process below an `srun` inherits, are removed. Lightning also reads a rank from them when it is
+    imported; that rank becomes the trainer's, so that loggers and Lightning's warnings follow the trainer, too.
+    Afterwards the variables and the rank are as before.
+    """
+    variables, rank = _launcher_variables(), rank_zero_only.rank
+    try:
+        _set_launcher_variables({})
+        trainer = make_trainer(config)
+        if trainer.num_devices * trainer.num_nodes > 1:
+            _set_launcher_variables(variables)
+            trainer = make_trainer(config)
+        rank_zero_only.rank = trainer.global_rank
+        yield trainer
+    finally:
+        _set_launcher_variables(variables)
+        rank_zero_only.rank = rank
+
+
+def _launcher_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if LAUNCHER_VARIABLES.fullmatch(name)}
+
+
+def _set_launcher_variables(variables: dict[str, str]) -> None:
+    """These, and no others of their kind."""
+    for name in _launcher_variables():
+        del os.environ[name]
+    os.environ.update(variables)
+
 
 def make_trainer(config: RunConfig) -> pl.Trainer:
-    """The trainer; `UserError` where the hardware that `config` asks for is not here."""
+    """The trainer; `UserError` where the hardware that `config` asks for is not available."""
     devices: str | int = int(config.devices) if config.devices.lstrip("-").isdigit() else config.devices
     try:
         return pl.Trainer(
@@ -36,10 +80,12 @@ def make_trainer(config: RunConfig) -> pl.Trainer:
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
+    except KeyError as error:
+        raise UserError(f"the environment variable {error.args[0]} is missing: its launcher sets it") from error
     except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         options = ("accelerator", "devices", "num_nodes", "strategy", "precision")
         asked = " ".join(f"{flag(option)} {getattr(config, option)}" for option in options)
-        raise UserError(f"{asked} cannot be had here: {str(error).strip().splitlines()[0]}") from error
+        raise UserError(f"{asked} is not available on this machine: {str(error).strip().splitlines()[0]}") from error
 
 
 def silence_lightning() -> None:
@@ -49,11 +95,11 @@ def silence_lightning() -> None:
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
 
 
-class Together(Callback):
-    """Of several processes that train one model: what stops the main one stops those that it has started.
+class StopChildProcesses(Callback):
+    """Where several processes train one model: what stops the main process also stops those that it has started.
 
-    They are told before Lightning ends the communication, which they would take for an error. On several machines it
-    also says what it waits for.
+    They are stopped before Lightning ends the communication, which they would take for an error. Where several machines
+    train together, this also prints which address the process waits at.
     """
 
     def __init__(self, trainer: pl.Trainer, console: Console) -> None:
@@ -61,19 +107,19 @@ class Together(Callback):
         if trainer.num_nodes > 1:
             environment = trainer.strategy.cluster_environment  # type: ignore[attr-defined]
             console.print(
-                f"Machine {environment.node_rank() + 1} of {trainer.num_nodes}: waiting for all to meet at "
-                f"{environment.main_address}:{environment.main_port}, as MASTER_ADDR, MASTER_PORT and NODE_RANK say",
+                f"Machine {environment.node_rank() + 1} of {trainer.num_nodes}: waiting for the others at "
+                f"{environment.main_address}:{environment.main_port} (set by MASTER_ADDR, MASTER_PORT and NODE_RANK)",
                 soft_wrap=True,
             )
             # PyTorch waits outside Python, where no handler is called.
             set_handlers(dict.fromkeys(STOPPING, signal.SIG_DFL))
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """All are here."""
+        """All processes have met."""
         set_handlers(self.handlers)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # Lightning has put a handler before ours, which talks to the other processes whatever they are doing.
+        # Lightning has replaced our handlers by one that talks to the other processes, whatever they are doing.
         set_handlers(self.handlers)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

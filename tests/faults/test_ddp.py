@@ -84,7 +84,7 @@ def test_waiting_for_another_machine(tmp_path):
     args = [*tiny_flags(epochs=1), "--accelerator=cpu", "--devices=1", "--num-nodes=2", f"--log-dir={tmp_path}"]
     process = start(ROOT / "train.py", *args)
     said = ""
-    while "waiting for all to meet at 127.0.0.1:" not in said:
+    while "waiting for the others at 127.0.0.1:" not in said:
         said = process.stdout.readline()
         assert said, process.stderr.read()
     assert said.startswith("Machine 1 of 2")

@@ -163,7 +163,7 @@ def test_both_values_of_an_option(option, tiny, folders, monkeypatch):
 def test_an_accelerator_that_is_not_there(tiny):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    with pytest.raises(UserError, match=r"--accelerator cuda .* cannot be had here"):
+    with pytest.raises(UserError, match=r"--accelerator cuda .* is not available on this machine"):
         make_trainer(tiny(accelerator="cuda"))
 
 
