@@ -38,11 +38,14 @@ class Worker:
         self.connection, remote = context.Pipe()
         self.process = context.Process(target=work, args=(remote, environment, log), name="study worker")
         # Until it has left our group, a Ctrl-C would reach it too.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = getattr(signal, "pthread_sigmask", None)  # POSIX
         try:
+            if mask is not None:
+                mask(signal.SIG_BLOCK, {signal.SIGINT})
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            if mask is not None:
+                mask(signal.SIG_UNBLOCK, {signal.SIGINT})
         remote.close()
 
     def train(self, run: PlannedRun) -> None:

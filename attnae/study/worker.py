@@ -33,8 +33,9 @@ def work(connection: Connection, environment: Mapping[str, str], log: Path) -> N
     A run that raises is the last one: what it has left of the process, such as a broken CUDA context, must not reach
     the next. All output goes to the file `log`.
     """
-    os.setsid()  # a Ctrl-C in the terminal is the parent's to handle
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(os, "setsid"):  # POSIX: a Ctrl-C in the terminal is the parent's to handle
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.update(environment)
     _redirect_output(log)
     inbox: Inbox = SimpleQueue()

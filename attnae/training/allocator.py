@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep the memory that a training step frees for the next one."""
+"""Settings of the C library's memory allocator."""
 
 import ctypes
 
@@ -7,12 +7,15 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Memory of tensors on the CPU is used again, not given back to the system.
+    """Keep the memory of freed CPU tensors for later ones, instead of returning it to the system.
 
-    By default glibc takes every large block from the kernel anew, which then has to clear each page of it: an
-    eager step would take 1.10 times as long (docs/performance.md). Other C libraries are left alone.
+    With its default settings glibc requests every large block from the kernel, which then clears each page of it: an
+    uncompiled step would take 1.10 times as long (docs/performance.md). With other C libraries, as on macOS and
+    Windows, this does nothing. The settings last as long as the process: glibc has no function that reads them.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc; on Windows, None names no library
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
