@@ -41,7 +41,13 @@ class KerasAdam(torch.optim.Adam):
             group.setdefault("steps", max((int(entry["step"]) for entry in self.state.values()), default=0))
 
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One step, as in `torch.optim.Adam`."""
+        """One step, as in `torch.optim.Adam`; none where a gradient scaler has found a gradient that is not finite.
+
+        `torch.amp.GradScaler` leaves skipping a step to a fused optimiser, and tells it by its attribute `found_inf`.
+        """
+        found_inf = getattr(self, "found_inf", None)
+        if found_inf is not None and found_inf.item():
+            return None
         for group in self.param_groups:
             group["steps"] += 1
             group["eps"] = group["epsilon"] / math.sqrt(1 - group["betas"][1] ** group["steps"])
