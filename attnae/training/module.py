@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -38,6 +39,7 @@ class AttentionVAE(pl.LightningModule):
         # Channels last is how the CPU's convolutions read fastest, and a GPU's in half precision.
         self.vae = VAE(**config.model_arguments()).to(memory_format=torch.channels_last)
         self._compiled_forward: Callable[[Tensor], VAEOutput] | None = None
+        self.warn: Callable[[str], None] = warnings.warn
         # Lightning's summary shows the shapes and the arithmetic of this input.
         self.example_input_array = torch.zeros(1, config.channels or 1, config.image_size or 1, config.image_size or 1)
         self._noise = torch.empty(0)
@@ -49,13 +51,15 @@ class AttentionVAE(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         """The loss of a batch. Its sums over images stay on the device until the epoch ends: no step waits for one."""
-        x = batch.images.to(next(self.parameters()).dtype, memory_format=torch.channels_last) / 255
+        # The loss is computed in 32 bits or more, against the image as it is: half precision has three digits.
+        dtype = next(self.parameters()).dtype
+        precise = torch.promote_types(dtype, torch.float32)
+        image = batch.images.to(precise, memory_format=torch.channels_last) / 255
+        x = image.to(dtype)
         output = self._train_forward(x) if stage == "train" else self.vae(x, self._noise[batch.positions])
-        # The loss is computed in 32 bits or more, whatever the model is: half precision has three digits.
-        x, logits, mu = (_precise(tensor) for tensor in (x, output.logits, output.mu))
-        log_var = None if output.log_var is None else _precise(output.log_var)
-        bce = reconstruction_bce(logits, x)
-        kl = bce.new_zeros(()) if log_var is None else kl_divergence(mu, log_var)
+        logits, mu = output.logits.to(precise), output.mu.to(precise)
+        bce = reconstruction_bce(logits, image)
+        kl = bce.new_zeros(()) if output.log_var is None else kl_divergence(mu, output.log_var.to(precise))
         if len(x):  # a rank can be left without images in the last batch of an evaluation
             self._sums[stage].append(torch.stack([bce, kl, torch.ones_like(bce)]).detach() * len(x))
         return bce + self.config.kl_weight * kl
@@ -87,7 +91,11 @@ class AttentionVAE(pl.LightningModule):
         if self.config.threads is not None:  # what starts the processes of one machine may have set another number
             torch.set_num_threads(self.config.threads)
         if stage == "fit" and self.config.compile == "on":
-            self._compiled_forward = compiled(self.vae.forward, self.trainer.strategy.root_device)
+            self._compiled_forward = compiled(self.vae.forward, self.trainer.strategy.root_device, self._not_compiled)
+
+    def _not_compiled(self, warning: str) -> None:
+        self.config = self.config.replace(compile="off")
+        self.warn(warning)
 
     def _draw_noise(self, split: str) -> None:
         """One standard normal row for each image of the split: (N, latent)."""
@@ -118,8 +126,3 @@ class AttentionVAE(pl.LightningModule):
             partial(learning_rate_factor, lr=config.lr, min_lr=config.min_lr, epochs=config.epochs),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _precise(tensor: Tensor) -> Tensor:
-    """The tensor in 32 bits, or in 64 if it has them."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -26,8 +26,10 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig, device: str = "cpu") -> Prepared:
     """Resolve what depends on the machine and the data, and build. Writes nothing but a downloaded data set.
+
+    `device` is the type of the device that trains, such as "cuda".
 
     Raises `UserError` for images that are missing or broken, or a model that does not fit them.
     """
@@ -46,7 +48,9 @@ def prepare(config: RunConfig) -> Prepared:
         warnings.append(
             "--compile on: there is no C++ compiler (such as g++) with Python's headers: nothing is compiled."
         )
-    config = config.replace(compile="on" if pays_back(config, data.sizes["train"]) and has_compiler() else "off")
+    config = config.replace(
+        compile="on" if pays_back(config, data.sizes["train"], device) and has_compiler() else "off"
+    )
     return Prepared(config, data, build(config), tuple(warnings))
 
 

@@ -84,13 +84,13 @@ def train(
             check_before_download(config, trainer.world_size)
             if trainer.is_global_zero:
                 check_place(config)
-        prepared = prepare(config)
+        prepared = prepare(config, trainer.strategy.root_device.type)
         config = prepared.config
         check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
         if not trainer.is_global_zero:
             return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
         for warning in prepared.warnings:
-            console.print(Panel(Text(warning), title="Warning", style="bold yellow"))
+            _show_warning(console, warning)
         directory = resume or make_run_directory(config)
         with locked(directory):
             if resume is not None:
@@ -124,6 +124,15 @@ def _fit_and_test(
     ]
     if resuming:
         record.check_images()
+
+    def warn(message: str) -> None:
+        """Of what is found out only while it trains; the options may have changed with it."""
+        if trainer.is_global_zero:
+            _show_warning(console, message)
+            record.facts["warnings"].append(message)
+            write_config(directory / CONFIG, prepared.module.config)
+
+    prepared.module.warn = warn
     try:
         return _from_first_to_last(prepared, trainer, record, log, checkpoint, console)
     except OSError as error:
@@ -179,6 +188,10 @@ def _from_first_to_last(
         if trainer.is_global_zero:
             record.write(DIVERGED, log.last(), reason=str(error))
         return RunResult(DIVERGED, directory, log.last())
+
+
+def _show_warning(console: Console, message: str) -> None:
+    console.print(Panel(Text(message), title="Warning", style="bold yellow"))
 
 
 @contextlib.contextmanager

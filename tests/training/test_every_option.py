@@ -1,13 +1,17 @@
 """Each option in two values: what it must change does change."""
 
 import dataclasses
+import io
+import json
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from attnae.config import RunConfig
+from attnae.config.files import read_config
 from attnae.errors import UserError
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import make_run_directory
@@ -182,6 +186,38 @@ def test_compile_is_resolved_before_the_run(tiny, monkeypatch, asked, pays, comp
     prepared = prepare(tiny(compile=asked))
     assert prepared.config.compile == expected
     assert any("nothing is compiled" in warning for warning in prepared.warnings) == (asked == "on" and not compiler)
+
+
+@pytest.mark.parametrize(("asked", "device", "expected"), [
+    ("auto", "cpu", "on"),
+    ("auto", "cuda", "off"),
+    ("auto", "mps", "off"),
+    ("on", "cuda", "on"),
+])  # fmt: skip
+def test_auto_compiles_only_where_it_was_measured(tiny, monkeypatch, asked, device, expected):
+    monkeypatch.setattr(compilation, "PAYS_BACK_VALUES", 0)
+    monkeypatch.setattr(prepare_module, "has_compiler", lambda: True)
+    assert prepare(tiny(compile=asked), device).config.compile == expected
+
+
+def test_a_run_that_cannot_be_compiled_goes_on_uncompiled(tiny, monkeypatch):
+    """The compiler fails at the first call. The numbers are those of a run that was never compiled."""
+    monkeypatch.setattr(prepare_module, "has_compiler", lambda: True)
+
+    def broken(function, **options):
+        def call(*args):
+            raise RuntimeError("g++: no space\nand more lines")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    screen = io.StringIO()
+    result = train(tiny(name="on", compile="on"), console=Console(file=screen, width=200))
+    sentence = "--compile on failed, and training goes on without it: RuntimeError: g++: no space"
+    assert sentence in screen.getvalue()
+    assert sentence in json.loads((result.directory / "metrics.json").read_text())["warnings"]
+    assert read_config(result.directory / "config.yaml").compile == "off"
+    assert result.metrics == train(tiny(name="off")).metrics
 
 
 @pytest.mark.slow
