@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from attnae.data.module import Batch
 from attnae.seeding import EVALUATION, generator
+from attnae.training import module as module_module
 from attnae.training.module import AttentionVAE, learning_rate_factor
 from attnae.training.optimizer import KerasAdam
 from attnae.training.prepare import prepare
@@ -62,6 +63,39 @@ def test_steps_are_those_of_keras_formula(fused):
         state = optimizer.state_dict()
         optimizer = KerasAdam([weight], lr=0.01, epsilon=1e-7, fused=fused)
         optimizer.load_state_dict(state)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_steps_that_a_gradient_scaler_skips_do_not_count(fused):
+    """The first and the third gradient overflow: the weights are those after the other two alone."""
+    weights = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+    scaled, plain = (KerasAdam([weight], lr=0.01, epsilon=1e-3, fused=fused) for weight in weights)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(()))
+    for gradient in ([float("inf"), 1.0, 1.0], [1e-3, 2e-3, -1e-3], [float("nan"), 0.0, 0.0], [2e-3, 0.0, 1e-4]):
+        weights[0].grad = torch.tensor(gradient) * scaler.get_scale()
+        scaler.step(scaled)
+        scaler.update()
+        if np.isfinite(gradient).all():
+            weights[1].grad = torch.tensor(gradient)
+            plain.step()
+    assert scaled.param_groups[0]["steps"] == 2
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true", "64-true"])
+def test_the_loss_is_that_against_the_unrounded_image(tiny, monkeypatch, precision):
+    """101 / 255 is 0.39607843, and 0.39648438 in bfloat16."""
+    targets = []
+    monkeypatch.setattr(module_module, "reconstruction_bce", lambda logits, x: targets.append(x) or logits.mean())
+    prepared = prepare(tiny(variational=False))
+    module = prepared.module.eval()
+    module.to({"32-true": torch.float32, "bf16-true": torch.bfloat16, "64-true": torch.float64}[precision])
+    module._noise = torch.zeros(4, 2).to(next(module.parameters()))
+    with torch.no_grad():
+        module._step(Batch(torch.full((4, 1, 8, 8), 101, dtype=torch.uint8), torch.arange(4)), "test")
+    wide = torch.float64 if precision == "64-true" else torch.float32
+    assert torch.equal(targets[0], torch.full((4, 1, 8, 8), 101, dtype=wide) / 255)
 
 
 @pytest.mark.parametrize("kl_weight", [0.0, 0.001, 0.5])
