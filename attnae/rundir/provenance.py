@@ -50,6 +50,9 @@ def host(device: torch.device) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "device": device.type,
+        # Whether a GPU may multiply 32-bit numbers in TF32, which keeps 10 bits of them: PyTorch's choice is kept.
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
     }
     if device.type == "cuda":
         kind["device_name"] = torch.cuda.get_device_name(device)

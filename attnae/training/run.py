@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -51,7 +51,7 @@ from attnae.training.summary import model_markdown
 from attnae.training.trainer import StopChildProcesses, silence_lightning, trainer_in_its_environment
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class RunResult:
     """How a run ended: `finished` or `diverged`, where it is, and the latest value of each metric by tag."""
 
@@ -84,7 +84,7 @@ def train(
             check_before_download(config, trainer.world_size)
             if trainer.is_global_zero:
                 check_place(config)
-        prepared = prepare(config, trainer.strategy.root_device.type)
+        prepared = _prepared(config, trainer)
         config = prepared.config
         check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
         if not trainer.is_global_zero:
@@ -96,6 +96,16 @@ def train(
             if resume is not None:
                 read_unfinished(resume)  # it may have ended since we looked
             return _fit_and_test(prepared, trainer, directory, resume is not None, console, callbacks)
+
+
+def _prepared(config: RunConfig, trainer: pl.Trainer) -> Prepared:
+    """`prepare` for this trainer; its options and warnings name the precision that is really used."""
+    device, used = trainer.strategy.root_device.type, str(trainer.precision)
+    prepared = prepare(config.replace(precision=used), device)  # type: ignore[arg-type]
+    if used == config.precision:
+        return prepared
+    warning = f"--precision {config.precision} is not available on a {device} device: {used} is used instead."
+    return dataclasses.replace(prepared, warnings=(warning, *prepared.warnings))
 
 
 def _fit_and_test(

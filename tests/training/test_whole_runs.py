@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import json
 import re
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from attnae import tags
 from attnae.cli import train_command
+from attnae.config.files import read_config
 from attnae.rundir.checkpoint import load
 from attnae.training import callbacks
 from attnae.training.run import train
@@ -62,6 +64,19 @@ def test_half_precision_trains_the_same_model_less_exactly(tiny):
     assert runs["bf16-mixed"]["train/loss"] != runs["32-true"]["train/loss"]
     for tag in ("train/loss", "val/loss", "test/loss"):
         assert runs["bf16-mixed"][tag] == pytest.approx(runs["32-true"][tag], rel=0.02)
+
+
+def test_the_precision_that_was_used_is_recorded(tiny):
+    """A CPU has no 16-mixed: Lightning takes bf16-mixed, and says so only in a message that nobody sees."""
+    screen = io.StringIO()
+    result = train(tiny(precision="16-mixed", accelerator="cpu", epochs=1), console=Console(file=screen, width=200))
+    sentence = "--precision 16-mixed is not available on a cpu device: bf16-mixed is used instead."
+    content = json.loads((result.directory / "metrics.json").read_text())
+    assert sentence in screen.getvalue()
+    assert content["warnings"] == [sentence]
+    assert read_config(result.directory / "config.yaml").precision == "bf16-mixed"
+    assert content["host"]["float32_matmul_precision"] == torch.get_float32_matmul_precision()
+    assert content["host"]["cudnn_allow_tf32"] is torch.backends.cudnn.allow_tf32
 
 
 def test_the_bar_shows_the_loss_and_the_time_left(tiny, monkeypatch):
