@@ -21,7 +21,7 @@ from attnae.errors import UserError
 from attnae.evaluation.pictures import to_array
 from attnae.evaluation.quality import quality_metrics, quality_tags
 from attnae.evaluation.views import Views
-from attnae.files import write_atomically
+from attnae.files import WriteError, write_atomically
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.checkpoint import CHECKPOINT, epochs_done
 from attnae.rundir.directory import (
@@ -145,7 +145,7 @@ def _fit_and_test(
     prepared.module.warn = warn
     try:
         return _from_first_to_last(prepared, trainer, record, log, checkpoint, console)
-    except OSError as error:
+    except WriteError as error:  # any other OSError is of a callback, the compiler or the network
         going_on = f"; then go on with --resume {directory}" if (directory / CONFIG).is_file() else ""
         raise UserError(f"{directory} cannot be written to: {error.strerror or error}{going_on}") from error
     except Stopped as stop:

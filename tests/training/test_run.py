@@ -277,3 +277,14 @@ def test_a_run_leaves_the_threads_of_the_process_alone(tiny):
     )
     assert seen == [before + 1]
     assert torch.get_num_threads() == before
+
+
+def test_an_os_error_that_is_not_of_a_write_keeps_its_own_message(tiny):
+    """A callback fails to reach a server: nothing is wrong with the run's directory."""
+
+    class Upload(Callback):
+        def on_train_epoch_end(self, trainer, module):
+            raise ConnectionRefusedError(111, "Connection refused")
+
+    with pytest.raises(ConnectionRefusedError, match="Connection refused"):
+        train(tiny(), callbacks=[Upload()])

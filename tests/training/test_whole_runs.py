@@ -15,6 +15,7 @@ from rich.console import Console
 from attnae import tags
 from attnae.cli import train_command
 from attnae.config.files import read_config
+from attnae.files import WriteError
 from attnae.rundir.checkpoint import load
 from attnae.training import callbacks
 from attnae.training.run import train
@@ -97,7 +98,7 @@ def test_flags_beside_resume_act(tmp_path, monkeypatch):
     def stopped(self, trainer, module):
         written(self, trainer, module)
         if trainer.current_epoch == 1:
-            raise OSError(28, "No space left on device")
+            raise WriteError(28, "No space left on device")
 
     monkeypatch.setattr(callbacks.EpochRecord, "on_train_epoch_end", stopped)
     assert train_command(flags) == 2
