@@ -48,7 +48,7 @@ from attnae.training.callbacks import (
 )
 from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
 from attnae.training.summary import model_markdown
-from attnae.training.trainer import StopChildProcesses, silence_lightning, trainer_in_its_environment
+from attnae.training.trainer import StopChildProcesses, lightning_silenced, trainer_in_its_environment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +73,22 @@ def train(
     printed to `console`, which is made quiet in processes other than the main one; None prints nothing. Raises
     `UserError` for a mistake of the user's, before anything is written where it can be known that early, and `Stopped`
     on SIGINT and SIGTERM; the directory can then be resumed.
+
+    The process is left as it was: its warning filters, its logging levels, its environment variables, PyTorch's number
+    of threads and its global random generators (of the CPU and the device used). What stays changed: glibc's allocator
+    keeps freed memory (see `keep_freed_memory`), PyTorch's generators of other GPUs have been seeded, and where several
+    devices train, PyTorch's process group stays open until the process ends. Signal handlers, warning filters and
+    environment variables belong to the whole process, so call this from one thread at a time.
     """
-    silence_lightning()
     keep_freed_memory()
     console = console or Console(quiet=True)
-    with stop_on_signals(), trainer_in_its_environment(config) as trainer, _one_voice(trainer), _threads_kept():
+    with (
+        stop_on_signals(),
+        lightning_silenced(),
+        trainer_in_its_environment(config) as trainer,
+        _one_voice(trainer),
+        _process_settings_restored(trainer.strategy.root_device),
+    ):
         if not trainer.is_global_zero:
             console.quiet = True
         if resume is None and needs_download(config):
@@ -215,10 +226,11 @@ def _one_voice(trainer: pl.Trainer) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _threads_kept() -> Iterator[None]:
-    """The run's threads are its own: the process has its number again afterwards."""
+def _process_settings_restored(device: torch.device) -> Iterator[None]:
+    """Afterwards PyTorch has its number of threads again, and its global generators the state they had."""
     threads = torch.get_num_threads()
     try:
-        yield
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
     finally:
         torch.set_num_threads(threads)

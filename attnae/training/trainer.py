@@ -88,11 +88,20 @@ def make_trainer(config: RunConfig) -> pl.Trainer:
         raise UserError(f"{asked} is not available on this machine: {str(error).strip().splitlines()[0]}") from error
 
 
-def silence_lightning() -> None:
-    """What Lightning says of itself; errors still come through."""
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
+@contextmanager
+def lightning_silenced() -> Iterator[None]:
+    """Inside, Lightning's messages and warnings about itself are not shown, except errors."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\b")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 class StopChildProcesses(Callback):

@@ -3,7 +3,9 @@
 import dataclasses
 import io
 import json
+import logging
 import struct
+import warnings
 
 import pytest
 import torch
@@ -288,3 +290,17 @@ def test_an_os_error_that_is_not_of_a_write_keeps_its_own_message(tiny):
 
     with pytest.raises(ConnectionRefusedError, match="Connection refused"):
         train(tiny(), callbacks=[Upload()])
+
+
+def test_a_run_leaves_the_process_as_it_was(tiny):
+    def state():
+        levels = [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")]
+        return list(warnings.filters), levels, torch.get_rng_state().tolist(), torch.initial_seed()
+
+    torch.manual_seed(5)
+    before = state()
+    train(tiny(epochs=1))
+    assert state() == before
+    with pytest.raises(UserError, match="are too few for"):
+        train(tiny(batch_size=2, accelerator="cpu", devices="2"))
+    assert state() == before
