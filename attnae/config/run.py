@@ -145,8 +145,9 @@ class HardwareOptions:
     accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps", "tpu"] = "auto"
     """Kind of processor to train on.
     auto: a GPU or TPU if there is one, otherwise the CPU. Set it to cpu to leave the GPU to other jobs."""
-    devices: str = "auto"
-    """How many devices to train on (2), or which (0,3). auto: all that are available, on the CPU one process."""
+    devices: str = "1"
+    """How many devices to train on (2), or which (0,3). auto: all that are available, on the CPU one process.
+    Several devices share each batch, and batch norm sees only the part of its own device."""
     num_nodes: int = 1
     """Number of machines that train together. Start the same command on each of them."""
     strategy: str = "auto"

@@ -18,7 +18,7 @@ KEYS = ("factors", "seeds", "options")
 
 # What differs from a single run, unless asked for: one thread a run, since many runs share the cores, and pictures
 # only at the end.
-STUDY_DEFAULTS: dict[str, Any] = {"threads": 1, "picture_every": 0, "devices": "1"}
+STUDY_DEFAULTS: dict[str, Any] = {"threads": 1, "picture_every": 0}
 
 
 @dataclass(frozen=True)
