@@ -51,7 +51,7 @@ OPTIONS = [*option_names(*GROUPS), *(option.name for kind in (StudyOptions, Trai
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """What `attnae` and `python -m attnae` do with these arguments; the exit code."""
+    """The command `attnae`, also `python -m attnae`. Returns the exit code."""
     args = sys.argv[1:] if args is None else list(args)
     doors = {"train": train_command, "analyze": analyze_command}
     if args and args[0] in doors:
@@ -60,7 +60,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> int:
-    """What `train.py` does with these arguments; the exit code. A run goes on where its output cannot be written."""
+    """The command `train.py`. Returns the exit code. A run continues if its output cannot be written."""
     with lasting_streams() as output:
         code = _guarded(partial(_train, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
@@ -70,7 +70,7 @@ def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> 
 
 
 def analyze_command(args: Sequence[str] | None = None, prog: str = "analyze.py") -> int:
-    """What `analyze.py` does with these arguments; the exit code, 141 where the reader of a pipe has had enough."""
+    """The command `analyze.py`. Returns the exit code, 141 if the reader of a pipe has closed it."""
     with lasting_streams() as output:
         code = _guarded(partial(_analyze, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
@@ -88,7 +88,7 @@ def _attnae(args: list[str]) -> int:
     commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **TRAINED}
     choice: Any = Union[tuple(_subcommand(name, kind) for name, kind in commands.items())]  # noqa: UP007
     tyro.cli(choice, args=args, prog="attnae", description="Train attention autoencoders, and use them.")
-    return 2  # --help, and names that are none, have ended the process before
+    return 2  # not reached: tyro exits after --help, and for an unknown name
 
 
 def _subcommand(name: str, kind: type) -> Any:
@@ -144,7 +144,7 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
     from attnae.training.run import train
     from attnae.training.summary import print_result
 
-    # Names of files and folders are shown as they are, whatever brackets they hold.
+    # Without markup, brackets in the names of files and folders are shown as they are.
     console = Console(markup=False, highlight=False)
     if dry_run:
         describe(config, console)
@@ -175,14 +175,14 @@ def _analyze(args: list[str], prog: str) -> int:
 
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:
-    """Runs a command; a user's mistake becomes one line and exit code 2, a signal its own exit code."""
+    """Runs a command. A `UserError` becomes one line and exit code 2, a signal its own exit code."""
     try:
         return command(args)
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")  # in one piece, where several processes share the terminal
+        sys.stderr.write(f"error: {error}\n")  # in one call, since several processes may share the terminal
         return 2
     except Stopped as stop:
-        set_handlers(dict.fromkeys(STOPPING, signal.SIG_IGN))  # a second one finds nothing left to stop
+        set_handlers(dict.fromkeys(STOPPING, signal.SIG_IGN))  # there is nothing left that a second one could stop
         going_on = (
             f"; go on with: python train.py --resume {shlex.quote(str(stop.resumable))}" if stop.resumable else ""
         )

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: in a process of its own, from another directory."""
+"""The command line as a user runs it: in a separate process, from another directory."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def test_a_run_from_flags_and_files(tmp_path):
 MISTAKES = {
     "a misspelt flag": (["--spatial-atention"], "--spatial-attention"),
     "a misspelt value": (["--act", "swish"], "leaky_relu"),
-    "a data set that is none": (["--dataset", "imagenet"], "kmnist"),
+    "an unknown data set": (["--dataset", "imagenet"], "kmnist"),
     "a wrong type": (["--epochs", "many"], "--epochs"),
     "a value out of range": (["--latent-dim", "0"], "--latent-dim 0: must be at least 1"),
     "too few units": (["--units", "4", "2"], "give at least 3"),
@@ -72,26 +72,26 @@ MISTAKES = {
         "--batch-size 64 cannot be shared evenly",
     ),
     "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "is not available"),
-    "a file that is not there": (["--config", "none.yaml"], "none.yaml cannot be read"),
+    "a missing file": (["--config", "none.yaml"], "none.yaml cannot be read"),
     "an option in a file": (
         ["--config", "misspelt.yaml"],
         "misspelt.yaml: unknown option epoch; perhaps you meant epochs",
     ),
     "a value in a file": (["--config", "range.yaml"], "range.yaml: --epochs 0: must be at least 1"),
-    "a log directory that is none": (["--dataset", "digits", "--log-dir", "misspelt.yaml"], "cannot be written to"),
+    "a log directory that is a file": (["--dataset", "digits", "--log-dir", "misspelt.yaml"], "cannot be written to"),
     "a name that leaves the log directory": (
         ["--dataset", "digits", "--name", "../x"],
         "must be the name of one folder",
     ),
     "a folder without images": (["--dataset", "folder", "--data-dir", "empty"], "found 0 images"),
-    "a folder that is not there": (["--dataset", "folder", "--data-dir", "nowhere"], "no such folder"),
+    "a missing folder": (["--dataset", "folder", "--data-dir", "nowhere"], "no such folder"),
     "a broken image": (["--dataset", "folder", "--data-dir", "broken"], "1.png is not an image"),
     "mixed channels": (["--dataset", "folder", "--data-dir", "mixed"], "--channels 1"),
     "a corrupt data set": (
         ["--dataset", "mnist", "--data-dir", "corrupt"],
         "t10k-images-idx3-ubyte is not an IDX file",
     ),
-    "a run that is not there": (["--resume", "nowhere"], "no run to go on with"),
+    "a missing run": (["--resume", "nowhere"], "no run to go on with"),
     "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot be combined with --resume"),
     "a path too long": (["--dataset", "folder", "--data-dir", "x" * 5000], "File name too long"),
     "a path too long for auto": (["--data-dir", "x" * 5000, "--units", "1", "1"], "give at least 3"),
@@ -182,7 +182,7 @@ def test_a_mistake_in_a_study_is_found_before_a_download(tmp_path, monkeypatch, 
     assert everything_below(tmp_path) == before
 
 
-def test_a_mistake_in_a_process_of_its_own(mistakes_dir):
+def test_a_mistake_in_a_separate_process_shows_no_traceback(mistakes_dir):
     for args in (["--act", "swish"], ["--config", "range.yaml"]):
         done = run(*args, cwd=mistakes_dir)
         assert done.returncode == 2
@@ -210,7 +210,7 @@ def test_a_diverging_run_ends_with_3(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_brackets_in_names_are_no_markup(tmp_path):
+def test_brackets_in_names_are_shown_as_they_are(tmp_path):
     flags = [*tiny_flags(lr=1e30, epochs=3), "--log-dir", "a[/b]/[red]"]
     assert run(*flags, "--dry-run", cwd=tmp_path).returncode == 0
     done = run(*flags, cwd=tmp_path)
@@ -238,12 +238,13 @@ def test_dry_run_of_a_folder_reads_its_size(tmp_path):
 
 
 @pytest.mark.parametrize("script", ["train.py", "analyze.py"])
-def test_help_teaches_without_heavy_imports(tmp_path, script):
+def test_help_shows_an_example_and_imports_nothing_heavy(tmp_path, script):
     done = run("--help", cwd=tmp_path, script=script)
     assert done.returncode == 0
     assert f"python {script}" in done.stdout
     heavy = (
         "torch",
+        "numpy",
         "pytorch_lightning",
         "pandas",
         "matplotlib",
@@ -262,7 +263,7 @@ def test_help_teaches_without_heavy_imports(tmp_path, script):
     assert imported.stderr.strip() == "[]"
 
 
-def test_help_says_each_option(tmp_path):
+def test_help_lists_every_option(tmp_path):
     from attnae.config import GROUPS, flag, option_names
 
     shown = run("--help", cwd=tmp_path).stdout

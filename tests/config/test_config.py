@@ -1,4 +1,4 @@
-"""Options: ranges, YAML files, and how both come together."""
+"""Options: ranges, YAML files, and the command line."""
 
 import dataclasses
 import pickle
@@ -77,19 +77,19 @@ BAD_VALUES = [
 
 
 @pytest.mark.parametrize(("options", "message"), BAD_VALUES, ids=lambda value: str(value)[:40])
-def test_a_bad_value_is_named(options, message):
+def test_a_value_out_of_range_is_refused(options, message):
     with pytest.raises(UserError, match=message):
         RunConfig(**options)
 
 
-def test_good_values_at_the_edges():
+def test_values_at_the_limits_are_accepted():
     low = {"dropout_rate": 0.0, "kl_weight": 0.0, "val_size": 0, "seed": 0, "min_lr": 0.0, "epochs": 1, "batch_size": 2}
     high = {"lr": 0.1, "min_lr": 0.1, "seed": 2**32 - 1, "devices": "0,3", "image_size": 8, "name": "ünïcödé 😀"}
     for options in (low, high):
         assert RunConfig(**options).plain().items() >= options.items()
 
 
-def test_defaults_are_the_article_s():
+def test_defaults_are_those_of_the_article():
     config = RunConfig()
     assert (config.units, config.block_depth, config.latent_dim, config.dropout_rate) == ((35, 25, 15, 5), 3, 2, 0.2)
     assert (config.kl_weight, config.epochs, config.batch_size, config.lr) == (0.001, 25, 64, 0.005)
@@ -101,7 +101,7 @@ def test_texts_and_lists_become_paths_and_tuples():
     assert RunConfig(data_dir="x", log_dir="y", units=[5, 4, 3]) == tyro.cli(OptionGroups, args=flags).run_config()
 
 
-def test_it_is_frozen():
+def test_the_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RunConfig().lr = 1.0
 
@@ -120,7 +120,7 @@ def test_yaml_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
-def test_flags_give_what_yaml_gives(act):
+def test_flags_and_yaml_give_the_same_options(act):
     flags = ["--act", act, "--no-dropout", "--units", "4", "3", "2", "--limit-train", "50"]
     groups = tyro.cli(OptionGroups, args=flags)
     values = {"act": act, "dropout": False, "units": [4, 3, 2], "limit_train": 50}
@@ -129,7 +129,7 @@ def test_flags_give_what_yaml_gives(act):
     assert vars(groups) == groups_of(checked) == groups_of(vars(groups.run_config()))
 
 
-def test_text_that_yaml_does_not_take_for_a_number_is_one(tmp_path):
+def test_numbers_without_a_point_and_bare_on_are_understood(tmp_path):
     """`lr: 1e-4` is a text to PyYAML, and `on` a boolean."""
     (tmp_path / "a.yaml").write_text("lr: 1e-4\nmin_lr: 1e-5\ncompile: on\n")
     config = read_config(tmp_path / "a.yaml")
@@ -181,7 +181,7 @@ def test_a_mistake_in_yaml_names_file_and_option(tmp_path, line, message):
         (b"[" * 5000, "is not plain YAML"),
     ],
 )
-def test_what_is_no_yaml_of_options(tmp_path, content, message):
+def test_files_that_are_not_yaml_of_options(tmp_path, content, message):
     path = tmp_path / "mine.yaml"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message) as error:

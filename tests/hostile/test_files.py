@@ -1,4 +1,4 @@
-"""YAML, names and images that were made to harm: refused in one line, or harmless."""
+"""Malicious YAML, names and images: refused in one line, or harmless."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ from attnae.study.file import read_study_file
         ("name: " + "x" * MOST_BYTES, "larger than 1 MiB"),
     ],
 )
-def test_options_that_no_flag_could_hold(tmp_path, text, message):
+def test_invalid_options_are_refused(tmp_path, text, message):
     path = tmp_path / "options.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
@@ -41,7 +41,7 @@ def test_options_that_no_flag_could_hold(tmp_path, text, message):
     assert len(str(error.value)) < 400
 
 
-def test_on_off_and_null_stay_what_they_mean(tmp_path):
+def test_on_off_and_null_keep_their_meaning(tmp_path):
     path = tmp_path / "options.yaml"
     path.write_text("compile: off\nbatch_norm: no\nlimit_train: null\nname: 'yes'\ndevices: 2\n")
     config = read_config(path)
@@ -58,7 +58,7 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 
 @pytest.mark.parametrize(
     "text", [BOMB.format(leaf="{}"), BOMB.format(leaf="lol"), MERGES], ids=["empty", "laughs", "merges"]
 )
-def test_a_few_aliases_do_not_unfold_into_billions(tmp_path, text):
+def test_aliases_cannot_expand_to_billions_of_values(tmp_path, text):
     (tmp_path / "hparams.yaml").write_text(text)
     problems = []
     assert read_settings(tmp_path, problems) == {}
@@ -83,7 +83,7 @@ def test_settings_keep_ordinary_aliases_and_merges(tmp_path):
         ("factors: {act: [elu]}\noptions: {name: ../x}", "must be the name of one folder"),
     ],
 )
-def test_studies_that_are_none(tmp_path, text, message):
+def test_invalid_studies_are_refused(tmp_path, text, message):
     path = tmp_path / "study.yaml"
     path.write_text(text)
 
@@ -95,14 +95,14 @@ def test_studies_that_are_none(tmp_path, text, message):
         design()
 
 
-def test_so_many_seeds_are_not_even_counted_up():
+def test_too_many_seeds_are_refused_before_they_are_listed():
     with pytest.raises(UserError, match="at most 100,000"):
         first_seeds(0, 10**30)
 
 
 @pytest.mark.parametrize("name", ["../x", "/tmp/x", "a\0b", "..", "x" * 300, "😀" * 51, "a\nb", "\udcff", ""])
 @pytest.mark.parametrize("study", [False, True])
-def test_a_name_that_leaves_the_log_directory(tmp_path, monkeypatch, capsys, name, study):
+def test_a_name_outside_the_log_directory_is_refused(tmp_path, monkeypatch, capsys, name, study):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.yaml").write_text("factors: {act: [elu, relu]}\n")
     code = train_command(["--dataset=digits", f"--name={name}", *(["--study", "s.yaml"] if study else [])])
@@ -112,12 +112,12 @@ def test_a_name_that_leaves_the_log_directory(tmp_path, monkeypatch, capsys, nam
 
 
 @pytest.mark.parametrize("name", ["😀" * 50, "-rf", "a b", "[red]", "<b>", "x" * 200])
-def test_a_name_that_is_only_odd(tiny, name):
+def test_an_unusual_name_is_accepted(tiny, name):
     config = tiny(name=name)
     assert make_run_directory(config).resolve().parent == config.log_dir.resolve()
 
 
-def test_an_image_that_unpacks_into_gigabytes(tmp_path):
+def test_an_image_that_decompresses_to_gigabytes_is_refused(tmp_path):
     """A real one: 400 million pixels in some 50 kB, refused before any of them is unpacked."""
     for index in range(2):
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / f"{index}.png")
@@ -127,7 +127,7 @@ def test_an_image_that_unpacks_into_gigabytes(tmp_path):
         load_folder(tmp_path, 8, 1)
 
 
-def test_an_image_by_another_name_and_links_in_circles(tmp_path):
+def test_images_with_a_wrong_ending_and_circular_links(tmp_path):
     """What an image is, is seen from its content; a file link in a circle is no file."""
     for index in range(3):
         Image.fromarray(np.full((8, 8), index, np.uint8)).save(tmp_path / f"{index}.jpg", format="png")
