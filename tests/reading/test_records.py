@@ -58,7 +58,7 @@ def test_empty_file(path: Path) -> None:
 
 
 def test_one_flipped_bit_anywhere(path: Path) -> None:
-    """In a header the rest is lost, since nothing says where it goes on; elsewhere one record is."""
+    """In a header, all later records are lost, since their places are unknown; elsewhere, one record is lost."""
     for place in range(len(CONTENT)):
         damaged = bytearray(CONTENT)
         damaged[place] ^= 1 << place % 8
