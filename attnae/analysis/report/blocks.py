@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from attnae.analysis.report.columns import ALWAYS, Column, as_column, column_texts, frame_keys
+from attnae.analysis.report.columns import ALWAYS, Column, Columns, as_column, column_texts, frame_keys
 from attnae.text import common_decimals
 
 
@@ -46,7 +46,7 @@ class Table:
 
     caption: str
     frame: pd.DataFrame
-    columns: tuple[str | Column, ...]
+    columns: Columns
     file: str | None = None
 
     def layout(self, limit: int) -> tuple[list[Column], list[list[str]]]:

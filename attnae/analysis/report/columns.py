@@ -40,6 +40,9 @@ class Column:
     rank: int = ALWAYS
 
 
+# What a table lists: keys of `COLUMNS`, or columns that are special to it.
+Columns = tuple[str | Column, ...]
+
 COLUMNS: dict[str, Column] = {
     column.key: column
     for column in (

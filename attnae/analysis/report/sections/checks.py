@@ -9,7 +9,7 @@ import pandas as pd
 
 from attnae.analysis.inference.verdicts import SUGGESTIVE, TIED, UNDETERMINED
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
-from attnae.analysis.report.columns import EXTRA, Column
+from attnae.analysis.report.columns import EXTRA, Column, Columns
 from attnae.analysis.report.report import Report
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, listed, number, p_statement, percent
@@ -83,7 +83,15 @@ def best_cells(report: Report) -> Blocks:
     cells = result.cells
     ties = int(cells.not_worse.sum())
     named, frame = _settings(cells, "n")
-    shown = (*named, "n", "mean", Column("difference", "minus best", "response"), "std_error", "p_holm", "not_worse")
+    shown: Columns = (
+        *named,
+        "n",
+        "mean",
+        Column("difference", "minus best", "response"),
+        "std_error",
+        "p_holm",
+        "not_worse",
+    )
     blocks: Blocks = [
         Text(
             f"{ties} of {result.model.cells:,} combinations {'is' if ties == 1 else 'are'} not significantly worse "
@@ -98,8 +106,8 @@ def best_cells(report: Report) -> Blocks:
         blocks.append(Text("There is no other combination to compare the baseline with."))
     else:
         named, frame = _settings(result.baseline, "difference")
-        shown = (*named, "difference", "interval", "p_holm", Column("n", "pairs", "count"), "method")
-        blocks.append(Table("Differences to the baseline", frame, shown))
+        paired: Columns = (*named, "difference", "interval", "p_holm", Column("n", "pairs", "count"), "method")
+        blocks.append(Table("Differences to the baseline", frame, paired))
     return blocks
 
 

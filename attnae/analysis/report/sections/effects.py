@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attnae.analysis.estimates.lenth import Lenth
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
-from attnae.analysis.report.columns import LAST, Column
+from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import Report
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
@@ -97,7 +97,7 @@ def noise(report: Report) -> Blocks:
     if found.seed_effects is not None:
         keys = (f"seed {seed}" for seed in found.seeds[:MAX_SEEDS])
         seeds = (Column(key, clean(key, 20), "response", LAST) for key in keys)
-        shown_effects = ("factor", "level", Column("estimate", "mean", "response"), "interval", "p", *seeds)
+        shown_effects: Columns = ("factor", "level", Column("estimate", "mean", "response"), "interval", "p", *seeds)
         caption = "Effects estimated from each seed alone: their mean and its t interval"
         blocks.append(Table(caption, found.seed_effects, shown_effects))
         blocks.append(Text("If effects change with the seed, only these intervals are valid for new seeds."))
@@ -129,8 +129,7 @@ def marginal_means(report: Report) -> Blocks:
             "of the other factor instead."
         )
         blocks.append(Text(line, warning=True))
-        shown = ("factor", "level", "within", "at", *ESTIMATE)
-        blocks.append(Table("Simple effects", result.simple_effects, shown))
+        blocks.append(Table("Simple effects", result.simple_effects, ("factor", "level", "within", "at", *ESTIMATE)))
     return blocks
 
 
@@ -145,5 +144,5 @@ def _lenth(found: Lenth) -> Blocks:
     return [
         Text(line, warning=True),
         Table(f"Lenth's method for {len(found.table)} contrasts, largest first", largest, shown, "lenth.csv"),
-        Figure("half_normal", "Half-normal plot. Real effects lie above the line through the small contrasts."),
+        Figure("half_normal", "Half-normal plot. Contrasts far above the line are larger than noise alone explains."),
     ]
