@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
-from attnae.data.sources import DataSet, Images, scattered
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
@@ -35,7 +35,7 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
     if not test_paths:
         test_root = train_root
         chosen = set(
-            scattered([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
+            hash_order([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
         )
         test_paths = [path for index, path in enumerate(train_paths) if index in chosen]
         train_paths = [path for index, path in enumerate(train_paths) if index not in chosen]

@@ -14,9 +14,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
 from attnae.seeding import ORDER, SPLIT, generator
-from attnae.data.sources import DataSet, Images, scattered
 
 # As large as a batch of training, so that scoring takes no more memory than it.
 EVALUATION_BATCH = 64
@@ -184,5 +184,5 @@ def _limited(images: Images, limit: int | None) -> Images:
     count = len(images.images)
     if limit is None or limit >= count:
         return images
-    index = sorted(scattered(range(count))[:limit])
+    index = sorted(hash_order(range(count))[:limit])
     return Images(images.images[index], images.labels[index])

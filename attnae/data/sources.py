@@ -8,45 +8,14 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from attnae.data.types import DataSet, Images, Source, hash_order
 from attnae.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Images(NamedTuple):
-    """Images and their labels, in memory. Labels are -1 where there are none."""
-
-    images: np.ndarray  # uint8 (N, C, H, W)
-    labels: np.ndarray  # int64 (N,)
-
-
-class DataSet(NamedTuple):
-    """A training set and a test set; the test set is the same for every seed."""
-
-    train: Images
-    test: Images
-
-
-class Source(NamedTuple):
-    """How to get a data set."""
-
-    load: Callable[[Path, int | None, int | None], DataSet]  # of (data_dir, image_size, channels)
-    shape: dict[str, int | None]  # image_size and channels, None: the files decide
-
-
-def scattered(names: Iterable[object]) -> list[int]:
-    """The positions of the names in an order that follows no pattern in the data and is the same everywhere.
-
-    They are sorted by the CRC-32 of their text: scikit-learn's digits, say, run from 0 to 9 again and again, so that
-    taking every n-th would leave some out. Names of files that are not UTF-8 stand for their bytes.
-    """
-    texts = [str(name).encode("utf-8", "surrogateescape") for name in names]
-    return sorted(range(len(texts)), key=lambda position: (zlib.crc32(texts[position]), position))
 
 
 def load_digits(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
@@ -57,7 +26,7 @@ def load_digits(data_dir: Path, image_size: int | None, channels: int | None) ->
     digits = sklearn_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)
-    is_test = np.isin(np.arange(len(images)), scattered(range(len(images)))[: len(images) // 6])
+    is_test = np.isin(np.arange(len(images)), hash_order(range(len(images)))[: len(images) // 6])
     return DataSet(Images(images[~is_test], labels[~is_test]), Images(images[is_test], labels[is_test]))
 
 

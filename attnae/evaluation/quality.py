@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attnae.config import RunConfig
 from attnae.data.module import EVALUATION_BATCH, ImageData
-from attnae.data.sources import scattered
+from attnae.data.types import hash_order
 from attnae.evaluation.apply import codes, evaluating, scaled
 from attnae.model.quality import active_units, bernoulli_log_likelihood, importance_weighted_nll, knn_accuracy
 from attnae.model.vae import VAE
@@ -42,7 +42,7 @@ def quality_metrics(vae: VAE, data: ImageData, config: RunConfig) -> dict[str, f
             assert log_var is not None
             metrics[NLL] = _nll(vae, data.images["test"], torch.from_numpy(mu), torch.from_numpy(log_var), config)
         if KNN_ACCURACY in tags:
-            voters = np.array(scattered(range(data.sizes["train"]))[:KNN_IMAGES])
+            voters = np.array(hash_order(range(data.sizes["train"]))[:KNN_IMAGES])
             voting, _ = codes(vae, data.images["train"], torch.from_numpy(voters))
             metrics[KNN_ACCURACY] = knn_accuracy(
                 voting.astype(float), data.labels["train"][voters], mu.astype(float), data.labels["test"]

@@ -10,7 +10,8 @@ from rich.console import Console
 from attnae.config import RunConfig
 from attnae.config.files import as_yaml
 from attnae.data.module import ImageData, check_ranks
-from attnae.data.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, DataSet, IdxSource, resolve_auto
+from attnae.data.sources import AUTO_LAYOUTS, DATASETS, LAYOUTS, IdxSource, resolve_auto
+from attnae.data.types import DataSet
 from attnae.errors import UserError
 from attnae.training.compilation import has_compiler, pays_back
 from attnae.training.module import AttentionVAE

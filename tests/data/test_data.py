@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from attnae.errors import UserError
 from attnae.data.module import Batches, ImageData, check_ranks
-from attnae.data.sources import DataSet, Images, load_digits
+from attnae.data.sources import load_digits
+from attnae.data.types import DataSet, Images
+from attnae.errors import UserError
 
 
 def numbered(count, start=0):

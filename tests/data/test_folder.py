@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnae.errors import UserError
 from attnae.data.folder import load_folder, load_image
+from attnae.errors import UserError
 
 
 def save(path, values, mode=None):

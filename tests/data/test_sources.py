@@ -10,9 +10,9 @@ import zlib
 import numpy as np
 import pytest
 
-from attnae.errors import UserError
 from attnae.data import sources
 from attnae.data.sources import DATASETS, MNIST, reachable, read_idx, resolve_auto
+from attnae.errors import UserError
 
 
 def idx(array):

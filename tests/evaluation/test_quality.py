@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from attnae.data.module import ImageData
-from attnae.data.sources import DataSet, Images, load_digits
+from attnae.data.sources import load_digits
+from attnae.data.types import DataSet, Images
 from attnae.evaluation import quality
 from attnae.evaluation.quality import quality_metrics, quality_tags
 from attnae.model.vae import VAE
