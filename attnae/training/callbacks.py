@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from attnae.evaluation.pictures import to_array
 from attnae.evaluation.views import Views
 from attnae.rundir.directory import UNFINISHED
-from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.events import EventLogger
 from attnae.rundir.record import Record
 from attnae.tags import DIVERGED, LEARNING_RATE, STATUS, scalar
 from attnae.training.module import AttentionVAE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -35,8 +34,8 @@ from attnae.rundir.directory import (
     make_run_directory,
     read_unfinished,
 )
-from attnae.rundir.event_logger import EventLogger
-from attnae.rundir.record import Record
+from attnae.rundir.events import EventLogger
+from attnae.rundir.record import Record, RunResult
 from attnae.tags import DIVERGED, FINAL_METRICS, FINISHED, MODEL_SUMMARY, STATUS
 from attnae.training.allocator import keep_freed_memory
 from attnae.training.callbacks import (
@@ -56,15 +55,6 @@ from attnae.training.trainer import Together, make_trainer, silence_lightning
 def is_main_process() -> bool:
     """Whether this is rank 0, known before anything is started: the only one that names, locks, writes and prints."""
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended: `finished` or `diverged`, where it is, and the latest value of each metric by tag."""
-
-    status: str
-    directory: Path
-    metrics: dict[str, float]
 
 
 def train(
@@ -117,7 +107,15 @@ def _fit_and_test(
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
     logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
     log = EpochLog(logger)
-    record = Record(directory, prepared, trainer.strategy.root_device)
+    record = Record(
+        directory,
+        config,
+        parameters=sum(weight.numel() for weight in prepared.module.vae.parameters()),
+        checksum=prepared.data.checksum,
+        sizes=prepared.data.sizes,
+        warnings=prepared.warnings,
+        device=trainer.strategy.root_device,
+    )
     trainer.loggers = [logger]
     trainer.callbacks += [  # type: ignore[attr-defined]
         log,

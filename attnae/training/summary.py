@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.model_summary import ModelSummary
@@ -11,10 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from attnae.rundir.record import RunResult
 from attnae.tags import FINISHED, scalar
-
-if TYPE_CHECKING:
-    from attnae.training.run import RunResult
 
 UNITS = {
     "loss": "bce + kl_weight * kl",
