@@ -19,7 +19,7 @@ from attnae.study import task as study_task
 from attnae.study.local import run_locally
 from attnae.study.state import STUDY, held
 from attnae.study.task import train_planned
-from attnae.tags import ACTIVE_UNITS, FINAL_METRICS, KNN_ACCURACY
+from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
 from tests.conftest import ROOT, TINY, read_curves
 from tests.study.small_studies import run_quietly, small_design, table
@@ -89,7 +89,7 @@ def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed
     events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
     page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
     request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
-    columns = (*FINAL_METRICS, ACTIVE_UNITS, KNN_ACCURACY)
+    columns = (*FINAL_METRICS, "test/active_units", "test/knn_accuracy")
     for tag in columns:
         request.col_params.add().metric.tag = tag
     rows = list_session_groups.Handler(RequestContext(), page, "", request).run().session_groups
