@@ -88,7 +88,7 @@ MISTAKES = {
         ["--dataset", "mnist", "--data-dir", "corrupt"],
         "t10k-images-idx3-ubyte is not an IDX file",
     ),
-    "a run that is not there": (["--resume", "nowhere"], "no run to go on with"),
+    "a run that is not there": (["--resume", "nowhere"], "there is no run to resume"),
     "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot stand beside --resume"),
     "a path too long": (["--dataset", "folder", "--data-dir", "x" * 5000], "File name too long"),
     "a path too long for auto": (["--data-dir", "x" * 5000, "--units", "1", "1"], "give at least 3"),
@@ -196,7 +196,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
     assert "choose another --name" in again.stderr
     resumed = run("--resume", "logs/mine", cwd=tmp_path)
     assert resumed.returncode == 2
-    assert "that run is finished" in resumed.stderr
+    assert "this run is finished" in resumed.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "logs").rglob("*") if path.is_file()} == before
 
 

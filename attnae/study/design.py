@@ -14,7 +14,7 @@ from attnae.config.checks import flag
 from attnae.config.files import suggestion
 from attnae.config.plain_yaml import cut
 from attnae.errors import UserError
-from attnae.rundir.directory import shortened
+from attnae.files import short_name
 
 MOST_RUNS = 100_000
 Cell = Mapping[str, Any]  # {factor: level}
@@ -67,7 +67,7 @@ class Design:
         return {name: value for name, value in self.base.plain().items() if name not in (*self.factors, "seed")}
 
     def _run(self, cell: Cell, seed: int) -> PlannedRun:
-        name = shortened(",".join([cell_name(cell), f"seed={seed}"]))
+        name = short_name(",".join([cell_name(cell), f"seed={seed}"]))
         try:
             config = self.base.replace(**cell, seed=seed, log_dir=self.directory, name=name)
         except UserError as error:
