@@ -21,7 +21,7 @@ from attnae.config.files import OptionGroups, flags_of, groups_of, typed_options
 from attnae.config.plain_yaml import read_yaml
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
-from attnae.process import STOPPING, Stopped, lasting_streams, set_handlers
+from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
 from attnae.trained.commands import TRAINED
 
@@ -58,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> int:
     """What `train.py` does with these arguments; the exit code. A run goes on where its output cannot be written."""
-    with lasting_streams() as output:
+    with tolerant_streams() as output:
         code = _guarded(partial(_train, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure:
@@ -68,7 +68,7 @@ def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> 
 
 def analyze_command(args: Sequence[str] | None = None, prog: str = "analyze.py") -> int:
     """What `analyze.py` does with these arguments; the exit code, 141 where the reader of a pipe has had enough."""
-    with lasting_streams() as output:
+    with tolerant_streams() as output:
         code = _guarded(partial(_analyze, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure and code == 0:

@@ -66,7 +66,7 @@ MISTAKES = {
     "more devices than there can be": (["--dataset", "digits", "--devices", "9" * 30], "give auto, a number such as 2"),
     "more devices than there are": (
         ["--dataset", "digits", "--accelerator", "cpu", "--devices", "9999"],
-        "--batch-size 64 cannot be shared evenly",
+        "--batch-size 64 cannot be divided evenly",
     ),
     "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "cannot be had here"),
     "a file that is not there": (["--config", "none.yaml"], "none.yaml cannot be read"),
@@ -81,7 +81,7 @@ MISTAKES = {
         "must be the name of one folder",
     ),
     "a folder without images": (["--dataset", "folder", "--data-dir", "empty"], "found 0 images"),
-    "a folder that is not there": (["--dataset", "folder", "--data-dir", "nowhere"], "no such folder"),
+    "a folder that is not there": (["--dataset", "folder", "--data-dir", "nowhere"], "no such directory"),
     "a broken image": (["--dataset", "folder", "--data-dir", "broken"], "1.png is not an image"),
     "mixed channels": (["--dataset", "folder", "--data-dir", "mixed"], "--channels 1"),
     "a corrupt data set": (
@@ -143,7 +143,7 @@ def test_a_mistake_gets_a_clear_line_and_exit_code_2(mistakes_dir, mistake, monk
     [
         (["--accelerator", "tpu"], "cannot be had here"),
         (["--units", "9", "8", "7", "6", "5", "4", "3", "2"], "at least 64x64"),
-        (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be shared evenly"),
+        (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be divided evenly"),
         (["--latent-dim", "4000000000"], "does not fit into memory"),
         (["--log-dir", "file/logs"], "cannot be written to"),
         (["--name", "taken"], "holds no run: choose another --name"),
@@ -277,7 +277,7 @@ def test_auto_without_network_warns_and_trains_on_digits(tmp_path):
     (directory,) = (tmp_path / "logs").iterdir()
     content = json.loads((directory / "metrics.json").read_text())
     assert content["dataset"]["name"] == "digits"
-    assert "No MNIST" in content["warnings"][0]
+    assert "MNIST is not available" in content["warnings"][0]
     assert "dataset=digits" in directory.name
 
 

@@ -1,7 +1,4 @@
-"""The data sets: where their files are, and how they become arrays.
-
-This file imports no torch and nothing heavy, so that the command line can list the data sets.
-"""
+"""The data sets: where their files are, and how they are loaded as arrays. torch is not imported."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def load_digits(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """The 1,797 handwritten digits that ship inside scikit-learn, 8x8; a fixed sixth are test images."""
+    """The 1,797 handwritten digits of scikit-learn, 8x8; a fixed sixth of them are the test images."""
     import numpy as np
     from sklearn.datasets import load_digits as sklearn_digits
 
@@ -31,18 +28,22 @@ def load_digits(data_dir: Path, image_size: int | None, channels: int | None) ->
 
 
 def load_image_folder(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """Any directory of images."""
+    """A directory of image files: see `attnae.data.folder`."""
     from attnae.data.folder import load_folder
 
     return load_folder(data_dir, image_size, channels)
 
 
 LAYOUTS = ("{name}/raw", "")
-AUTO_LAYOUTS = LAYOUTS[:1]  # the one that says by its name whose the files are
+AUTO_LAYOUTS = LAYOUTS[:1]  # the folder name says which data set it is
 
 
 class IdxSource:
-    """A data set of four IDX files, as MNIST's, in torchvision's layout or side by side, plain or .gz."""
+    """A data set of four IDX files, such as MNIST, plain or .gz.
+
+    The files lie in torchvision's layout (MNIST/raw below the data directory) or in the data directory itself. Calling
+    the source loads them, after downloading them if they are missing.
+    """
 
     FILES = (
         "train-images-idx3-ubyte",
@@ -60,11 +61,11 @@ class IdxSource:
             self.download(data_dir)
             files = self.find(data_dir)
         if files is None:
-            raise UserError(f"{data_dir}: the download of {self.torchvision_name} left no IDX files there")
+            raise UserError(f"{data_dir}: there are no IDX files after the download of {self.torchvision_name}")
         return DataSet(self._read(*files[:2]), self._read(*files[2:]))
 
     def find(self, data_dir: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path] | None:
-        """The four files below `data_dir`, or None."""
+        """The four files below `data_dir`, or None; `UserError` where only some of them are there."""
         for layout in layouts:
             folder = data_dir / layout.format(name=self.torchvision_name)
             found = [
@@ -77,13 +78,16 @@ class IdxSource:
             if paths:
                 missing = next(name for name, path in zip(self.FILES, found, strict=True) if path is None)
                 raise UserError(
-                    f"{folder / missing} is missing (plain or .gz), though its sisters are there: put it beside "
-                    "them, or take all away to have them downloaded"
+                    f"{folder / missing} is missing (plain or .gz), but the other files are present: add it, or delete "
+                    "the other files to download the data set again"
                 )
         return None
 
     def download(self, data_dir: Path) -> None:
-        """Download beside, then rename, so that a download cut off leaves nothing behind; `UserError` if offline."""
+        """Download to a temporary directory, then rename it; `UserError` if the server does not answer.
+
+        A download that is interrupted therefore leaves no incomplete data set behind.
+        """
         import tempfile
 
         from torchvision import datasets
@@ -92,7 +96,7 @@ class IdxSource:
         if not reachable(dataset.mirrors[0]):
             raise UserError(
                 f"{data_dir} holds no {self.torchvision_name} and {dataset.mirrors[0]} does not answer: put the four "
-                f"IDX files there, say with --data-dir where they are, or take --dataset digits, which needs none"
+                f"IDX files there, set --data-dir to where they are, or use --dataset digits, which needs no files"
             )
         raw = Path(self.torchvision_name) / "raw"
         try:
@@ -102,7 +106,7 @@ class IdxSource:
                 (data_dir / raw).parent.mkdir(exist_ok=True)
                 (Path(beside) / raw).rename(data_dir / raw)
         except (RuntimeError, OSError) as error:
-            if self.find(data_dir) is None:  # else another process was faster
+            if self.find(data_dir) is None:  # otherwise another process has completed it
                 raise UserError(f"the download of {self.torchvision_name} to {data_dir} failed: {error}") from error
 
     def _read(self, images_path: Path, labels_path: Path) -> Images:
@@ -110,16 +114,17 @@ class IdxSource:
 
         images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
         if images.shape[1:] != (28, 28):
-            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]}, not of 28x28")
+            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]} pixels, not 28x28")
         if len(images) != len(labels):
-            raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels")
+            raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
         return Images(images[:, None], labels.astype(np.int64))
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The unsigned bytes of an IDX file (LeCun's format: 0 0 type rank, sizes, data), plain or .gz.
+    """The array in an IDX file, plain or .gz: uint8 with so many dimensions.
 
-    Raises `UserError` naming the file where it is corrupt or shorter or longer than its header says.
+    The format is that of https://yann.lecun.com/exdb/mnist: the bytes 0, 0, type and rank, the sizes, the data. Raises
+    `UserError` if the file is corrupt, or its length is not the one that its header gives.
     """
     import numpy as np
 
@@ -129,18 +134,18 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         raise UserError(f"{path} cannot be read ({error}): delete it and download it again") from error
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
-        raise UserError(f"{path} is not an IDX file of {dimensions}-dimensional bytes: delete it, download it again")
+        raise UserError(f"{path} is not an IDX file of {dimensions}-dimensional bytes: delete it and download it again")
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != np.prod(shape, dtype=object) or 0 in shape:
         raise UserError(
-            f"{path} is truncated or corrupt: its header says {' x '.join(map(str, shape))} bytes, "
-            f"{len(content) - header} follow; delete it and download it again"
+            f"{path} is truncated or corrupt: its header announces {' x '.join(map(str, shape))} bytes, "
+            f"but {len(content) - header} follow; delete it and download it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def reachable(url: str, seconds: float = 5) -> bool:
-    """Whether the server answers in time. A thread, since looking up a host name has no time-out of its own."""
+    """Whether the server answers within `seconds`. It is asked in a thread, since a name lookup has no time-out."""
     import http.client
     import threading
     import urllib.error
@@ -152,7 +157,7 @@ def reachable(url: str, seconds: float = 5) -> bool:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
             answers.append(True)
-        except urllib.error.HTTPError:  # the server is there, even if it lists no folders
+        except urllib.error.HTTPError:  # it answers, even though it does not list its folders
             answers.append(True)
         except (OSError, ValueError, http.client.HTTPException):
             return
@@ -177,11 +182,14 @@ DATASETS = {
 
 
 def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
-    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why."""
+    """The data set that `auto` stands for, and a warning or None.
+
+    It is MNIST if it is on disk or can be downloaded, otherwise digits, with a warning that says why.
+    """
     if MNIST.find(data_dir, AUTO_LAYOUTS) is not None:
         return "mnist", None
     try:
         MNIST.download(data_dir)
     except (UserError, OSError) as error:
-        return "digits", f"No MNIST: {error}.\nTraining on scikit-learn's 8x8 digits instead."
+        return "digits", f"MNIST is not available: {error}.\nTraining on scikit-learn's 8x8 digits instead."
     return "mnist", None

@@ -13,7 +13,7 @@ from attnae.study.state import recorded_design
 from attnae.training.prepare import build, needs_download, offline, prepare
 
 
-def settle(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]:
+def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]:
     """The design with its data set named, after every model was built once; and what the user should know.
 
     A study that has begun keeps its data set. Images are loaded, and downloaded, here once, so that no run finds them

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from attnae.study.checks import settle
+from attnae.study.checks import resolve_design
 from attnae.study.design import Design, idle_factors, level_text
 from attnae.study.progress import Pace, duration
 from attnae.study.state import ENDED, check_record, run_state
@@ -19,7 +19,7 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
 
     Raises `UserError` for whatever `run_study` would refuse. Writes and downloads nothing.
     """
-    design, notes = settle(design, dry_run=True)
+    design, notes = resolve_design(design, dry_run=True)
     check_record(design)
     runs = {run.name: run for run in design.runs()}
     states = {name: run_state(run) for name, run in runs.items()}

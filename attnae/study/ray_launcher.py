@@ -32,14 +32,14 @@ class Mailbox:
     """What the running tasks tell the driver."""
 
     def __init__(self) -> None:
-        self.letters: list[tuple[str, int, float]] = []
+        self.messages: list[tuple[str, int, float]] = []
 
     def post(self, run: str, epoch: int, loss: float) -> None:
-        self.letters.append((run, epoch, loss))
+        self.messages.append((run, epoch, loss))
 
     def take(self) -> list[tuple[str, int, float]]:
-        letters, self.letters = self.letters, []
-        return letters
+        messages, self.messages = self.messages, []
+        return messages
 
 
 def run_on_ray(
@@ -110,7 +110,7 @@ def _events(
                 run = waiting.popleft()
                 running[task.remote(run, mailbox)] = run
             ended, _ = ray.wait(list(running), timeout=POLL_S)
-            for name, epoch, loss in _letters(ray, mailbox):
+            for name, epoch, loss in _take_messages(ray, mailbox):
                 if epoch != STARTED:
                     yield Event(name, "epoch", epoch, loss)
                 elif name in started:
@@ -141,7 +141,7 @@ def _mailbox(ray: Any) -> Any:
     return ray.remote(Mailbox).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
 
 
-def _letters(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
+def _take_messages(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
     """What was posted since; nothing while the mailbox is being restarted."""
     try:
         return ray.get(mailbox.take.remote())

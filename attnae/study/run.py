@@ -12,12 +12,12 @@ from rich.panel import Panel
 
 from attnae.config.study_options import StudyOptions
 from attnae.process import Stopped, stop_on_signals
-from attnae.study.checks import settle
+from attnae.study.checks import resolve_design
 from attnae.study.design import Design, PlannedRun, idle_factors
 from attnae.study.events import Event
 from attnae.study.local import environments, run_locally
 from attnae.study.progress import FAILED, StudyView
-from attnae.study.state import ENDED, HALF_DONE, LOG, RunState, held, run_state
+from attnae.study.state import ENDED, HALF_DONE, LOG, RunState, lock_study, run_state
 from attnae.tags import DIVERGED, FINISHED
 
 
@@ -28,14 +28,14 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
     `Stopped` on SIGINT and SIGTERM; the same call then goes on.
     """
     with stop_on_signals():
-        design, notes = settle(design)
+        design, notes = resolve_design(design)
         for note in [*notes, *idle_factors(design)]:
             console.print(Panel(escape(note), title="Warning", style="bold yellow"))
         if options.launcher == "ray":
             from attnae.study.ray_launcher import connect
 
             connect(options.ray_address)
-        with held(design):
+        with lock_study(design):
             runs = {run.name: run for run in design.runs()}
             states = {name: run_state(run) for name, run in runs.items()}
             todo = to_do(runs, states)

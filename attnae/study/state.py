@@ -43,7 +43,7 @@ class RunState:
 
 
 @contextmanager
-def held(design: Design) -> Iterator[None]:
+def lock_study(design: Design) -> Iterator[None]:
     """The directory of the study, made, locked for this process, and holding the record of this design.
 
     Raises `UserError` where another process holds it, or it holds anything but this design or a part of it.

@@ -12,7 +12,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from attnae.config.checks import MOST
-from attnae.trained.options import Count, DataDir, OnImages, OnRun, Out, said, within
+from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range, report_written
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
 MOST_IMAGES, MOST_ATTENTION, MOST_SCALE = 1024, 32, 64
@@ -20,7 +20,7 @@ WIDE = 100_000  # columns of characters
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeCommand(OnImages):
+class EncodeCommand(ImageArguments):
     """Write the code of each image, a row an image.
 
     attnae encode logs/mine mnist -o codes.csv
@@ -42,11 +42,11 @@ class EncodeCommand(OnImages):
         codes = encode(vae.to("cuda" if torch.cuda.is_available() else "cpu"), self.read(config))
         write_codes(path, codes)
         count, latent = codes["mu"].shape
-        return said([path], f"codes of {latent} dimensions for {count:,} images")
+        return report_written([path], f"codes of {latent} dimensions for {count:,} images")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconstructCommand(OnImages):
+class ReconstructCommand(ImageArguments):
     """Draw images and, in the row below them, what the model makes of them.
 
     attnae reconstruct logs/mine photos/ -o out.png
@@ -60,20 +60,20 @@ class ReconstructCommand(OnImages):
     """A .png file; one that exists is replaced. Default: reconstructions.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_IMAGES)
-        within("--scale", self.scale, MOST_SCALE)
+        check_range("--count", self.count, MOST_IMAGES)
+        check_range("--scale", self.scale, MOST_SCALE)
         path = self.output(self.out, "reconstructions.png", PICTURES)
-        from attnae.trained.drawing import chosen, reconstructions, write_picture
+        from attnae.trained.drawing import choose_images, reconstructions, write_picture
 
         config, vae = self.load()
         images = self.read(config)
-        shown = chosen(vae, images, self.count)
+        shown = choose_images(vae, images, self.count)
         write_picture(path, reconstructions(vae, shown), self.scale)
-        return said([path], f"{len(shown):,} of {len(images.images):,} images, each above its reconstruction")
+        return report_written([path], f"{len(shown):,} of {len(images.images):,} images, each above its reconstruction")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCommand(OnRun):
+class SampleCommand(RunArguments):
     """Draw new images, decoded from standard normal codes.
 
     attnae sample logs/mine -n 100 -o grid.png
@@ -89,19 +89,19 @@ class SampleCommand(OnRun):
     """A .png file; one that exists is replaced. Default: samples.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_IMAGES)
-        within("--seed", self.seed, MOST, least=0)
-        within("--scale", self.scale, MOST_SCALE)
+        check_range("--count", self.count, MOST_IMAGES)
+        check_range("--seed", self.seed, MOST, least=0)
+        check_range("--scale", self.scale, MOST_SCALE)
         path = self.output(self.out, "samples.png", PICTURES)
         from attnae.trained.drawing import samples, write_picture
 
         _, vae = self.load()
         write_picture(path, samples(vae, self.count, self.seed), self.scale)
-        return said([path], f"{self.count:,} samples")
+        return report_written([path], f"{self.count:,} samples")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalkCommand(OnRun):
+class WalkCommand(RunArguments):
     """Draw what the decoder makes of codes on a grid over [-5, 5]^2.
 
     attnae walk logs/mine -o walk.png
@@ -120,11 +120,11 @@ class WalkCommand(OnRun):
 
         config, vae = self.load()
         write_figure(path, walk(vae, config.replace(data_dir=self.data_dir or config.data_dir)))
-        return said([path], "the latent walk")
+        return report_written([path], "the latent walk")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionCommand(OnImages):
+class AttentionCommand(ImageArguments):
     """Draw where each block of a model with spatial attention looks, laid over the images.
 
     attnae attention logs/mine mnist -o maps.png
@@ -136,19 +136,19 @@ class AttentionCommand(OnImages):
     """A .png file; one that exists is replaced. Default: attention.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_ATTENTION)
+        check_range("--count", self.count, MOST_ATTENTION)
         path = self.output(self.out, "attention.png", PICTURES)
-        from attnae.trained.drawing import attention, chosen, write_figure
+        from attnae.trained.drawing import attention, choose_images, write_figure
 
         config, vae = self.load()
         images = self.read(config)
-        shown = chosen(vae, images, self.count)
+        shown = choose_images(vae, images, self.count)
         write_figure(path, attention(vae, shown))
-        return said([path], f"attention over {len(shown):,} of {len(images.images):,} images")
+        return report_written([path], f"attention over {len(shown):,} of {len(images.images):,} images")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportCommand(OnRun):
+class ExportCommand(RunArguments):
     """Write the encoder and the decoder for other programs, and check that they compute the same.
 
     attnae export logs/mine -o model.onnx
@@ -169,7 +169,7 @@ class ExportCommand(OnRun):
         checked = "not checked, without onnxruntime: pip install 'attnae[onnx]'"
         if difference is not None:
             checked = f"they differ from the model by at most {difference:.1e}"
-        return said(files, checked)
+        return report_written(files, checked)
 
 
 @dataclass(frozen=True, kw_only=True)

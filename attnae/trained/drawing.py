@@ -32,7 +32,7 @@ def reconstructions(vae: VAE, images: Tensor) -> np.ndarray:
     rows = [
         pictures.tile(part[start : start + PAIRS_IN_A_ROW], min(PAIRS_IN_A_ROW, len(images)))
         for start in range(0, len(images), PAIRS_IN_A_ROW)
-        for part in (evaluation.array_of(images), outputs)
+        for part in (evaluation.to_numpy(images), outputs)
     ]
     return np.concatenate(rows)
 
@@ -41,7 +41,7 @@ def samples(vae: VAE, count: int, seed: int) -> np.ndarray:
     """`count` images decoded from standard normal codes, as near to a square as they fit."""
     with evaluation.evaluating(vae):
         images = vae.sample(count, torch.Generator().manual_seed(seed))
-    return pictures.tile(evaluation.array_of(images), int(np.ceil(count**0.5)))
+    return pictures.tile(evaluation.to_numpy(images), int(np.ceil(count**0.5)))
 
 
 def walk(vae: VAE, config: RunConfig) -> Figure:
@@ -54,7 +54,7 @@ def walk(vae: VAE, config: RunConfig) -> Figure:
     with evaluation.evaluating(vae):
         if vae.latent_dim > 2:
             train = split_images(load_images(config), config).images["train"]
-            mu, _ = evaluation.codes(vae, train, evaluation.spread(len(train), pictures.SCATTER_POINTS))
+            mu, _ = evaluation.codes(vae, train, evaluation.evenly_spaced(len(train), pictures.SCATTER_POINTS))
         images, moved = evaluation.walk(vae, mu)
     return pictures.walk_figure(images, moved, vae.latent_dim)
 
@@ -62,15 +62,15 @@ def walk(vae: VAE, config: RunConfig) -> Figure:
 def attention(vae: VAE, images: Tensor) -> Figure:
     """The spatial attention of each block laid over images (N, C, H, W) in [0, 1]; `UserError` where it has none."""
     with evaluation.evaluating(vae):
-        maps = {block: evaluation.array_of(values) for block, values in vae.attention_maps(images).items()}
+        maps = {block: evaluation.to_numpy(values) for block, values in vae.attention_maps(images).items()}
     if not maps:
         raise UserError("this model has no attention maps: train one with --spatial-attention")
-    return pictures.attention_figure(evaluation.array_of(images), maps)
+    return pictures.attention_figure(evaluation.to_numpy(images), maps)
 
 
-def chosen(vae: VAE, named: NamedImages, most: int) -> Tensor:
+def choose_images(vae: VAE, named: NamedImages, most: int) -> Tensor:
     """At most `most` of the images, evenly spaced, in [0, 1]."""
-    return evaluation.scaled(vae, torch.from_numpy(named.images), evaluation.spread(len(named.images), most))
+    return evaluation.scaled(vae, torch.from_numpy(named.images), evaluation.evenly_spaced(len(named.images), most))
 
 
 def write_picture(path: Path, picture: np.ndarray, scale: int) -> None:

@@ -26,7 +26,7 @@ DataDir = Annotated[Path | None, arg(metavar="DIR")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnRun:
+class RunArguments:
     """What those take that need a model."""
 
     directory: Positional[Annotated[Path, arg(metavar="RUN")]]
@@ -49,7 +49,7 @@ class OnRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnImages(OnRun):
+class ImageArguments(RunArguments):
     """What those take that look at images."""
 
     images: Positional[Annotated[str, arg(metavar="IMAGES")]]
@@ -67,13 +67,13 @@ class OnImages(OnRun):
         return read_images(self.images, config, split=self.split, data_dir=self.data_dir)
 
 
-def within(flag: str, value: int, most: int, least: int = 1) -> None:
+def check_range(flag: str, value: int, most: int, least: int = 1) -> None:
     """`UserError` where the value is out of its range."""
     if not least <= value <= most:
         raise UserError(f"{flag} {value}: must be from {least} to {most}")
 
 
-def said(paths: Sequence[Path], what: str) -> int:
+def report_written(paths: Sequence[Path], what: str) -> int:
     """Print the one line that says what was written where; the exit code."""
     print(f"wrote {' and '.join(clean(path) for path in paths)}: {what}")
     return 0

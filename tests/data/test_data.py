@@ -139,7 +139,7 @@ def test_each_epoch_has_its_own_order():
 
 @pytest.mark.parametrize(
     ("batch_size", "world_size", "message"),
-    [(64, 3, "take 63"), (2, 2, "too few for 2 devices"), (5, 2, "take 4")],
+    [(64, 3, "use 63"), (2, 2, "too few for 2 devices"), (5, 2, "use 4")],
 )
 def test_batches_that_cannot_be_shared_out(batch_size, world_size, message):
     with pytest.raises(UserError, match=message):

@@ -17,7 +17,7 @@ from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import LOCK, locked, read_metrics
 from attnae.study import task as study_task
 from attnae.study.local import run_locally
-from attnae.study.state import STUDY, held
+from attnae.study.state import STUDY, lock_study
 from attnae.study.task import train_planned
 from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
@@ -118,7 +118,7 @@ def test_a_worker_killed_in_mid_run(tmp_path, singles):
     """One worker, so that the order differs as well."""
     design = design_in(tmp_path)
     killed = []
-    with held(design):
+    with lock_study(design):
         events = run_locally(design.runs(), places=[{}], retries=2, log=tmp_path / "log")
         for event in events:
             if event.run == VICTIM and event.kind == "epoch" and event.epoch == 2 and not killed:
@@ -215,7 +215,7 @@ def test_sigterm_ends_it_with_143(tmp_path):
 def test_a_run_that_cannot_go_on_is_listed_and_the_others_finish(tmp_path):
     design = small_design(tmp_path, {"act": ("elu", "relu")})
     broken = design.runs()[0].directory
-    with held(design):
+    with lock_study(design):
         with pytest.raises(ZeroDivisionError):
             train_planned(design.runs()[0], lambda epoch, loss: 1 / (1 - epoch))
         (broken / CHECKPOINT).write_bytes(b"half a checkpoint")
@@ -234,12 +234,12 @@ def test_a_run_has_one_trainer(tmp_path, monkeypatch):
     [run] = design.runs()
     with pytest.raises(UserError, match="is not on this machine"):
         train_planned(run, lambda epoch, loss: None)
-    with held(design):
+    with lock_study(design):
         run.directory.mkdir()
-    with held(design), locked(run.directory), pytest.raises(UserError, match="another process"):
+    with lock_study(design), locked(run.directory), pytest.raises(UserError, match="another process"):
         train_planned(run, lambda epoch, loss: None)
     reported = []
-    with held(design):
+    with lock_study(design):
         assert train_planned(run, lambda epoch, loss: reported.append((epoch, loss))) == "finished"
         assert train_planned(run, lambda epoch, loss: pytest.fail("it has ended")) == "finished"
     losses = read_curves(run.directory)["val/loss"]
