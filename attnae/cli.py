@@ -164,9 +164,8 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
 def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> int:
     from rich.console import Console
 
-    from attnae.study.dry_run import describe_study
     from attnae.study.local import environments
-    from attnae.study.run import run_study
+    from attnae.study.run import describe_study, run_study
 
     design = study.design(config, command.study.seeds)
     console = Console()

@@ -1,7 +1,7 @@
 """Runs of a study as tasks on a Ray cluster. Ray is imported only here.
 
-Ray starts a run again where its worker or its machine dies; it goes on from its checkpoint, since all machines share
-the directory of the study.
+If a worker or its machine dies, Ray starts the run again elsewhere. It resumes from its checkpoint, since all machines
+share the directory of the study.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class Mailbox:
-    """What the running tasks tell the driver."""
+    """Collects the messages (run, epoch, loss) of the running tasks for the driver."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, int, float]] = []
@@ -142,7 +142,7 @@ def _mailbox(ray: Any) -> Any:
 
 
 def _take_messages(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
-    """What was posted since; nothing while the mailbox is being restarted."""
+    """The messages posted since the last call; none while the mailbox is being restarted."""
     try:
         return ray.get(mailbox.take.remote())
     except ray.exceptions.RayError:
@@ -150,7 +150,7 @@ def _take_messages(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
 
 
 def _absolute(run: PlannedRun) -> PlannedRun:
-    """The run with paths that mean the same in every working directory."""
+    """The run with absolute paths, which are valid in every working directory."""
     config = run.config
     return dataclasses.replace(
         run, config=config.replace(log_dir=config.log_dir.absolute(), data_dir=config.data_dir.absolute())

@@ -181,7 +181,7 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=60)
     assert first.returncode == 130, output
-    assert "the same command goes on" in output
+    assert "the same command continues" in output
     assert "Traceback (most recent" not in output
     assert is_free(directory)
     assert all(is_free(path.parent) for path in directory.glob("*/config.yaml"))
