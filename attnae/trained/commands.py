@@ -1,6 +1,6 @@
-"""The subcommands that use a trained run: their options, and what each does.
+"""The subcommands that use a trained run, with their options.
 
-torch and all that is heavy is imported once the options are known to be right, so that `--help` is quick.
+torch and other large packages are imported after the options have been checked, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from attnae.config.checks import MOST
-from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range, report_written
+from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range
+from attnae.trained.output import report_written
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
 MOST_IMAGES, MOST_ATTENTION, MOST_SCALE = 1024, 32, 64
@@ -21,16 +22,16 @@ WIDE = 100_000  # columns of characters
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeCommand(ImageArguments):
-    """Write the code of each image, a row an image.
+    """Write the latent code of each image, one row per image.
 
     attnae encode logs/mine mnist -o codes.csv
 
-    Columns: index (name for files), label where there is one (of a folder: its sub-folder), mu_0 ... and log_var_0 ...
-    An .npz holds the same as arrays: mu and log_var are (images, latent dimensions).
+    The columns are index (for files: name), label if there are labels (for a directory: the sub-folder), mu_0 ... and
+    log_var_0 .... An .npz file holds the same as arrays: mu and log_var have the shape (images, latent dimensions).
     """
 
     out: Out = None
-    """A .csv or .npz file; one that exists is replaced. Default: latents.csv in the run's directory."""
+    """The .csv or .npz file to write; an existing file is replaced. Default: latents.csv in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "latents.csv", CODES)
@@ -47,17 +48,17 @@ class EncodeCommand(ImageArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructCommand(ImageArguments):
-    """Draw images and, in the row below them, what the model makes of them.
+    """Draw images and, in the row below them, their reconstructions.
 
     attnae reconstruct logs/mine photos/ -o out.png
     """
 
     count: Count = 64
-    """At most so many images, evenly spaced over all."""
+    """The number of images to draw; they are evenly spaced over all images."""
     scale: int = 2
-    """Pixels of the picture along each side of one of an image."""
+    """Each pixel of an image is drawn as a square of so many pixels on each side."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: reconstructions.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: reconstructions.png in the run's directory."""
 
     def run(self) -> int:
         check_range("--count", self.count, MOST_IMAGES)
@@ -74,19 +75,19 @@ class ReconstructCommand(ImageArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleCommand(RunArguments):
-    """Draw new images, decoded from standard normal codes.
+    """Draw new images, decoded from random codes of the standard normal distribution.
 
     attnae sample logs/mine -n 100 -o grid.png
     """
 
     count: Count = 64
-    """How many."""
+    """The number of images to draw."""
     seed: int = 0
-    """Decides the codes: the same seed draws the same images."""
+    """The seed of the random codes: the same seed draws the same images."""
     scale: int = 2
-    """Pixels of the picture along each side of one of an image."""
+    """Each pixel of an image is drawn as a square of so many pixels on each side."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: samples.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: samples.png in the run's directory."""
 
     def run(self) -> int:
         check_range("--count", self.count, MOST_IMAGES)
@@ -102,17 +103,19 @@ class SampleCommand(RunArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class WalkCommand(RunArguments):
-    """Draw what the decoder makes of codes on a grid over [-5, 5]^2.
+    """Draw the latent walk: images decoded from a grid of codes over [-5, 5]^2.
 
     attnae walk logs/mine -o walk.png
 
-    Beyond two latent dimensions it moves the two with the most variance among the codes of the training images.
+    With more than two latent dimensions, it moves the two with the largest variance among the codes of the training
+    images.
     """
 
     data_dir: DataDir = None
-    """Where the training images are; read beyond two latent dimensions only. Default: where the run had them."""
+    """The directory of the training images, needed for more than two latent dimensions only. Default: the --data-dir
+    of the run."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: walk.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: walk.png in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "walk.png", PICTURES)
@@ -125,15 +128,15 @@ class WalkCommand(RunArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionCommand(ImageArguments):
-    """Draw where each block of a model with spatial attention looks, laid over the images.
+    """Draw the spatial attention of each block over the images.
 
     attnae attention logs/mine mnist -o maps.png
     """
 
     count: Count = 8
-    """At most so many images, evenly spaced over all."""
+    """The number of images to draw; they are evenly spaced over all images."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: attention.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: attention.png in the run's directory."""
 
     def run(self) -> int:
         check_range("--count", self.count, MOST_ATTENTION)
@@ -149,16 +152,16 @@ class AttentionCommand(ImageArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportCommand(RunArguments):
-    """Write the encoder and the decoder for other programs, and check that they compute the same.
+    """Write the encoder and the decoder as ONNX or PyTorch files, and check that they compute the same numbers.
 
     attnae export logs/mine -o model.onnx
 
-    Two files: model_encoder.onnx (images in [0, 1] -> mu, log_var) and model_decoder.onnx (z -> images), for batches of
-    any size. An .onnx file runs wherever ONNX does, a .pt2 file by torch.export.load.
+    This writes two files, model_encoder.onnx (images in [0, 1] -> mu, log_var) and model_decoder.onnx (z -> images),
+    which accept batches of any size. A .pt2 file is loaded with torch.export.load.
     """
 
     out: Out = None
-    """model.onnx or model.pt2; files that exist are replaced. Default: model.onnx in the run's directory."""
+    """model.onnx or model.pt2; existing files are replaced. Default: model.onnx in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "model.onnx", MODELS)
@@ -166,7 +169,7 @@ class ExportCommand(RunArguments):
 
         _, vae = self.load()
         files, difference = export(vae, path)
-        checked = "not checked, without onnxruntime: pip install 'attnae[onnx]'"
+        checked = "not checked, because onnxruntime is not installed: pip install 'attnae[onnx]'"
         if difference is not None:
             checked = f"they differ from the model by at most {difference:.1e}"
         return report_written(files, checked)
@@ -174,13 +177,13 @@ class ExportCommand(RunArguments):
 
 @dataclass(frozen=True, kw_only=True)
 class ListCommand:
-    """Show the runs below a directory: status, the options in which they differ, test numbers.
+    """Show the runs below a directory: status, the options in which they differ, test metrics.
 
     attnae list logs
     """
 
     log_dir: Positional[Annotated[Path, arg(metavar="LOGDIR")]]
-    """A directory that holds runs, or directories of runs."""
+    """A directory that contains runs, at any depth."""
 
     def run(self) -> int:
         from rich.console import Console
@@ -188,7 +191,7 @@ class ListCommand:
         from attnae.trained.listing import read_runs, runs_table
 
         table = runs_table(read_runs(self.log_dir))
-        # What goes to a file or another program keeps a line a run, however wide.
+        # Output to a file or another program has one line for each run, however wide.
         Console(width=None if Console().is_terminal else WIDE).print(table)
         return 0
 
