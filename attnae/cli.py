@@ -20,7 +20,7 @@ from attnae.config import GROUPS, OptionError, RunConfig, check_options, flag, o
 from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
-from attnae.process import STOPPING, Stopped, lasting_streams, set_handlers
+from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
 from attnae.trained.commands import TRAINED
 
@@ -61,7 +61,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> int:
     """The command `train.py`. Returns the exit code. A run continues if its output cannot be written."""
-    with lasting_streams() as output:
+    with tolerant_streams() as output:
         code = _guarded(partial(_train, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure:
@@ -71,7 +71,7 @@ def train_command(args: Sequence[str] | None = None, prog: str = "train.py") -> 
 
 def analyze_command(args: Sequence[str] | None = None, prog: str = "analyze.py") -> int:
     """The command `analyze.py`. Returns the exit code, 141 if the reader of a pipe has closed it."""
-    with lasting_streams() as output:
+    with tolerant_streams() as output:
         code = _guarded(partial(_analyze, prog=prog), sys.argv[1:] if args is None else list(args))
         output.flush()
         if output.failure and code == 0:
@@ -155,9 +155,8 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
 def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> int:
     from rich.console import Console
 
-    from attnae.study.dry_run import describe_study
     from attnae.study.local import environments
-    from attnae.study.run import run_study
+    from attnae.study.run import describe_study, run_study
 
     design = study.design(config, command.study.seeds)
     console = Console()

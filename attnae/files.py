@@ -1,8 +1,9 @@
-"""Files that are whole or not there."""
+"""Files that are written whole or not at all, and names that file systems accept."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,10 +25,10 @@ def write_errors() -> Iterator[None]:
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, beside `path`, which takes its place once it is whole and on the disk.
+    """Open a temporary file beside `path`, and rename it to `path` once everything is on the disk.
 
-    Where writing fails, what stood at `path` before still stands, and nothing is left beside it; what a killed process
-    left there is overwritten the next time. Raises `WriteError`.
+    If writing fails, the file that was at `path` before is unchanged and the temporary file is deleted. One that
+    a killed process left behind is overwritten by the next call. Raises `WriteError`.
     """
     beside = path.with_name(f".{path.name}.partial")
     with write_errors():
@@ -43,6 +44,13 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`text` at `path`, in UTF-8, whole or not at all."""
+    """Write `text` to `path` in UTF-8, whole or not at all."""
     with write_atomically(path) as file:
         file.write(text.encode())
+
+
+def short_name(name: str, limit: int = 150) -> str:
+    """The name, or where it is longer than `limit`: its beginning, its CRC-32, and its end, which holds the seed."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 40]}...{zlib.crc32(name.encode()):08x}...{name[-20:]}"

@@ -1,4 +1,4 @@
-"""What a process does about signals, and about output streams that fail."""
+"""How a process reacts to SIGINT and SIGTERM, and to output streams that fail."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
-    """The process was asked to stop. Not an `Exception`: nothing may take it for an error and go on.
+    """The process was asked to stop by a signal. Not an `Exception`, so that no `except Exception` swallows it.
 
-    `resumable` is the directory of the run it interrupted, once there is one; `quiet` where another process tells.
+    `resumable` is the directory of the run that was interrupted, if it can be resumed. `quiet` is true where another
+    process of the same run prints the message.
     """
 
     def __init__(self, signum: int) -> None:
@@ -34,14 +35,14 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """130 for SIGINT, 143 for SIGTERM, as shells have it."""
+        """128 + the signal's number, as in shells: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signum
 
 
 def exit_on_signals() -> None:
-    """SIGINT and SIGTERM end the process at once, with exit code 130 or 143.
+    """Make SIGINT and SIGTERM end the process at once, with exit code 130 or 143.
 
-    For the time of imports: an exception there can be lost in whatever is being imported.
+    Used while packages are imported, since an exception could be lost in the package that is being imported.
     """
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -51,12 +52,12 @@ def exit_on_signals() -> None:
 
 
 def handlers() -> dict[signal.Signals, Any]:
-    """What SIGINT and SIGTERM do now."""
+    """The current handlers of SIGINT and SIGTERM."""
     return {signum: signal.getsignal(signum) for signum in STOPPING}
 
 
 def set_handlers(wanted: Mapping[signal.Signals, Any]) -> None:
-    """What they do from now on; in a thread that is not the main one, nothing changes."""
+    """Set the handlers of signals. Python allows it in the main thread only: elsewhere nothing changes."""
     if threading.current_thread() is threading.main_thread():
         for signum, handler in wanted.items():
             signal.signal(signum, handler)
@@ -64,7 +65,7 @@ def set_handlers(wanted: Mapping[signal.Signals, Any]) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM raise `Stopped` inside; in a thread that is not the main one, nothing changes."""
+    """A context in which SIGINT and SIGTERM raise `Stopped`. Outside the main thread nothing changes."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         raise Stopped(signum)
@@ -77,10 +78,10 @@ def stop_on_signals() -> Iterator[None]:
         set_handlers(before)
 
 
-class Lasting:
-    """A text stream that outlives its target: from the first error on, what is written to it is dropped.
+class TolerantStream:
+    """A text stream that does not raise OSError: after the first one, everything written to it is discarded.
 
-    `error` is that first error, None as long as all is well.
+    A full disk or a closed pipe at standard output then does not end a training. `error` is the first error, or None.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -91,46 +92,49 @@ class Lasting:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        with self._kept():
+        with self._tolerate_errors():
             self.stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with self._kept():
+        with self._tolerate_errors():
             self.stream.flush()
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _tolerate_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             self.error = error
-            # Python writes what is left in the stream when it exits: that must not fail again.
+            # Python flushes the stream once more when it exits, which must not fail again.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
 
     @property
     def reader_left(self) -> bool:
-        """Whether it is a pipe whose reader has had enough, such as `head`."""
+        """Whether the stream is a pipe whose reader, such as `head`, has closed it."""
         return self.error is not None and self.error.errno == errno.EPIPE
 
     @property
     def failure(self) -> str:
-        """What to say of an error that is none of the reader's choice; nothing where all is well."""
+        """The message for an error other than a closed pipe; empty if there is none."""
         if self.error is None or self.reader_left:
             return ""
         return f"standard output cannot be written to: {self.error.strerror}"
 
 
 @contextmanager
-def lasting_streams() -> Iterator[Lasting]:
-    """Standard output and error that never raise OSError, nor stumble over what their encoding lacks; the former."""
+def tolerant_streams() -> Iterator[TolerantStream]:
+    """Make standard output and error tolerant of OSError and of characters that their encoding lacks.
+
+    Yields the stream that stands for standard output.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    output = Lasting(sys.stdout)
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(Lasting(sys.stderr)):
+    output = TolerantStream(sys.stdout)
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(TolerantStream(sys.stderr)):
         try:
             yield output
         finally:

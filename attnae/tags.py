@@ -1,11 +1,11 @@
-"""Names of what a run writes to TensorBoard: the contract between training and analysis."""
+"""Names of what a run writes to TensorBoard, on which training, reading and analysis agree."""
 
 STAGES = ("train", "val", "test")
 METRICS = ("loss", "bce", "kl", "elbo")
 
 LEARNING_RATE = "lr"
 
-# The completion mark of a run, a text summary. TensorBoard's text plugin stores it under `<tag>/text_summary`.
+# The completion mark of a run is a text, which TensorBoard's text plugin stores under `<tag>/text_summary`.
 STATUS = "run/status"
 STATUS_EVENT = f"{STATUS}/text_summary"
 FINISHED = "finished"
@@ -19,12 +19,6 @@ def scalar(stage: str, metric: str) -> str:
 
 FINAL_METRICS = tuple(scalar("test", metric) for metric in METRICS)
 
-# Scored once as well, with the test, in the runs whose options and images allow it.
-ACTIVE_UNITS = scalar("test", "active_units")
-NLL = scalar("test", "nll")
-KNN_ACCURACY = scalar("test", "knn_accuracy")
-
-# Pictures.
 RECONSTRUCTIONS = "pictures/reconstructions"
 LATENT_WALK = "pictures/latent_walk"
 LATENT_CODES = "pictures/latent_codes"

@@ -1,4 +1,4 @@
-"""Text for people and spreadsheets: numbers and names as they are shown, tables as CSV."""
+"""Numbers and names as text for terminals and reports, and tables as CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-# Controls end lines, ring bells and move cursors; bidirectional overrides turn text around; surrogates are no text.
+# Control characters, bidirectional overrides and surrogates: they move the cursor, reorder text, or cannot be encoded.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 WORDS = re.compile("[a-z][a-z0-9_]{3,}")
 MAX_DECIMALS = 9
@@ -19,20 +19,20 @@ FORMULA = re.compile(r"[=@\t\r\n]|[+\-].")
 
 
 def clean(text: object, limit: int | None = None) -> str:
-    """Text of a log as it may be shown: on one line, without control characters, cut off behind `limit` characters."""
+    """Text on one line, without control characters, and cut off after `limit` characters."""
     shown = UNPRINTABLE.sub(" ", str(text))
     return shown if limit is None or len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
 def title_of(factor: str) -> str:
-    """`Spatial attention` for spatial_attention; short names, and those that are no lower-case words, stay."""
+    """`Spatial attention` for spatial_attention. Short names and names that are not lower-case words are kept."""
     if not WORDS.fullmatch(factor):
         return clean(factor, 80)
     return factor.replace("_", " ").capitalize()
 
 
 def number(value: float, digits: int = 3) -> str:
-    """With so many significant digits: 0.0123, 1,230, 1.23e-07."""
+    """A number with so many significant digits: 0.0123, 1,230, 1.23e-07; empty for NaN."""
     if not math.isfinite(value):
         return "" if math.isnan(value) else "infinite"
     if value == 0:
@@ -43,14 +43,14 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def decimals_for(value: float, digits: int = 3) -> int:
-    """Decimals that show so many significant digits of a number, as many as it needs to stay readable."""
+    """The number of decimals, at most 9, that shows so many significant digits of a number."""
     return 0 if not value or not math.isfinite(value) else min(MAX_DECIMALS, max(0, digits - 1 - _magnitude(value)))
 
 
 def common_decimals(columns: Iterable[Sequence[float]], digits: int = 2) -> int | None:
-    """Decimals for columns of one unit: two significant digits of the column of the smallest numbers.
+    """The number of decimals for columns of one unit: `digits` significant digits of the column of the smallest.
 
-    None where no fixed number of decimals serves: the numbers are too large, small or different.
+    None if no fixed number of decimals suits all of them, because they are too large, too small or too different.
     """
     largest = [max((abs(value) for value in column if math.isfinite(value)), default=0.0) for column in columns]
     sizes = [value for value in largest if value]
@@ -62,7 +62,7 @@ def common_decimals(columns: Iterable[Sequence[float]], digits: int = 2) -> int 
 
 
 def fixed(value: float, decimals: int | None) -> str:
-    """A number of a column with these decimals; blank for none."""
+    """A number with these decimals, as `number` if `decimals` is None; empty for NaN."""
     if decimals is None or not math.isfinite(value):
         return number(value)
     text = f"{value:,.{decimals}f}"
@@ -70,7 +70,7 @@ def fixed(value: float, decimals: int | None) -> str:
 
 
 def p_value(p: float) -> str:
-    """0.032, 0.0004, < 0.0001; blank for none."""
+    """A p-value as text: 0.032, 0.0004, < 0.0001; empty for NaN."""
     if math.isnan(p):
         return ""
     if p < 0.0001:
@@ -79,23 +79,23 @@ def p_value(p: float) -> str:
 
 
 def p_statement(p: float) -> str:
-    """p = 0.032, p < 0.0001."""
+    """A p-value in a sentence: p = 0.032, p < 0.0001, p = unknown for NaN."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text or 'unknown'}"
 
 
 def percent(share: float) -> str:
-    """Of a confidence: 95%, 99.9%."""
+    """A share as a percentage: 95%, 99.9%."""
     return f"{100 * share:.6g}%"
 
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """1 run, 2 runs."""
+    """A count with its noun: 1 run, 2 runs."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
-    """a, b and c; the first ones of many, and how many more there are."""
+    """Names in a sentence: a, b and c; of more than `limit` names, the first ones and the number of the others."""
     shown = [clean(name, 80) for name in names]
     if len(shown) > limit:
         return f"{', '.join(shown[:limit])} and {len(shown) - limit:,} more"
@@ -103,27 +103,26 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
 
 
 def _magnitude(value: float) -> int:
-    """The power of ten of the leading digit."""
+    """The exponent of the leading digit."""
     return int(f"{value:e}".partition("e")[2])
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Comma-separated, a header, numbers at full precision, blank for none."""
+    """The table as CSV: a header, numbers at full precision, empty cells for missing values; see `safe_cell`."""
     from pandas.api.types import is_numeric_dtype
 
     safe = frame.rename(columns=safe_cell)
-    for place, name in enumerate(frame):
+    for place in range(frame.shape[1]):
         if not is_numeric_dtype(frame.dtypes.iloc[place]):
             safe.isetitem(place, frame.iloc[:, place].map(safe_cell).astype(object))
-        assert name is not None
     return safe.to_csv(index=False, lineterminator="\n")
 
 
 def safe_cell(value: Any) -> Any:
-    """Text on one line; with an apostrophe in front where a spreadsheet would take it for a formula.
+    """Text on one line, with a leading apostrophe if a spreadsheet would run it as a formula.
 
-    Numbers, also those written as text (the level -1), and the lone signs + and - stay as they are. The characters are
-    OWASP's ("CSV injection").
+    Numbers, even as text (such as the level -1), and the signs + and - alone are unchanged. The list of dangerous first
+    characters is that of OWASP, "CSV Injection".
     """
     if not isinstance(value, str):
         return value

@@ -52,7 +52,7 @@ from attnae.data.sources import MNIST as MNIST_FILES
 from attnae.evaluation.views import Views
 from attnae.model.dropout import Dropout
 from attnae.model.vae import VAE, kl_divergence, reconstruction_bce
-from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.events import EventLogger
 from attnae.training.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from attnae.training.callbacks import log_pictures
 from attnae.training.compilation import compiled

@@ -69,7 +69,7 @@ MISTAKES = {
     "more devices than there can be": (["--dataset", "digits", "--devices", "9" * 30], "give auto, a number such as 2"),
     "more devices than there are": (
         ["--dataset", "digits", "--accelerator", "cpu", "--devices", "9999"],
-        "--batch-size 64 cannot be shared evenly",
+        "--batch-size 64 cannot be divided evenly",
     ),
     "no such strategy": (["--dataset", "digits", "--strategy", "magic"], "is not available"),
     "a missing file": (["--config", "none.yaml"], "none.yaml cannot be read"),
@@ -84,14 +84,14 @@ MISTAKES = {
         "must be the name of one folder",
     ),
     "a folder without images": (["--dataset", "folder", "--data-dir", "empty"], "found 0 images"),
-    "a missing folder": (["--dataset", "folder", "--data-dir", "nowhere"], "no such folder"),
+    "a missing folder": (["--dataset", "folder", "--data-dir", "nowhere"], "no such directory"),
     "a broken image": (["--dataset", "folder", "--data-dir", "broken"], "1.png is not an image"),
     "mixed channels": (["--dataset", "folder", "--data-dir", "mixed"], "--channels 1"),
     "a corrupt data set": (
         ["--dataset", "mnist", "--data-dir", "corrupt"],
         "t10k-images-idx3-ubyte is not an IDX file",
     ),
-    "a missing run": (["--resume", "nowhere"], "no run to go on with"),
+    "a missing run": (["--resume", "nowhere"], "there is no run to resume"),
     "an option beside resume": (["--resume", "nowhere", "--lr", "0.1"], "--lr cannot be combined with --resume"),
     "a path too long": (["--dataset", "folder", "--data-dir", "x" * 5000], "File name too long"),
     "a path too long for auto": (["--data-dir", "x" * 5000, "--units", "1", "1"], "give at least 3"),
@@ -146,7 +146,7 @@ def test_a_mistake_gets_a_clear_line_and_exit_code_2(mistakes_dir, mistake, monk
     [
         (["--accelerator", "tpu"], "is not available"),
         (["--units", "9", "8", "7", "6", "5", "4", "3", "2"], "at least 64x64"),
-        (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be shared evenly"),
+        (["--accelerator", "cpu", "--devices", "3"], "--batch-size 64 cannot be divided evenly"),
         (["--latent-dim", "4000000000"], "does not fit into memory"),
         (["--log-dir", "file/logs"], "cannot be written to"),
         (["--name", "taken"], "holds no run: choose another --name"),
@@ -199,7 +199,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
     assert "choose another --name" in again.stderr
     resumed = run("--resume", "logs/mine", cwd=tmp_path)
     assert resumed.returncode == 2
-    assert "that run is finished" in resumed.stderr
+    assert "this run is finished" in resumed.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "logs").rglob("*") if path.is_file()} == before
 
 
@@ -280,7 +280,7 @@ def test_auto_without_network_warns_and_trains_on_digits(tmp_path):
     (directory,) = (tmp_path / "logs").iterdir()
     content = json.loads((directory / "metrics.json").read_text())
     assert content["dataset"]["name"] == "digits"
-    assert "No MNIST" in content["warnings"][0]
+    assert "MNIST is not available" in content["warnings"][0]
     assert "dataset=digits" in directory.name
 
 

@@ -1,4 +1,4 @@
-"""A directory of images as a data set."""
+"""A directory of image files as a data set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
-from attnae.data.sources import DataSet, Images, scattered
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
@@ -19,23 +19,24 @@ _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L"}
 
 
 def load_folder(directory: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """The images below `directory`, or below its sub-folder `train`, as a data set; the first folder is the label.
+    """Load the images below `directory`, or below its sub-folder `train`, as a data set.
 
-    The test set is the sub-folder `test`, if there is one, else a fixed tenth by file name. Images are cropped
-    to a central square and scaled to `image_size`; `channels` 1 turns them grey, 3 into colour.
+    The label of an image is the number of the first sub-folder on its path. The test set is the sub-folder `test` if
+    there is one, otherwise a fixed tenth of the images chosen by file name. With an `image_size`, images are cropped to
+    their central square and scaled; `channels` 1 makes them grey, 3 makes them RGB.
 
-    Raises `UserError` for a directory without images, a file that is no image, and images of mixed sizes or channels
-    where `image_size` or `channels` do not settle it; it names the files.
+    Raises `UserError`, which names the files, for a directory without images, a file that is not an image, and images
+    that differ in size or channels while `image_size` or `channels` is None.
     """
     if not directory.is_dir():
-        raise UserError(f"--data-dir {directory}: there is no such folder of images")
+        raise UserError(f"--data-dir {directory}: there is no such directory")
     test_root = directory / "test"
     train_root = directory / "train" if (directory / "train").is_dir() else directory
     train_paths, test_paths = list(image_paths(train_root, skip=test_root)), list(image_paths(test_root))
     if not test_paths:
         test_root = train_root
         chosen = set(
-            scattered([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
+            hash_order([str(path.relative_to(train_root)) for path in train_paths])[: -(-len(train_paths) // 10)]
         )
         test_paths = [path for index, path in enumerate(train_paths) if index in chosen]
         train_paths = [path for index, path in enumerate(train_paths) if index not in chosen]
@@ -56,7 +57,7 @@ def load_folder(directory: Path, image_size: int | None, channels: int | None) -
 
 
 def image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
-    """The images below the directory by name. Links to folders are not followed, so that a loop cannot trap us."""
+    """The image files below the directory, sorted. Links to directories are not followed: they could form a loop."""
     found = []
     for folder, subfolders, files in os.walk(directory):
         subfolders[:] = [name for name in subfolders if Path(folder) / name != skip and not name.startswith(".")]
@@ -65,12 +66,12 @@ def image_paths(directory: Path, skip: Path | None = None) -> Iterator[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether its name says so, and it is a file: a pipe of that name would be waited for."""
+    """Whether the suffix is that of an image and the path is a regular file: opening a pipe would wait forever."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def folder_label(path: Path, root: Path) -> str:
-    """The first folder below the root on the way to the image; nothing where it lies in the root itself."""
+    """The first folder below the root on the path of the image; empty for an image in the root itself."""
     folders = path.relative_to(root).parts[:-1]
     return folders[0] if folders else ""
 
@@ -83,27 +84,27 @@ def _load_all(paths: list[Path], image_size: int | None, channels: int | None) -
         if first is None:
             first = (path, image.shape)
         if image.shape[0] != first[1][0]:
-            raise UserError(f"{first[0]} and {path} differ in channels: say --channels 1 (grey) or 3 (colour)")
+            raise UserError(f"{first[0]} and {path} differ in channels: set --channels 1 (grey) or 3 (colour)")
         if image.shape != first[1] or image.shape[1] != image.shape[2]:
             raise UserError(
-                f"{path} is {image.shape[2]}x{image.shape[1]}, {first[0]} {first[1][2]}x{first[1][1]}, and both must "
-                f"be squares of one size: say --image-size {min(min(image.shape[1:]), min(first[1][1:]))} to scale them"
+                f"{path} is {image.shape[2]}x{image.shape[1]}, {first[0]} {first[1][2]}x{first[1][1]}, but all must "
+                f"be squares of one size: set --image-size {min(min(image.shape[1:]), min(first[1][1:]))} to scale them"
             )
         images.append(image)
     return np.stack(images)
 
 
 def load_image(path: Path, image_size: int | None, channels: int | None) -> np.ndarray:
-    """The image in a file as uint8 (C, H, W), scaled and turned grey or into colour as in `load_folder`.
+    """The image in a file as uint8 (C, H, W), with `image_size` and `channels` as in `load_folder`.
 
-    Raises `UserError` for a file that is no image, or a broken one.
+    Raises `UserError` for a file that is not an image, is damaged, or does not fit into memory.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow warns of and still reads is no mistake of the user's
+            warnings.simplefilter("ignore")  # of damage that Pillow can read past
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as opened:
-                opened.verify()  # the checksums of a PNG, which its decoder passes over
+                opened.verify()  # checks the checksums of a PNG, which its decoder does not
             with Image.open(path) as opened:
                 image = ImageOps.exif_transpose(opened)
                 if image.mode in _DEEP_MODES:
@@ -116,15 +117,15 @@ def load_image(path: Path, image_size: int | None, channels: int | None) -> np.n
         size = "" if image_size is None else f" at --image-size {image_size}"
         raise UserError(f"{path}{size} does not fit into memory") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} has more pixels than a sound image would: {error}") from error
+        raise UserError(f"{path} has too many pixels for an image: {error}") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image, whatever its name says: take it out, or replace it") from error
+        raise UserError(f"{path} is not an image despite its suffix: remove or replace it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is truncated or corrupt ({error}): take it out, or replace it") from error
+        raise UserError(f"{path} is truncated or corrupt ({error}): remove or replace it") from error
 
 
 def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:
-    """A grey or RGB image as uint8 (C, H, W); with an `image_size`, its central square, scaled to that side."""
+    """A grey or RGB image as uint8 (C, H, W); with an `image_size`, its central square scaled to that size."""
     if image_size is not None:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -135,7 +136,7 @@ def pixels_of(image: Image.Image, image_size: int | None) -> np.ndarray:
 
 
 def _to_eight_bits(image: Image.Image, path: Path) -> Image.Image:
-    """Grey values of 16 bits (65535 is white) or reals from 0 to 1 to 8 bits."""
+    """Convert grey values of 16 bits (65535 is white) or real numbers from 0 to 1 to 8 bits."""
     values = np.asarray(image, dtype=np.float64)
     white = 1.0 if image.mode == "F" else 65535.0
     if not (values.min() >= 0 and values.max() <= white):

@@ -1,6 +1,7 @@
-"""A data set in memory, its splits, and its batches.
+"""The Lightning data module: a data set in memory, its splits, and its batches.
 
-Images are one uint8 tensor, on the device where it fits, and a batch is an index into it: nothing is done per image.
+The images of a split are one uint8 tensor, on the device if it fits there. A batch is an index into it, so that no
+work is done for single images.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
 from attnae.seeding import ORDER, SPLIT, generator
-from attnae.data.sources import DataSet, Images, scattered
 
-# As large as a batch of training, so that scoring takes no more memory than it.
+# The default batch size of training, so that evaluation takes no more memory than training.
 EVALUATION_BATCH = 64
 
 
 class Batch(NamedTuple):
-    """Images and where they stand in their split."""
+    """Images, and their positions in their split."""
 
     images: Tensor  # uint8 (B, C, H, W)
     positions: Tensor  # int64 (B,)
 
 
 class Batches:
-    """The batches of one rank: each global batch of an order is shared out among the ranks.
+    """The batches of one rank: each global batch is divided among the ranks.
 
-    `order()` gives the positions of one pass, (N,). Where `training`, ranks get equal parts (fewer images than ranks
-    are dropped from the last batch) and a part of one image is dropped, since batch norm needs two; otherwise every
-    image comes exactly once.
+    `order()` returns the positions of the images for one epoch, int64 (N,). In training, all ranks get the same number
+    of images: up to world_size - 1 images are dropped from the last batch, and all of it if fewer than two images are
+    left for each rank, since batch norm needs two. In evaluation every image is used exactly once.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Batches:
         return self._count
 
     def __iter__(self) -> Iterator[Batch]:
-        # The body runs at the first `next`, when the epoch that decides the order is known.
+        # A generator: `order` is called at the first `next`, when the epoch on which it depends is known.
         for part in self.order().to(self.images.device).split(self.batch_size)[: self._count]:
             even = len(part) - len(part) % self.world_size if self.training else len(part)
             index = part[self.rank : even : self.world_size]
@@ -69,7 +70,12 @@ class Batches:
 
 
 class ImageData(pl.LightningDataModule):
-    """The splits of a data set: train, val (held out by seed; the test set where `val_size` is 0) and test."""
+    """The splits train, val and test of a data set.
+
+    `val` is held out of the training images by the seed: `val_size` images, at most a twelfth. With `val_size` 0 it is
+    the test set. `limit_train` and `limit_test` use only so many images. Raises `UserError` for fewer than 2 training
+    images.
+    """
 
     def __init__(
         self,
@@ -101,12 +107,12 @@ class ImageData(pl.LightningDataModule):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Images in each split."""
+        """The number of images in each split."""
         return {split: len(images) for split, images in self.images.items()}
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of the images and labels used, split by split."""
+        """The SHA-256 of the images and labels of all splits."""
         digest = hashlib.sha256()
         for split, images in self.images.items():
             digest.update(f"{split} {tuple(images.shape)}".encode())
@@ -115,19 +121,21 @@ class ImageData(pl.LightningDataModule):
         return digest.hexdigest()
 
     def setup(self, stage: str) -> None:
-        """Move the images to the device where they take at most half of its free memory.
+        """Move the images to the device if they take at most half of its free memory.
 
-        Raises `UserError` where the machines that train together do not have the same images.
+        Raises `UserError` if the ranks do not all have the same images.
         """
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         if self.trainer.world_size > 1:
-            # Every rank has to know, or those with the right images would wait for the others.
+            # Compared on every rank: a rank that did not raise would wait for the others.
             mine = torch.tensor(list(bytes.fromhex(self.checksum)), device=device)
             everyones = self.trainer.strategy.all_gather(mine)
             others = [str(rank) for rank, checksum in enumerate(everyones) if not checksum.equal(everyones[0])]
             if others:
-                raise UserError(f"the images on rank {', '.join(others)} are not those on rank 0: copy them over")
+                raise UserError(
+                    f"the images on rank {', '.join(others)} differ from those on rank 0: copy them from there"
+                )
         if device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             if sum(images.nbytes for images in self.images.values()) > free / 2:
@@ -166,11 +174,11 @@ class ImageData(pl.LightningDataModule):
 
 
 def check_ranks(batch_size: int, images: int, world_size: int) -> None:
-    """`UserError` where the batches cannot be shared out evenly, two training images or more to each of the ranks."""
+    """`UserError` unless each batch can be divided evenly among the ranks, with at least 2 images for each."""
     if batch_size % world_size:
         raise UserError(
-            f"--batch-size {batch_size} cannot be shared evenly among {world_size} devices: "
-            f"take {max(2, batch_size // world_size) * world_size}"
+            f"--batch-size {batch_size} cannot be divided evenly among {world_size} devices: "
+            f"use {max(2, batch_size // world_size) * world_size}"
         )
     if min(batch_size, images) < 2 * world_size:
         raise UserError(
@@ -180,9 +188,9 @@ def check_ranks(batch_size: int, images: int, world_size: int) -> None:
 
 
 def _limited(images: Images, limit: int | None) -> Images:
-    """At most `limit` of the images, in their order; which ones is fixed and follows no pattern in the data."""
+    """At most `limit` of the images, in their order. The choice is fixed: see `hash_order`."""
     count = len(images.images)
     if limit is None or limit >= count:
         return images
-    index = sorted(scattered(range(count))[:limit])
+    index = sorted(hash_order(range(count))[:limit])
     return Images(images.images[index], images.labels[index])

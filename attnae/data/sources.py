@@ -8,30 +8,17 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from attnae.config import DATASETS
+from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Images(NamedTuple):
-    """Images and their labels, in memory. Labels are -1 where there are none."""
-
-    images: np.ndarray  # uint8 (N, C, H, W)
-    labels: np.ndarray  # int64 (N,)
-
-
-class DataSet(NamedTuple):
-    """A training set and a test set; the test set is the same for every seed."""
-
-    train: Images
-    test: Images
 
 
 Loader = Callable[[Path, int | None, int | None], DataSet]  # of (data_dir, image_size, channels)
@@ -43,34 +30,28 @@ def source_of(name: str) -> Loader:
     return getattr(import_module(module), attribute)
 
 
-def scattered(names: Iterable[object]) -> list[int]:
-    """The positions of the names in an order that follows no pattern in the data and is the same everywhere.
-
-    They are sorted by the CRC-32 of their text: scikit-learn's digits, say, run from 0 to 9 again and again, so that
-    taking every n-th would leave some out. Names of files that are not UTF-8 stand for their bytes.
-    """
-    texts = [str(name).encode("utf-8", "surrogateescape") for name in names]
-    return sorted(range(len(texts)), key=lambda position: (zlib.crc32(texts[position]), position))
-
-
 def load_digits(data_dir: Path, image_size: int | None, channels: int | None) -> DataSet:
-    """The 1,797 handwritten digits that ship inside scikit-learn, 8x8; a fixed sixth are test images."""
+    """The 1,797 handwritten digits of scikit-learn, 8x8; a fixed sixth of them are the test images."""
     import numpy as np
     from sklearn.datasets import load_digits as sklearn_digits
 
     digits = sklearn_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[:, None]
     labels = digits.target.astype(np.int64)
-    is_test = np.isin(np.arange(len(images)), scattered(range(len(images)))[: len(images) // 6])
+    is_test = np.isin(np.arange(len(images)), hash_order(range(len(images)))[: len(images) // 6])
     return DataSet(Images(images[~is_test], labels[~is_test]), Images(images[is_test], labels[is_test]))
 
 
 LAYOUTS = ("{name}/raw", "")
-AUTO_LAYOUTS = LAYOUTS[:1]  # the one that says by its name whose the files are
+AUTO_LAYOUTS = LAYOUTS[:1]  # the folder name says which data set it is
 
 
 class IdxSource:
-    """A data set of four IDX files, as MNIST's, in torchvision's layout or side by side, plain or .gz."""
+    """A data set of four IDX files, such as MNIST, plain or .gz.
+
+    The files lie in torchvision's layout (MNIST/raw below the data directory) or in the data directory itself. Calling
+    the source loads them, after downloading them if they are missing.
+    """
 
     FILES = (
         "train-images-idx3-ubyte",
@@ -88,11 +69,11 @@ class IdxSource:
             self.download(data_dir)
             files = self.find(data_dir)
         if files is None:
-            raise UserError(f"{data_dir}: the download of {self.torchvision_name} left no IDX files there")
+            raise UserError(f"{data_dir}: there are no IDX files after the download of {self.torchvision_name}")
         return DataSet(self._read(*files[:2]), self._read(*files[2:]))
 
     def find(self, data_dir: Path, layouts: tuple[str, ...] = LAYOUTS) -> list[Path] | None:
-        """The four files below `data_dir`, or None."""
+        """The four files below `data_dir`, or None; `UserError` where only some of them are there."""
         for layout in layouts:
             folder = data_dir / layout.format(name=self.torchvision_name)
             found = [
@@ -105,13 +86,16 @@ class IdxSource:
             if paths:
                 missing = next(name for name, path in zip(self.FILES, found, strict=True) if path is None)
                 raise UserError(
-                    f"{folder / missing} is missing (plain or .gz), though its sisters are there: put it beside "
-                    "them, or take all away to have them downloaded"
+                    f"{folder / missing} is missing (plain or .gz), but the other files are present: add it, or delete "
+                    "the other files to download the data set again"
                 )
         return None
 
     def download(self, data_dir: Path) -> None:
-        """Download beside, then rename, so that a download cut off leaves nothing behind; `UserError` if offline."""
+        """Download to a temporary directory, then rename it; `UserError` if the server does not answer.
+
+        A download that is interrupted therefore leaves no incomplete data set behind.
+        """
         import tempfile
 
         from torchvision import datasets
@@ -120,7 +104,7 @@ class IdxSource:
         if not reachable(dataset.mirrors[0]):
             raise UserError(
                 f"{data_dir} holds no {self.torchvision_name} and {dataset.mirrors[0]} does not answer: put the four "
-                f"IDX files there, say with --data-dir where they are, or take --dataset digits, which needs none"
+                f"IDX files there, set --data-dir to where they are, or use --dataset digits, which needs no files"
             )
         raw = Path(self.torchvision_name) / "raw"
         try:
@@ -130,7 +114,7 @@ class IdxSource:
                 (data_dir / raw).parent.mkdir(exist_ok=True)
                 (Path(beside) / raw).rename(data_dir / raw)
         except (RuntimeError, OSError) as error:
-            if self.find(data_dir) is None:  # else another process was faster
+            if self.find(data_dir) is None:  # otherwise another process has completed it
                 raise UserError(f"the download of {self.torchvision_name} to {data_dir} failed: {error}") from error
 
     def _read(self, images_path: Path, labels_path: Path) -> Images:
@@ -138,16 +122,17 @@ class IdxSource:
 
         images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
         if images.shape[1:] != (28, 28):
-            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]}, not of 28x28")
+            raise UserError(f"{images_path} holds images of {images.shape[2]}x{images.shape[1]} pixels, not 28x28")
         if len(images) != len(labels):
-            raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} {len(labels)} labels")
+            raise UserError(f"{images_path} holds {len(images)} images, but {labels_path} holds {len(labels)} labels")
         return Images(images[:, None], labels.astype(np.int64))
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The unsigned bytes of an IDX file (LeCun's format: 0 0 type rank, sizes, data), plain or .gz.
+    """The array in an IDX file, plain or .gz: uint8 with so many dimensions.
 
-    Raises `UserError` naming the file where it is corrupt or shorter or longer than its header says.
+    The format is that of https://yann.lecun.com/exdb/mnist: the bytes 0, 0, type and rank, the sizes, the data. Raises
+    `UserError` if the file is corrupt, or its length is not the one that its header gives.
     """
     import numpy as np
 
@@ -157,18 +142,18 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         raise UserError(f"{path} cannot be read ({error}): delete it and download it again") from error
     header = 4 + 4 * dimensions
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
-        raise UserError(f"{path} is not an IDX file of {dimensions}-dimensional bytes: delete it, download it again")
+        raise UserError(f"{path} is not an IDX file of {dimensions}-dimensional bytes: delete it and download it again")
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != np.prod(shape, dtype=object) or 0 in shape:
         raise UserError(
-            f"{path} is truncated or corrupt: its header says {' x '.join(map(str, shape))} bytes, "
-            f"{len(content) - header} follow; delete it and download it again"
+            f"{path} is truncated or corrupt: its header announces {' x '.join(map(str, shape))} bytes, "
+            f"but {len(content) - header} follow; delete it and download it again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def reachable(url: str, seconds: float = 5) -> bool:
-    """Whether the server answers in time. A thread, since looking up a host name has no time-out of its own."""
+    """Whether the server answers within `seconds`. It is asked in a thread, since a name lookup has no time-out."""
     import http.client
     import threading
     import urllib.error
@@ -180,7 +165,7 @@ def reachable(url: str, seconds: float = 5) -> bool:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
             answers.append(True)
-        except urllib.error.HTTPError:  # the server is there, even if it lists no folders
+        except urllib.error.HTTPError:  # it answers, even though it does not list its folders
             answers.append(True)
         except (OSError, ValueError, http.client.HTTPException):
             return
@@ -197,11 +182,14 @@ KMNIST = IdxSource("KMNIST")
 
 
 def resolve_auto(data_dir: Path) -> tuple[str, str | None]:
-    """What `auto` takes: (name, warning). MNIST if it is on disk or can be downloaded, else digits and why."""
+    """The data set that `auto` stands for, and a warning or None.
+
+    It is MNIST if it is on disk or can be downloaded, otherwise digits, with a warning that says why.
+    """
     if MNIST.find(data_dir, AUTO_LAYOUTS) is not None:
         return "mnist", None
     try:
         MNIST.download(data_dir)
     except (UserError, OSError) as error:
-        return "digits", f"No MNIST: {error}.\nTraining on scikit-learn's 8x8 digits instead."
+        return "digits", f"MNIST is not available: {error}.\nTraining on scikit-learn's 8x8 digits instead."
     return "mnist", None

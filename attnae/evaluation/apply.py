@@ -1,6 +1,6 @@
-"""A trained model applied to images in memory, batch by batch: tensors in, arrays out.
+"""Applying a trained model to images in memory, batch by batch: tensors in, arrays out.
 
-Images are uint8 (N, C, H, W); `index`, int64, says which of them. Nothing here draws random numbers.
+Images are uint8 (N, C, H, W); `index`, int64, selects some of them. Nothing here draws random numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from attnae.model.vae import VAE
 
 @contextmanager
 def evaluating(vae: VAE) -> Iterator[None]:
-    """The model in evaluation mode and without gradients, and then in the mode it was in."""
+    """A context with the model in evaluation mode and without gradients; its mode is restored afterwards."""
     training = vae.training
     vae.eval()
     try:
@@ -30,7 +30,7 @@ def evaluating(vae: VAE) -> Iterator[None]:
 
 
 def codes(vae: VAE, images: Tensor, index: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-    """mu and log_var of the codes, (N, latent) each; log_var is None in a plain autoencoder."""
+    """mu and log_var of the images at `index`, float32 (N, latent); log_var is None in a plain autoencoder."""
 
     def encode(part: Tensor) -> Tensor:
         return torch.cat([half for half in vae.encode(scaled(vae, images, part)) if half is not None], dim=1)
@@ -40,28 +40,28 @@ def codes(vae: VAE, images: Tensor, index: Tensor) -> tuple[np.ndarray, np.ndarr
 
 
 def walk(vae: VAE, mu: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """The decoded walk among the codes mu, (steps * steps, C, H, W), and the dimensions it moves: see `walk_codes`."""
+    """The decoded latent walk, (steps * steps, C, H, W), and the dimensions that it moves: see `walk_codes`."""
     grid, moved = walk_codes(mu)
     return in_batches(vae.decode, torch.from_numpy(grid).to(_like(vae))), moved
 
 
 def in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> np.ndarray:
-    """The function of all rows, a batch of them at a time."""
-    return np.concatenate([array_of(function(part)) for part in rows.split(EVALUATION_BATCH)])
+    """Apply the function to the rows, (N, ...), in batches."""
+    return np.concatenate([to_numpy(function(part)) for part in rows.split(EVALUATION_BATCH)])
 
 
 def scaled(vae: VAE, images: Tensor, index: Tensor) -> Tensor:
-    """The images at `index` in [0, 1], on the model's device and of its type."""
+    """The images at `index`, scaled to [0, 1], on the device and in the type of the model."""
     return images[index.to(images.device)].to(_like(vae)) / 255
 
 
-def spread(count: int, most: int) -> Tensor:
-    """At most `most` positions of `count`, evenly spaced."""
+def evenly_spaced(count: int, most: int) -> Tensor:
+    """At most `most` of the positions 0 ... count - 1, evenly spaced, int64."""
     return torch.arange(min(count, most)) * count // min(count, most)
 
 
-def array_of(tensor: Tensor) -> np.ndarray:
-    """float32, in the memory of the CPU."""
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """The tensor as a float32 array on the CPU."""
     return tensor.float().cpu().numpy()
 
 

@@ -1,6 +1,6 @@
-"""Arrays in, figures out. Nothing here knows a model or a run.
+"""The figures of a trained model, drawn from arrays: nothing here uses a model or a run.
 
-Images are (N, C, H, W) in [0, 1]; codes are (N, latent). Figures are matplotlib's, drawn without a display.
+Images are (N, C, H, W) in [0, 1]; codes are (N, latent). Figures are matplotlib's and need no display.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ SCATTER_POINTS = 5000
 def walk_codes(codes: np.ndarray, steps: int = WALK_STEPS, limit: float = WALK_LIMIT) -> tuple[np.ndarray, list[int]]:
     """The codes of a latent walk, (steps * steps, latent), and the one or two dimensions it moves.
 
-    The grid over [-limit, limit]^2 moves the two dimensions with the most variance in `codes`; the others stay at
-    their mean. Rows run from the top of the second dimension to its bottom, as an image is drawn.
+    The grid over [-limit, limit]^2 moves the two dimensions with the largest variance in `codes`, (N, latent); the
+    others stay at their mean. The second dimension decreases from row to row, as in a plot whose axis points up.
     """
     latent = codes.shape[1]
     moved = sorted(np.argsort(-codes.var(axis=0), kind="stable")[:2].tolist()) if latent > 2 else list(range(latent))
@@ -35,7 +35,10 @@ def walk_codes(codes: np.ndarray, steps: int = WALK_STEPS, limit: float = WALK_L
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:
-    """(N, C, H, W) -> one picture (rows * H, columns * W, C or nothing); a last row is filled up with white."""
+    """Arrange images (N, C, H, W) in a grid: (rows * H, columns * W), with a last axis of 3 for RGB.
+
+    The last row is filled up with white.
+    """
     count, channels, height, width = images.shape
     rows = -(-count // columns)
     padded = np.ones((rows * columns, channels, height, width), dtype=images.dtype)
@@ -46,18 +49,18 @@ def tile(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def draw_walk(axes: Axes, images: np.ndarray, moved: Sequence[int], latent_dim: int) -> None:
-    """The decoded walk of `walk_codes`, with the code's values along the edges."""
+    """Draw a decoded latent walk, with the values of the two dimensions along the axes."""
     steps = round(len(images) ** 0.5)
     extent = (-WALK_LIMIT, WALK_LIMIT, -WALK_LIMIT, WALK_LIMIT)
     axes.imshow(tile(images, steps), cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
     axes.set_xlabel(f"$z_{{{moved[0] + 1}}}$")
     axes.set_ylabel(f"$z_{{{moved[1] + 1}}}$" if len(moved) > 1 else "")
-    which = "" if latent_dim <= 2 else f": the 2 of {latent_dim} dimensions with the most variance"
+    which = "" if latent_dim <= 2 else f": the 2 of {latent_dim} dimensions with the largest variance"
     axes.set_title(f"Latent walk{which}", fontsize="medium")
 
 
 def scatter_coordinates(codes: np.ndarray) -> tuple[np.ndarray, str]:
-    """Codes as points of a plane, (N, 2), and how: as they are, or their two principal components."""
+    """Codes as points of a plane, (N, 2), and a note on how: as they are, or their two principal components."""
     if codes.shape[1] > 2 and len(codes) < 2:
         return codes[:, :2], "the first two latent dimensions"
     if codes.shape[1] > 2:
@@ -68,7 +71,7 @@ def scatter_coordinates(codes: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) -> None:
-    """Codes coloured by label; a label of -1 means that there is none. At most `SCATTER_POINTS` are drawn."""
+    """Draw codes coloured by label (-1: no label). At most `SCATTER_POINTS` of them are drawn."""
     index = np.linspace(0, len(codes) - 1, min(len(codes), SCATTER_POINTS)).astype(int)
     points, how = scatter_coordinates(codes[index])
     labels = labels[index]
@@ -104,14 +107,14 @@ def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) 
 
 
 def walk_figure(images: np.ndarray, moved: Sequence[int], latent_dim: int) -> Figure:
-    """The latent walk alone."""
+    """A figure of the latent walk."""
     figure = _figure(7, 7)
     draw_walk(figure.add_subplot(), images, moved, latent_dim)
     return figure
 
 
 def scatter_figure(codes: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Figure:
-    """A latent scatter for each split."""
+    """A figure of the codes of each split, side by side."""
     figure = _figure(5.6 * len(codes), 4.6)
     for axes, split in zip(figure.subplots(1, len(codes), squeeze=False)[0], codes, strict=True):
         draw_scatter(axes, codes[split], labels[split], f"{split} codes".capitalize())
@@ -119,7 +122,7 @@ def scatter_figure(codes: Mapping[str, np.ndarray], labels: Mapping[str, np.ndar
 
 
 def reconstruction_figure(inputs: np.ndarray, outputs: np.ndarray) -> Figure:
-    """Inputs and, below each, its reconstruction."""
+    """A figure of the inputs, each above its reconstruction."""
     count = len(inputs)
     figure = _figure(0.8 * count + 1, 2.2)
     axes = figure.add_subplot()
@@ -132,11 +135,11 @@ def reconstruction_figure(inputs: np.ndarray, outputs: np.ndarray) -> Figure:
 
 
 def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
-    """The inputs, and below them a row for each block: its attention (N, 1, H, W) laid over the input.
+    """A figure of the inputs and, in a row for each block, its attention (N, 1, H, W) drawn over the inputs.
 
-    Each row has its own colours from its least to its greatest attention, which stand at its end.
+    The colours of a row span its own range of values, which the colour bar at its end shows.
     """
-    # An axes a row, at places of our own: to lay out one for each image takes longer than an epoch of a small data set.
+    # One axes for each row, placed by hand: laying out an axes for each image takes longer than a short epoch.
     rows, columns = len(maps) + 1, len(inputs)
     width, height = columns + 1.8, rows + 0.4
     figure = Figure(figsize=(width, height))
@@ -148,11 +151,11 @@ def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figu
         axes.imshow(tile(inputs, columns), cmap="gray", vmin=0, vmax=1, extent=extent)
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_anchor("E")  # beside its bar of colours
+        axes.set_anchor("E")  # next to its colour bar
     for (axes, bar), (block, attention) in zip(grid[1:], maps.items(), strict=True):
         overlay = axes.imshow(tile(attention, columns), cmap="inferno", alpha=0.7, extent=extent)
         axes.set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
-        # Ticks in full: what they share, written above the bar, would lie on the row above.
+        # No common offset: matplotlib would write it above the bar, over the row above.
         figure.colorbar(overlay, cax=bar, format="{x:.6g}").ax.tick_params(labelsize="xx-small")
     grid[0, 1].set_axis_off()
     figure.suptitle("Spatial attention over the input", fontsize="medium", y=1 - 0.1 / height, va="top")
@@ -168,7 +171,7 @@ def article_figure(
     moved: Sequence[int],
     title: str,
 ) -> Figure:
-    """The article's figure of one run: train and test codes, curves of loss and KL, and the latent walk.
+    """The article's figure of a run: train and test codes, curves of the loss and the KL divergence, the latent walk.
 
     `curves` maps tags such as `train/loss` to {epoch: value}; those of loss and kl are drawn.
     """
@@ -192,7 +195,7 @@ def article_figure(
 
 
 def to_array(figure: Figure, dpi: int = 100) -> np.ndarray:
-    """The figure as a picture: uint8 (H, W, 3)."""
+    """The rendered figure: uint8 (H, W, 3)."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

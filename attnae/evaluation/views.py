@@ -1,4 +1,4 @@
-"""A trained model and its images, turned into the arrays that the pictures are drawn from."""
+"""The arrays from which the pictures of a trained model are drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from attnae.data.module import ImageData
 from attnae.evaluation import apply as evaluation
 from attnae.evaluation import pictures
-from attnae.evaluation.apply import array_of, scaled, spread
+from attnae.evaluation.apply import evenly_spaced, scaled, to_numpy
 from attnae.model.vae import VAE
 from attnae.tags import ATTENTION_MAPS, LATENT_CODES, LATENT_WALK, RECONSTRUCTIONS
 
@@ -18,28 +18,30 @@ SHOWN_ATTENTION = 8
 
 
 class Views:
-    """What the pictures show of a model: its codes, its latent walk, reconstructions, attention.
+    """What the pictures of a model show: codes, a latent walk, reconstructions and attention maps, as arrays.
 
-    The model is looked at in evaluation mode, without gradients and without drawing random numbers, and is left in the
-    mode it was in.
+    They are computed in evaluation mode, without gradients and without random numbers. The mode of the model is left as
+    it was.
     """
 
     def __init__(self, vae: VAE, data: ImageData) -> None:
         with evaluation.evaluating(vae):
-            shown = {split: spread(len(data.images[split]), pictures.SCATTER_POINTS) for split in ("train", "test")}
+            shown = {
+                split: evenly_spaced(len(data.images[split]), pictures.SCATTER_POINTS) for split in ("train", "test")
+            }
             self.labels = {split: data.labels[split][index.numpy()] for split, index in shown.items()}
             self.codes = {split: evaluation.codes(vae, data.images[split], index)[0] for split, index in shown.items()}
             self.walk, self.moved = evaluation.walk(vae, self.codes["train"])
-            index = spread(len(data.images["test"]), SHOWN_IMAGES)
+            index = evenly_spaced(len(data.images["test"]), SHOWN_IMAGES)
             images = scaled(vae, data.images["test"], index)
-            self.inputs = array_of(images)
-            self.outputs = array_of(vae.reconstruct(images))
+            self.inputs = to_numpy(images)
+            self.outputs = to_numpy(vae.reconstruct(images))
             self.attention = {
-                block: array_of(attention) for block, attention in vae.attention_maps(images[:SHOWN_ATTENTION]).items()
+                block: to_numpy(attention) for block, attention in vae.attention_maps(images[:SHOWN_ATTENTION]).items()
             }
 
     def figures(self) -> dict[str, Figure]:
-        """{tag: figure}; attention maps only where the model has attention."""
+        """{tag: figure}, with attention maps if the model has spatial attention."""
         figures = {
             RECONSTRUCTIONS: pictures.reconstruction_figure(self.inputs, self.outputs),
             LATENT_WALK: pictures.walk_figure(self.walk, self.moved, self.latent_dim),
@@ -57,4 +59,5 @@ class Views:
 
     @property
     def latent_dim(self) -> int:
+        """The number of latent dimensions."""
         return self.codes["train"].shape[1]

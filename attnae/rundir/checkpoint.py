@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running anything, and turned back into a model."""
+"""Checkpoints: written atomically, read without executing anything, and turned back into a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attnae.model.vae import VAE
 from attnae.rundir.directory import CHECKPOINTS
 
 CHECKPOINT = Path(CHECKPOINTS) / "last.ckpt"
-# What a run goes on from; Lightning writes more.
+# What a run needs to resume; Lightning writes more.
 PARTS = {
     "epoch": int,
     "global_step": int,
@@ -34,10 +34,10 @@ PARTS = {
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, syncs to the disk and renames; loads tensors and plain values only."""
+    """Writes checkpoints atomically, and loads tensors and plain values only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike, storage_options: Any = None) -> None:
-        # Through memory: torch turns what goes wrong with a file, such as a full disk, into errors of its own.
+        # Built in memory first: torch hides the cause of a failed write, such as a full disk, behind its own errors.
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with write_atomically(Path(path)) as file:
@@ -53,40 +53,39 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The checkpoint's tensors and plain values. `UserError` where it is missing, corrupt, or holds anything else."""
+    """The tensors and plain values of a checkpoint; `UserError` if it is missing, damaged, or holds anything else."""
     try:
         content = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: the run was stopped before its first epoch ended") from error
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} is corrupt, or holds more than weights; it was not loaded, since that could run code"
+            f"{path} is damaged, or holds more than weights; it was not loaded, because loading it could execute code"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} is not a whole checkpoint: {error}") from error
+        raise UserError(f"{path} is a damaged checkpoint: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
     return content
 
 
 def epochs_done(path: Path, module: torch.nn.Module) -> int:
-    """How many epochs the run had finished at the checkpoint.
+    """The number of epochs that the run had finished at the checkpoint.
 
-    `UserError` where it is not a checkpoint of a run, or `module` cannot take it up.
+    `UserError` where it is not the checkpoint of a run, or does not fit `module`.
     """
     content = read_checkpoint(path)
     lacking = [part for part, kind in PARTS.items() if not isinstance(content.get(part), kind) or content[part] == []]
     if lacking:
         raise UserError(
-            f"{path} is not the checkpoint of a run, it has no sound {', '.join(lacking)}: take it away to start the "
-            "run from its beginning"
+            f"{path} is damaged (no valid entry {', '.join(lacking)}): delete it to start the run from the beginning"
         )
     _check_weights(path, module.state_dict(), content["state_dict"])
     return content["epoch"] + 1
 
 
 def _check_weights(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> None:
-    """`UserError` unless the weights have the names and the shapes of the model's."""
+    """Raise `UserError` unless the weights have the names and shapes of the model."""
     shapes, others = _shapes(expected), _shapes(found)
     for name in [*shapes, *others]:
         if shapes.get(name) != others.get(name):
@@ -114,7 +113,7 @@ def load(run_directory: str | os.PathLike) -> VAE:
 
 
 def load_model(directory: Path, config: RunConfig) -> VAE:
-    """`load`, where the options in the run's config.yaml are known already."""
+    """As `load`, for a caller that has read the options in the run's config.yaml already."""
     if config.image_size is None or config.channels is None:
         raise UserError(f"{directory / 'config.yaml'} lacks image_size or channels: it was not written by a run")
     vae = VAE(**config.model_arguments())

@@ -1,10 +1,11 @@
-"""The directory of a run: made, claimed, locked; what it says of itself."""
+"""The directory of a run: its files, its name, its lock, and metrics.json."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
-from attnae.files import write_text
+from attnae.files import short_name, write_text
 from attnae.tags import DIVERGED, FINISHED
 
 CONFIG = "config.yaml"
@@ -22,7 +23,7 @@ CHECKPOINTS = "checkpoints"
 LOCK = ".lock"
 UNFINISHED = "unfinished"
 
-# Of the entries of metrics.json that are read again.
+# The types of those entries of metrics.json that are read again.
 METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
     "status": str,
     "metrics": dict,
@@ -31,59 +32,52 @@ METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def make_run_directory(config: RunConfig) -> Path:
-    """A new directory below `log_dir`: of the given name, or of a readable one that is not taken yet.
-
-    Raises `UserError` where the name is taken, or the place cannot be written to; nothing is left of it then.
-    """
-    with ExitStack() as undo:
-        directory = _claim(config, undo)
-        undo.pop_all()
-    return directory
-
-
 def check_place(config: RunConfig) -> None:
-    """`UserError` where `make_run_directory` would raise one; leaves everything as it was."""
-    with ExitStack() as undo:
-        _claim(config, undo)
+    """`UserError` where `make_run_directory` would fail, as far as that is known without writing anything.
+
+    It is asked before a data set is downloaded.
+    """
+    nearest = _check_name(config)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"--log-dir {config.log_dir} cannot be written to: {nearest} is read-only")
 
 
-def _claim(config: RunConfig, undo: ExitStack) -> Path:
+def make_run_directory(config: RunConfig) -> Path:
+    """Make a new directory below `log_dir`, of the given name or of a readable one that is not taken yet.
+
+    `UserError` where the name is taken or the directory cannot be made.
+    """
+    _check_name(config)
     try:
-        for path in reversed((config.log_dir, *config.log_dir.parents)):
-            if not path.is_dir() and not _make(path, undo) and not path.is_dir():
-                raise FileExistsError(None, "a file is in its place")
+        config.log_dir.mkdir(parents=True, exist_ok=True)
+        if config.name is not None:
+            directory = config.log_dir / config.name
+            directory.mkdir(exist_ok=True)
+            return directory
+        base = short_name(config.default_name())
+        for number in range(1, 10_000):
+            directory = config.log_dir / (base if number == 1 else f"{base}-{number}")
+            with suppress(FileExistsError):
+                directory.mkdir()
+                return directory
+    except OSError as error:
+        raise UserError(f"--log-dir {config.log_dir} cannot be written to: {error.strerror}") from error
+    raise UserError(f"{config.log_dir / base} and 9,999 more names are taken: choose a --name")
+
+
+def _check_name(config: RunConfig) -> Path:
+    """The nearest existing directory on the way to `log_dir`; `UserError` if a file is there, or --name is taken."""
+    try:
+        nearest = next(path for path in (config.log_dir, *config.log_dir.parents) if path.exists())
+        if not nearest.is_dir():
+            raise FileExistsError(None, f"{nearest} is a file")
         if config.name is not None:
             directory = config.log_dir / config.name
             if directory.exists() and (not directory.is_dir() or {path.name for path in directory.iterdir()} - {LOCK}):
                 raise UserError(_taken(directory))
-            _make(directory, undo)
-            return directory
-        base = shortened(config.default_name())
-        for number in range(1, 10_000):
-            directory = config.log_dir / (base if number == 1 else f"{base}-{number}")
-            if not directory.exists() and _make(directory, undo):
-                return directory
-        raise UserError(f"{config.log_dir / base} and 9,999 more are taken: choose a --name")
     except OSError as error:
         raise UserError(f"--log-dir {config.log_dir} cannot be written to: {error.strerror}") from error
-
-
-def _make(directory: Path, undo: ExitStack) -> bool:
-    """Make it, and have `undo` remove it; False where there is something of that name."""
-    try:
-        directory.mkdir()
-    except FileExistsError:
-        return False
-    except FileNotFoundError:  # another process has looked whether it could be made, and taken away what is above it
-        directory.mkdir(parents=True)
-    undo.callback(_remove_empty, directory)
-    return True
-
-
-def _remove_empty(directory: Path) -> None:
-    with suppress(OSError):  # somebody else has put something there
-        directory.rmdir()
+    return nearest
 
 
 def _taken(directory: Path) -> str:
@@ -91,42 +85,35 @@ def _taken(directory: Path) -> str:
     if status in (FINISHED, DIVERGED):
         return f"{directory} already holds a run that {status}: choose another --name"
     if (directory / CONFIG).is_file():
-        return f"{directory} already holds an unfinished run: go on with --resume {directory}, or choose another --name"
+        return f"{directory} already holds an unfinished run: use --resume {directory}, or choose another --name"
     return f"{directory} is not empty and holds no run: choose another --name"
 
 
-def shortened(name: str, most: int = 150) -> str:
-    """A name that file systems take: its end, which holds the seed, stays."""
-    if len(name) <= most:
-        return name
-    from zlib import crc32
-
-    return f"{name[: most - 40]}...{crc32(name.encode()):08x}...{name[-20:]}"
-
-
 def read_unfinished(directory: Path) -> RunConfig:
-    """The options of a run to go on with; `UserError` where there is none, or nothing is left to do."""
+    """The options of an unfinished run; `UserError` where there is no run, it has ended, or its files are damaged."""
     try:
         if not (directory / CONFIG).is_file():
-            raise UserError(f"--resume {directory}: no {CONFIG} there, so no run to go on with")
+            raise UserError(f"--resume {directory}: there is no {CONFIG}, so there is no run to resume")
     except OSError as error:
         raise UserError(f"--resume {directory} cannot be read: {error.strerror}") from error
     status = read_metrics(directory).get("status")
     if status == FINISHED:
-        raise UserError(f"--resume {directory}: that run is finished; to train longer, start one with more --epochs")
+        raise UserError(f"--resume {directory}: this run is finished; to train longer, start one with more --epochs")
     if status == DIVERGED:
-        raise UserError(f"--resume {directory}: that run diverged and would again; start another with a smaller --lr")
+        raise UserError(
+            f"--resume {directory}: this run diverged and would diverge again; start one with a smaller --lr"
+        )
     for name in (METRICS, FIGURE):
         if (directory / name).is_dir():
-            raise UserError(f"{directory / name} is a folder, where the run has a file: take it away")
+            raise UserError(f"{directory / name} is a directory, but a run has a file of this name: delete it")
     if (directory / CHECKPOINTS).exists() and not (directory / CHECKPOINTS).is_dir():
-        raise UserError(f"{directory / CHECKPOINTS} is a file, where the run has a folder: take it away")
+        raise UserError(f"{directory / CHECKPOINTS} is a file, but a run has a directory of this name: delete it")
     return read_config(directory / CONFIG)
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Holds the run for this process; the lock goes with the process, however it ends."""
+    """Lock the run for this process. The operating system releases the lock when the process ends, however it ends."""
     lock = FileLock(directory / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -141,7 +128,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def read_metrics(directory: Path) -> dict[str, Any]:
-    """What metrics.json says, less what is of a wrong type; nothing where it is missing or garbled."""
+    """The content of metrics.json without entries of a wrong type; {} where the file is missing or damaged."""
     try:
         content = json.loads((directory / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -152,7 +139,7 @@ def read_metrics(directory: Path) -> dict[str, Any]:
 
 
 def write_metrics(directory: Path, content: dict[str, Any]) -> None:
-    """metrics.json, whole. JSON has no NaN: such values are written as text."""
+    """Write metrics.json atomically. JSON has no NaN and no infinity: they are written as text."""
     write_text(directory / METRICS, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
 
 

@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.rundir.directory import read_metrics, write_metrics
-from attnae.rundir.provenance import git_commit, host, versions
-from attnae.training.prepare import Prepared
+
+PACKAGES = ("attnae", "torch", "torchvision", "pytorch-lightning", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: `finished` or `diverged`, its directory, and the latest value of each metric by tag."""
+
+    status: str
+    directory: Path
+    metrics: dict[str, float]
 
 
 class Record:
-    """What metrics.json says of a run; written anew at each epoch's end. Wall time counts all invocations."""
+    """Writes the metrics.json of a run, and writes it again at the end of each epoch.
 
-    def __init__(self, directory: Path, prepared: Prepared, device: torch.device) -> None:
+    `parameters` is the number of the model's weights, `checksum` the SHA-256 of the images and labels used, and `sizes`
+    the number of images in each split. The wall time includes all earlier invocations of the run.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: RunConfig,
+        *,
+        parameters: int,
+        checksum: str,
+        sizes: Mapping[str, int],
+        warnings: Sequence[str],
+        device: torch.device,
+    ) -> None:
         self.directory = directory
-        self.config = prepared.config
-        self.parameters = sum(weight.numel() for weight in prepared.module.vae.parameters())
+        self.config = config
+        self.parameters = parameters
         self.before = read_metrics(directory)
         self.started = time.monotonic()
         self.facts: dict[str, Any] = {
-            "n_params": self.parameters,
-            "seed": prepared.config.seed,
-            "dataset": {
-                "name": prepared.config.dataset,
-                "sha256": prepared.data.checksum,
-                "sizes": prepared.data.sizes,
-            },
-            "warnings": list(prepared.warnings),
+            "n_params": parameters,
+            "seed": config.seed,
+            "dataset": {"name": config.dataset, "sha256": checksum, "sizes": dict(sizes)},
+            "warnings": list(warnings),
             "versions": versions(),
             "git_commit": git_commit(),
             "host": host(device),
@@ -43,15 +69,16 @@ class Record:
         return f"units {' '.join(map(str, self.config.units))}, {self.parameters:,} parameters"
 
     def check_images(self) -> None:
-        """`UserError` where the run began with other images than are there now."""
+        """Raise `UserError` if the run began with other images than are there now."""
         began = self.before.get("dataset", {}).get("sha256")
         if began not in (None, self.facts["dataset"]["sha256"]):
             raise UserError(
                 f"--resume {self.directory}: the images of {self.config.dataset} in {self.config.data_dir} are not "
-                "those that the run began with: bring them back, or start another run"
+                "those that the run began with: restore them, or start another run"
             )
 
     def write(self, status: str, metrics: dict[str, float], reason: str | None = None) -> None:
+        """Write metrics.json; `reason` says why a run diverged."""
         wall_time = self.before.get("wall_time_s", 0) + time.monotonic() - self.started
         content = {
             "status": status,
@@ -61,3 +88,51 @@ class Record:
             **self.facts,
         }
         write_metrics(self.directory, content)
+
+
+def versions() -> dict[str, str]:
+    """{package: version} of the installed packages that a run depends on, and of Python."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The git commit of this package, followed by `+changes` if tracked files differ from it.
+
+    None where the package is not in a git checkout, or git is not installed.
+    """
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(root), *command], capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}+changes" if changes else commit
+
+
+def host(device: torch.device) -> dict[str, Any]:
+    """The kind of machine, on which rounding and speed depend. It holds no host or user names."""
+    kind: dict[str, Any] = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "device": device.type,
+        # Whether a GPU may multiply 32-bit numbers in TF32, which keeps 10 bits of them: PyTorch's choice is kept.
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
+    }
+    if device.type == "cuda":
+        kind["device_name"] = torch.cuda.get_device_name(device)
+    return kind

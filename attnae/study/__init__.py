@@ -1,1 +1,1 @@
-"""Many runs: the design, its state on disk, and what trains them."""
+"""Studies: many runs, their design, their state on disk, and the launchers that train them."""

@@ -1,4 +1,4 @@
-"""The design of a study: factors x levels x seeds, read from YAML, as the options of each run."""
+"""The design of a study: factors, their levels and seeds, and the options of each run that follow from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from attnae.config import RunConfig, cut, flag, option_names, suggestion
 from attnae.errors import UserError
-from attnae.rundir.directory import shortened
+from attnae.files import short_name
 
 MOST_RUNS = 100_000
 Cell = Mapping[str, Any]  # {factor: level}
@@ -27,15 +27,15 @@ class PlannedRun:
 
     @property
     def directory(self) -> Path:
-        """Where it is trained: below the directory of the study."""
+        """The directory of the run, inside that of the study."""
         return self.config.log_dir / self.name
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a study trains: every cell of the levels of its factors, with every seed.
+    """What a study trains: every combination of the levels of its factors (a cell), with every seed.
 
-    `base` holds the options that all runs share; its `log_dir` and `name` are those of the study.
+    `base` holds the options that all runs share. Its `log_dir` and `name` give the directory of the study.
     """
 
     factors: Mapping[str, tuple[Any, ...]]
@@ -49,13 +49,13 @@ class Design:
         return self.base.log_dir / self.base.name
 
     def cells(self) -> list[Cell]:
-        """All combinations of levels, the last factor varying fastest."""
+        """All combinations of levels; the last factor varies fastest."""
         return [dict(zip(self.factors, levels, strict=True)) for levels in itertools.product(*self.factors.values())]
 
     def runs(self) -> list[PlannedRun]:
-        """All runs, seed by seed, so that a study cut short holds whole replicates.
+        """All runs, ordered by seed, so that a study that is interrupted has complete replicates.
 
-        `UserError` names the cell whose values are out of range.
+        Raises `UserError`, which names the cell, for values out of range.
         """
         return [self._run(cell, seed) for seed in self.seeds for cell in self.cells()]
 
@@ -64,7 +64,7 @@ class Design:
         return {name: value for name, value in self.base.plain().items() if name not in (*self.factors, "seed")}
 
     def _run(self, cell: Cell, seed: int) -> PlannedRun:
-        name = shortened(",".join([cell_name(cell), f"seed={seed}"]))
+        name = short_name(",".join([cell_name(cell), f"seed={seed}"]))
         try:
             config = self.base.replace(**cell, seed=seed, log_dir=self.directory, name=name)
         except UserError as error:
@@ -73,32 +73,32 @@ class Design:
 
 
 def make_design(factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], base: RunConfig) -> Design:
-    """The design, checked but for what depends on the images; `UserError` for a run that no study can hold."""
+    """The design, after all checks that need no images; `UserError` for options with which a study cannot run."""
     for option, single in {"devices": ("1", "auto"), "num_nodes": (1,), "strategy": ("auto",)}.items():
         if (value := getattr(base, option)) not in single:
             raise UserError(
-                f"{flag(option)} {value}: a study trains every run on one device and many runs side by side; "
-                f"leave {flag(option)} out"
+                f"{flag(option)} {value}: a study trains each run on one device and many runs side by side: "
+                f"leave out {flag(option)}"
             )
     count = math.prod(map(len, factors.values())) * len(seeds)
     if count > MOST_RUNS:
-        raise UserError(f"these levels and seeds make {count:,} runs: at most {MOST_RUNS:,} make a study")
+        raise UserError(f"these levels and seeds make {count:,} runs: a study has at most {MOST_RUNS:,}")
     design = Design(dict(factors), tuple(seeds), base.replace(devices="1"))
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
-        raise UserError("two runs of the study would have the same name: give it fewer factors")
+        raise UserError("two runs of the study would have the same name: use fewer factors")
     return design
 
 
 def first_seeds(start: int, count: int) -> tuple[int, ...]:
-    """start, start + 1, ...; `UserError` for more than a study can hold."""
+    """The seeds start, start + 1, ...; `UserError` for more than a study can have."""
     if count > MOST_RUNS:
-        raise UserError(f"{count:,} seeds: at most {MOST_RUNS:,} runs make a study")
+        raise UserError(f"{count:,} seeds: a study has at most {MOST_RUNS:,} runs")
     return tuple(range(start, start + count))
 
 
 def idle_factors(design: Design) -> list[str]:
-    """A line for each factor that has no effect in some cells, since the layer it belongs to is off there."""
+    """A warning for each factor that has no effect in some cells, because the layer that it configures is off there."""
     lines = []
     for switch, option in (
         ("dropout", "dropout_rate"),
@@ -108,17 +108,17 @@ def idle_factors(design: Design) -> list[str]:
         ("variational", "kl_weight"),
     ):
         if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
-            lines.append(f"{option} has no effect where {switch} is false: cells that differ in it alone are the same")
+            lines.append(f"{option} has no effect where {switch} is false: cells that differ only in it are the same")
     return lines
 
 
 def cell_name(cell: Cell) -> str:
-    """A cell in words: batch_norm=true,act=elu."""
+    """A cell as text, such as batch_norm=true,act=elu."""
     return ",".join(f"{factor}={level_text(level)}" for factor, level in cell.items())
 
 
 def level_text(level: Any) -> str:
-    """A level as file names and tables show it."""
+    """A level as shown in file names and tables."""
     if isinstance(level, bool):
         return str(level).lower()
     return "-".join(map(str, level)) if isinstance(level, tuple) else str(level)
@@ -130,11 +130,11 @@ def factor_names() -> list[str]:
 
 
 def check_factor_name(name: Any) -> None:
-    """`UserError` where no option of the model or of training is called so."""
+    """Raise `UserError` unless the name is that of an option of the model or of training."""
     allowed = factor_names()
     if name == "seed":
-        raise UserError("seed is no factor: every cell is trained with every seed; say `seeds: 3` or --seeds 3")
+        raise UserError("seed is not a factor: every cell is trained with every seed; set `seeds: 3` or --seeds 3")
     if name not in allowed:
         known = name in option_names("data", "hardware", "output")
-        why = "only options of the model and of training can be" if known else "no option is called so"
-        raise UserError(f"{cut(str(name))} is no factor: {why}{'' if known else suggestion(str(name), allowed)}")
+        why = "only options of the model and of training can be factors" if known else "there is no such option"
+        raise UserError(f"{cut(str(name))} is not a factor: {why}{'' if known else suggestion(str(name), allowed)}")

@@ -1,4 +1,4 @@
-"""What a person sees of a study while it runs: a live table on a terminal, and a line for each run that ends."""
+"""The progress of a study: a live table on a terminal, and a line for each run that ends."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ STYLES = {FINISHED: "green", DIVERGED: "yellow", FAILED: "bold red"}
 
 @dataclass(frozen=True)
 class Pace:
-    """How long an epoch of this study has taken, start and end of its run included: the base of every estimate."""
+    """The mean time for an epoch in this study, including the start and the end of runs; NaN: unknown."""
 
     seconds_per_epoch: float = math.nan
 
     @classmethod
     def measured(cls, runs: Mapping[str, PlannedRun], states: Mapping[str, RunState]) -> Pace:
-        """From the finished runs; without one, every estimate is NaN."""
+        """Measured on the finished runs. Without a finished run, every estimate is NaN."""
         finished = [name for name, state in states.items() if state.status == FINISHED]
         epochs = sum(runs[name].config.epochs for name in finished)
         return cls(sum(states[name].seconds for name in finished) / epochs) if epochs else cls()
 
     def estimate(self, epochs: int, workers: int) -> float:
-        """Seconds for so many epochs, shared by the workers."""
+        """The seconds that so many epochs take, divided among the workers."""
         return self.seconds_per_epoch * epochs / workers if epochs else 0.0
 
 
 class StudyView:
-    """The state of a study, kept by its events and shown on a console. Use as a context manager.
+    """The state of a study, updated by events and shown on a console. Use it as a context manager.
 
-    `states` says how far each run was at the start; `workers` how many runs go side by side.
+    `states` are the states of the runs at the start; `workers` is the number of runs that are trained side by side.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class StudyView:
 
     @property
     def counts(self) -> Counter[str]:
-        """Runs by how they ended: finished, diverged, failed."""
+        """The number of runs that are finished, diverged and failed."""
         ended = Counter(state.status for state in self.states.values() if state.status in ENDED)
         return ended + Counter({FAILED: len(self.failures)})
 
     def handle(self, event: Event) -> None:
-        """Take in what happened; a line for it, unless it is only another epoch."""
+        """Update the state; print a line for every event except the end of an epoch."""
         if event.kind == "epoch":
             self.running[event.run] = event
             return
@@ -97,7 +97,7 @@ class StudyView:
         return f"{line}{f'  test loss {loss:.4f}' if isinstance(loss, float) else ''}  {state.seconds:.1f} s"
 
     def seconds_left(self) -> float:
-        """The estimate of the time to the end; NaN before a run has finished."""
+        """The estimated time until the study ends; NaN before any run has finished."""
         epochs = sum(
             run.config.epochs - (self.running[name].epoch if name in self.running else 0)
             for name, run in self.runs.items()
@@ -126,7 +126,7 @@ class StudyView:
 
 
 def duration(seconds: float) -> str:
-    """2:03:04 for hours, minutes and seconds; `unknown` for NaN."""
+    """Hours, minutes and seconds, such as 2:03:04; `unknown` for NaN."""
     if math.isnan(seconds):
         return "unknown"
     minutes, rest = divmod(round(seconds), 60)

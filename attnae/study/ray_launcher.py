@@ -1,7 +1,7 @@
 """Runs of a study as tasks on a Ray cluster. Ray is imported only here.
 
-Ray starts a run again where its worker or its machine dies; it goes on from its checkpoint, since all machines share
-the directory of the study.
+If a worker or its machine dies, Ray starts the run again elsewhere. It resumes from its checkpoint, since all machines
+share the directory of the study.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ COLOURS = re.compile(r"\x1b\[\d+m")
 
 
 class Mailbox:
-    """What the running tasks tell the driver."""
+    """Collects the messages (run, epoch, loss) of the running tasks for the driver."""
 
     def __init__(self) -> None:
-        self.letters: list[tuple[str, int, float]] = []
+        self.messages: list[tuple[str, int, float]] = []
 
     def post(self, run: str, epoch: int, loss: float) -> None:
-        self.letters.append((run, epoch, loss))
+        self.messages.append((run, epoch, loss))
 
     def take(self) -> list[tuple[str, int, float]]:
-        letters, self.letters = self.letters, []
-        return letters
+        messages, self.messages = self.messages, []
+        return messages
 
 
 def run_on_ray(
@@ -110,7 +110,7 @@ def _events(
                 run = waiting.popleft()
                 running[task.remote(run, mailbox)] = run
             ended, _ = ray.wait(list(running), timeout=POLL_S)
-            for name, epoch, loss in _letters(ray, mailbox):
+            for name, epoch, loss in _take_messages(ray, mailbox):
                 if epoch != STARTED:
                     yield Event(name, "epoch", epoch, loss)
                 elif name in started:
@@ -141,8 +141,8 @@ def _mailbox(ray: Any) -> Any:
     return ray.remote(Mailbox).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
 
 
-def _letters(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
-    """What was posted since; nothing while the mailbox is being restarted."""
+def _take_messages(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
+    """The messages posted since the last call; none while the mailbox is being restarted."""
     try:
         return ray.get(mailbox.take.remote())
     except ray.exceptions.RayError:
@@ -150,7 +150,7 @@ def _letters(ray: Any, mailbox: Any) -> list[tuple[str, int, float]]:
 
 
 def _absolute(run: PlannedRun) -> PlannedRun:
-    """The run with paths that mean the same in every working directory."""
+    """The run with absolute paths, which are valid in every working directory."""
     config = run.config
     return dataclasses.replace(
         run, config=config.replace(log_dir=config.log_dir.absolute(), data_dir=config.data_dir.absolute())

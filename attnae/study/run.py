@@ -1,41 +1,57 @@
-"""A whole study: what is missing is trained by a launcher, shown, and summed up."""
+"""A whole study: its design is resolved, then shown in a dry run, or trained by a launcher and summed up."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.table import Table
 
+from attnae.config import RunConfig
 from attnae.config.study_options import StudyOptions
+from attnae.data.sources import resolve_auto
+from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
-from attnae.study.checks import settle
-from attnae.study.design import Design, PlannedRun, idle_factors
+from attnae.rundir.directory import check_place
+from attnae.study.design import Design, PlannedRun, cell_name, idle_factors, level_text
 from attnae.study.events import Event
 from attnae.study.local import environments, run_locally
-from attnae.study.progress import FAILED, StudyView
-from attnae.study.state import ENDED, HALF_DONE, LOG, RunState, held, run_state
+from attnae.study.progress import FAILED, Pace, StudyView, duration
+from attnae.study.state import (
+    ENDED,
+    HALF_DONE,
+    LOG,
+    RunState,
+    check_record,
+    lock_study,
+    recorded_design,
+    run_state,
+)
 from attnae.tags import DIVERGED, FINISHED
+from attnae.training.prepare import build, needs_download, offline, prepare
 
 
 def run_study(design: Design, options: StudyOptions, console: Console) -> int:
-    """Train every run of the design that has not ended; the exit code: 0 if all are finished then, else 1.
+    """Train every run of the design that has not ended. The exit code: 0 if all runs are finished then, otherwise 1.
 
-    Raises `UserError` before anything is written where the design, the data or the directory does not allow it, and
-    `Stopped` on SIGINT and SIGTERM; the same call then goes on.
+    Raises `UserError`, before anything is written, for a design, data or a directory with which the study cannot run,
+    and `Stopped` on SIGINT and SIGTERM; the same call then continues the study.
     """
     with stop_on_signals():
-        design, notes = settle(design)
+        design, notes = resolve_design(design)
         for note in [*notes, *idle_factors(design)]:
             console.print(Panel(escape(note), title="Warning", style="bold yellow"))
         if options.launcher == "ray":
             from attnae.study.ray_launcher import connect
 
             connect(options.ray_address)
-        with held(design):
+        with lock_study(design):
             runs = {run.name: run for run in design.runs()}
             states = {name: run_state(run) for name, run in runs.items()}
             todo = to_do(runs, states)
@@ -47,13 +63,89 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
                     for event in events:
                         view.handle(event)
             except Stopped:
-                console.print(f"{view.counts[FINISHED]} of {len(runs)} runs are finished; the same command goes on.")
+                console.print(
+                    f"{view.counts[FINISHED]} of {len(runs)} runs are finished; the same command continues the study."
+                )
                 raise
             return _sum_up(view, design, console)
 
 
+def describe_study(design: Design, workers: int, console: Console) -> None:
+    """Print the factors, the cells with the state of their runs, and an estimate of the time left.
+
+    Raises `UserError` where `run_study` would. Writes and downloads nothing.
+    """
+    design, notes = resolve_design(design, dry_run=True)
+    check_record(design)
+    runs = {run.name: run for run in design.runs()}
+    states = {name: run_state(run) for name, run in runs.items()}
+    cells = Table(*design.factors, *(f"seed {seed}" for seed in design.seeds))
+    for cell in design.cells():
+        of_cell = [states[name].status for name, run in runs.items() if run.cell == cell]
+        cells.add_row(*map(level_text, cell.values()), *of_cell)
+    console.print(cells)
+    for note in [*notes, *idle_factors(design)]:
+        console.print(f"note: {escape(note)}", soft_wrap=True)
+    options = ", ".join(f"{name} {value}" for name, value in design.shared_options().items() if value is not None)
+    console.print(f"every run: {escape(options)}", highlight=False, soft_wrap=True)
+    console.print(f"directory: {escape(str(design.directory))}", highlight=False, soft_wrap=True)
+    counts = Counter(state.status for state in states.values())
+    console.print(
+        f"{len(design.cells())} cells x {len(design.seeds)} seeds = {len(runs)} runs: "
+        + ", ".join(f"{count} {status}" for status, count in counts.items()),
+        highlight=False,
+    )
+    epochs = sum(run.config.epochs for name, run in runs.items() if states[name].status not in ENDED)
+    seconds = Pace.measured(runs, states).estimate(epochs, workers)
+    known = f"about {duration(seconds)} (h:mm:ss) with {workers} side by side, at the pace of the finished runs"
+    console.print(f"time left: {known if seconds == seconds else 'unknown until a run has finished'}", highlight=False)
+
+
+def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]:
+    """The design with its data set resolved, and notes for the user. Every model of the design is built once.
+
+    A study that has begun keeps its data set. Images are loaded, and downloaded if necessary, so that no run finds them
+    missing; a dry run downloads nothing. Raises `UserError` for images that are not available, and for a cell whose
+    model does not fit the images, if possible before they are downloaded.
+    """
+    notes = []
+    if not dry_run and needs_download(design.base):
+        check_place(design.runs()[0].config.replace(name=None))
+        _build_all(design, offline(design.runs()[0].config)[0])
+    if design.base.dataset == "auto":
+        recorded = recorded_design(design.directory)
+        if recorded is not None:
+            name, note = recorded.base.dataset, None
+        elif dry_run:
+            resolved, note = offline(design.base)
+            name = resolved.dataset
+        else:
+            name, note = resolve_auto(design.base.data_dir)
+        notes += [note] if note else []
+        design = dataclasses.replace(design, base=design.base.replace(dataset=name))
+    first = design.runs()[0]
+    if dry_run:
+        images, _ = offline(first.config)
+    else:
+        prepared = prepare(first.config)
+        images = prepared.config
+        notes += prepared.warnings
+    _build_all(design, images)
+    return design, notes
+
+
+def _build_all(design: Design, images: RunConfig) -> None:
+    """Build the model of every cell for these images; `UserError` names a cell whose model does not fit them."""
+    one_seed = dataclasses.replace(design, seeds=design.seeds[:1])
+    for run in one_seed.runs():
+        try:
+            build(run.config.replace(image_size=images.image_size, channels=images.channels, compile="off"))
+        except UserError as error:
+            raise UserError(f"cell {cell_name(run.cell)}: {error}") from error
+
+
 def to_do(runs: Mapping[str, PlannedRun], states: Mapping[str, RunState]) -> list[PlannedRun]:
-    """The runs that have not ended, in order, those half done first."""
+    """The runs that have not ended, in the order of the design, but half-done runs first."""
     open_runs = [run for name, run in runs.items() if states[name].status not in ENDED]
     return sorted(open_runs, key=lambda run: states[run.name].status != HALF_DONE)
 
@@ -61,7 +153,7 @@ def to_do(runs: Mapping[str, PlannedRun], states: Mapping[str, RunState]) -> lis
 def launch(
     design: Design, runs: Sequence[PlannedRun], options: StudyOptions
 ) -> tuple[int, Generator[Event, None, None]]:
-    """How many runs go side by side at most, and the events of training them."""
+    """The number of runs that can be trained at the same time, and the events of training all of them."""
     log = design.directory / LOG
     if options.launcher == "ray":
         from attnae.study.ray_launcher import run_on_ray
@@ -98,7 +190,7 @@ def _sum_up(view: StudyView, design: Design, console: Console) -> int:
         console.print(f"[bold red]{FAILED}[/]    {escape(name)}  {escape(message)}", highlight=False, soft_wrap=True)
     if view.failures:
         log = escape(str(design.directory / LOG))
-        console.print(f"Tracebacks: {log}; the same command tries them again.", highlight=False, soft_wrap=True)
+        console.print(f"Tracebacks: {log}; run the same command to try them again.", highlight=False, soft_wrap=True)
     console.print(
         f"{len(view.runs)} runs: {counts[FINISHED]} finished, {counts[FAILED]} failed, {counts[DIVERGED]} diverged",
         highlight=False,

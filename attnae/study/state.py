@@ -1,4 +1,4 @@
-"""The directory of a study: its record, its lock, and how far each of its runs is."""
+"""The directory of a study: the record of its design, its lock, and the state of its runs."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ MISSING = "missing"
 HALF_DONE = "half done"
 ENDED = (FINISHED, DIVERGED)
 
-# What may differ between two invocations of a study, or between its design and a run as it was resolved: where things
-# are and how they look, not what is computed.
+# These options may differ between two invocations of a study: they do not change what is computed. In a run they may
+# also differ from the design once they have been resolved.
 _FREE = {"log_dir", "name", "picture_every", "data_dir", "devices"}
 _RESOLVED = {"image_size", "channels", "compile", "threads"}
 
 
 @dataclass(frozen=True)
 class RunState:
-    """How far a run is: `missing`, `half done`, `finished` or `diverged`; its metrics.json."""
+    """The state of a run: `missing`, `half done`, `finished` or `diverged`, and the content of its metrics.json."""
 
     status: str
     metrics: Mapping[str, Any]
 
     @property
     def seconds(self) -> float:
-        """The time it has taken so far."""
+        """The wall time of the run so far, in seconds."""
         return float(self.metrics.get("wall_time_s", 0))
 
 
 @contextmanager
-def held(design: Design) -> Iterator[None]:
-    """The directory of the study, made, locked for this process, and holding the record of this design.
+def lock_study(design: Design) -> Iterator[None]:
+    """Make the directory of the study, lock it for this process, and write the design to it.
 
-    Raises `UserError` where another process holds it, or it holds anything but this design or a part of it.
+    Raises `UserError` if another process has locked it, or it holds something other than this design or a part of it.
     """
     directory = design.directory
     check_record(design)
@@ -59,7 +59,7 @@ def held(design: Design) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
     try:
-        check_record(design)  # it may have been written since we looked
+        check_record(design)  # another process may have written it before this one had the lock
         write_design(directory / STUDY, design)
         yield
     finally:
@@ -67,7 +67,7 @@ def held(design: Design) -> Iterator[None]:
 
 
 def recorded_design(directory: Path) -> Design | None:
-    """The design that the directory holds; None where nothing is there yet."""
+    """The design of the study in the directory; None if the directory is missing or empty."""
     if (directory / STUDY).is_file():
         return read_design(directory / STUDY)
     if directory.is_dir() and not all(path.name.startswith(".") for path in directory.iterdir()):
@@ -78,21 +78,21 @@ def recorded_design(directory: Path) -> Design | None:
 
 
 def check_record(design: Design) -> None:
-    """`UserError` unless the directory is new, or holds this design, or one to which this one only adds runs."""
+    """Raise `UserError` unless the directory is new, or holds a design to which this one at most adds runs."""
     recorded = recorded_design(design.directory)
     changes = [] if recorded is None else list(_changes(recorded, design))
     if changes:
         raise UserError(
             f"{design.directory} holds a study of another design ({'; '.join(changes)}): "
-            f"go on with --study {design.directory / STUDY}, or choose another --name"
+            f"continue it with --study {design.directory / STUDY}, or choose another --name"
         )
 
 
 def _changes(recorded: Design, asked: Design) -> Iterator[str]:
-    """What the recorded runs have and the asked ones lack. More levels or seeds only add runs."""
+    """The changes by which recorded runs would not belong to the new design. More levels or seeds only add runs."""
     for factor in {**recorded.factors, **asked.factors}:
         if factor not in asked.factors or factor not in recorded.factors:
-            yield f"{factor} is {'no factor now' if factor in recorded.factors else 'a new factor'}"
+            yield f"{factor} is {'no longer a factor' if factor in recorded.factors else 'a new factor'}"
             continue
         if gone := [level_text(level) for level in recorded.factors[factor] if level not in asked.factors[factor]]:
             yield f"{factor} lacks {', '.join(gone)}"
@@ -106,7 +106,7 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
 
 
 def run_state(run: PlannedRun) -> RunState:
-    """How far the run is; `UserError` where its directory holds a run of other options."""
+    """The state of the run; `UserError` if its directory holds a run with other options."""
     path = run.directory / CONFIG
     if not path.is_file():
         return RunState(MISSING, {})
@@ -114,7 +114,8 @@ def run_state(run: PlannedRun) -> RunState:
     for option, value in planned.items():
         if option not in _FREE | _RESOLVED and recorded.get(option) != value:
             raise UserError(
-                f"{run.directory} holds a run with {option} {recorded.get(option)}, the study has {value}: move it away"
+                f"{run.directory} holds a run with {option} {recorded.get(option)}, but the study has "
+                f"{value}: move it away"
             )
     metrics = read_metrics(run.directory)
     status = metrics.get("status")

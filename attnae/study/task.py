@@ -1,4 +1,4 @@
-"""One run of a study: the function that every launcher sends to its workers."""
+"""Training one run of a study: the function that every launcher calls in its workers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from attnae.tags import scalar
 from attnae.training.callbacks import EpochLog
 from attnae.training.run import train
 
-# A killed worker's lock goes with it, on network storage only when the server notices.
+# The lock of a killed worker is released with it; on network storage only when the server notices.
 LOCK_PATIENCE_S = 120.0
 
-Report = Callable[[int, float], None]  # of the epochs done, and the validation loss (NaN: none yet)
+Report = Callable[[int, float], None]  # (epochs done, validation loss; NaN: none yet)
 
 
 class EpochReport(Callback):
-    """Calls `report` when training begins or goes on, and at the end of each epoch."""
+    """Calls `report` when training starts or resumes, and at the end of each epoch."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -44,13 +44,13 @@ class EpochReport(Callback):
 
 
 def train_planned(run: PlannedRun, report: Report) -> Ending:
-    """Train a run of a study from wherever it is, and say how it ended; one that has ended is not trained again.
+    """Train a run of a study, or resume it, and return how it ended. A run that has ended is not trained again.
 
-    Raises what `train` raises, and `UserError` where the directory of the study is not on this machine.
+    Raises what `train` raises, and `UserError` if the directory of the study is not on this machine.
     """
     directory = run.directory
     if not (directory.parent / STUDY).is_file():
-        raise UserError(f"{directory.parent} is not on this machine: --log-dir must be on storage that all share")
+        raise UserError(f"{directory.parent} is not on this machine: put --log-dir on storage that all machines share")
     directory.mkdir(exist_ok=True)
     _await_lock(directory)
     status = read_metrics(directory).get("status")
@@ -60,19 +60,19 @@ def train_planned(run: PlannedRun, report: Report) -> Ending:
         config = read_unfinished(directory).replace(
             data_dir=run.config.data_dir, picture_every=run.config.picture_every
         )
-        # The compiler gives up on a function after a few models, and a worker trains many.
+        # The compiler stops compiling a function after a few models, but a worker trains many.
         torch.compiler.reset()
         status = train(config, resume=directory, callbacks=[EpochReport(report)]).status
     return cast(Ending, status)
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception in one line."""
+    """The type and the first line of an exception; of a `UserError` the message alone."""
     lines = str(error).strip().splitlines() or [""]
     return lines[0] if isinstance(error, UserError) else f"{type(error).__name__}: {lines[0]}"
 
 
 def _await_lock(directory: Path) -> None:
-    """Waits until nobody trains the run; where somebody still does in the end, `train` will say so."""
+    """Wait until no other process trains the run; if one still does after the time limit, `train` raises the error."""
     with contextlib.suppress(Timeout), FileLock(directory / LOCK, timeout=LOCK_PATIENCE_S):
         pass

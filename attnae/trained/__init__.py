@@ -1,1 +1,1 @@
-"""What a trained run is used for: codes, pictures, export, and a table of many runs. See docs/trained.md."""
+"""Subcommands that use trained runs: codes, pictures, export, and a table of runs. See docs/trained.md."""

@@ -1,6 +1,6 @@
-"""The subcommands that use a trained run: their options, and what each does.
+"""The subcommands that use a trained run, with their options.
 
-torch and all that is heavy is imported once the options are known to be right, so that `--help` is quick.
+torch and other large packages are imported after the options have been checked, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from attnae.config import MOST
-from attnae.trained.options import Count, DataDir, OnImages, OnRun, Out, said, within
+from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range
+from attnae.trained.output import report_written
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
 MOST_IMAGES, MOST_ATTENTION, MOST_SCALE = 1024, 32, 64
@@ -20,17 +21,17 @@ WIDE = 100_000  # columns of characters
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeCommand(OnImages):
-    """Write the code of each image, a row an image.
+class EncodeCommand(ImageArguments):
+    """Write the latent code of each image, one row per image.
 
     attnae encode logs/mine mnist -o codes.csv
 
-    Columns: index (name for files), label where there is one (of a folder: its sub-folder), mu_0 ... and log_var_0 ...
-    An .npz holds the same as arrays: mu and log_var are (images, latent dimensions).
+    The columns are index (for files: name), label if there are labels (for a directory: the sub-folder), mu_0 ... and
+    log_var_0 .... An .npz file holds the same as arrays: mu and log_var have the shape (images, latent dimensions).
     """
 
     out: Out = None
-    """A .csv or .npz file; one that exists is replaced. Default: latents.csv in the run's directory."""
+    """The .csv or .npz file to write; an existing file is replaced. Default: latents.csv in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "latents.csv", CODES)
@@ -42,77 +43,79 @@ class EncodeCommand(OnImages):
         codes = encode(vae.to("cuda" if torch.cuda.is_available() else "cpu"), self.read(config))
         write_codes(path, codes)
         count, latent = codes["mu"].shape
-        return said([path], f"codes of {latent} dimensions for {count:,} images")
+        return report_written([path], f"codes of {latent} dimensions for {count:,} images")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReconstructCommand(OnImages):
-    """Draw images and, in the row below them, what the model makes of them.
+class ReconstructCommand(ImageArguments):
+    """Draw images and, in the row below them, their reconstructions.
 
     attnae reconstruct logs/mine photos/ -o out.png
     """
 
     count: Count = 64
-    """At most so many images, evenly spaced over all."""
+    """The number of images to draw; they are evenly spaced over all images."""
     scale: int = 2
-    """Pixels of the picture along each side of one of an image."""
+    """Each pixel of an image is drawn as a square of so many pixels on each side."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: reconstructions.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: reconstructions.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_IMAGES)
-        within("--scale", self.scale, MOST_SCALE)
+        check_range("--count", self.count, MOST_IMAGES)
+        check_range("--scale", self.scale, MOST_SCALE)
         path = self.output(self.out, "reconstructions.png", PICTURES)
-        from attnae.trained.drawing import chosen, reconstructions, write_picture
+        from attnae.trained.drawing import choose_images, reconstructions, write_picture
 
         config, vae = self.load()
         images = self.read(config)
-        shown = chosen(vae, images, self.count)
+        shown = choose_images(vae, images, self.count)
         write_picture(path, reconstructions(vae, shown), self.scale)
-        return said([path], f"{len(shown):,} of {len(images.images):,} images, each above its reconstruction")
+        return report_written([path], f"{len(shown):,} of {len(images.images):,} images, each above its reconstruction")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleCommand(OnRun):
-    """Draw new images, decoded from standard normal codes.
+class SampleCommand(RunArguments):
+    """Draw new images, decoded from random codes of the standard normal distribution.
 
     attnae sample logs/mine -n 100 -o grid.png
     """
 
     count: Count = 64
-    """How many."""
+    """The number of images to draw."""
     seed: int = 0
-    """Decides the codes: the same seed draws the same images."""
+    """The seed of the random codes: the same seed draws the same images."""
     scale: int = 2
-    """Pixels of the picture along each side of one of an image."""
+    """Each pixel of an image is drawn as a square of so many pixels on each side."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: samples.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: samples.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_IMAGES)
-        within("--seed", self.seed, MOST, least=0)
-        within("--scale", self.scale, MOST_SCALE)
+        check_range("--count", self.count, MOST_IMAGES)
+        check_range("--seed", self.seed, MOST, least=0)
+        check_range("--scale", self.scale, MOST_SCALE)
         path = self.output(self.out, "samples.png", PICTURES)
         from attnae.trained.drawing import samples, write_picture
 
         _, vae = self.load()
         write_picture(path, samples(vae, self.count, self.seed), self.scale)
-        return said([path], f"{self.count:,} samples")
+        return report_written([path], f"{self.count:,} samples")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalkCommand(OnRun):
-    """Draw what the decoder makes of codes on a grid over [-5, 5]^2.
+class WalkCommand(RunArguments):
+    """Draw the latent walk: images decoded from a grid of codes over [-5, 5]^2.
 
     attnae walk logs/mine -o walk.png
 
-    Beyond two latent dimensions it moves the two with the most variance among the codes of the training images.
+    With more than two latent dimensions, it moves the two with the largest variance among the codes of the training
+    images.
     """
 
     data_dir: DataDir = None
-    """Where the training images are; read beyond two latent dimensions only. Default: where the run had them."""
+    """The directory of the training images, needed for more than two latent dimensions only. Default: the --data-dir
+    of the run."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: walk.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: walk.png in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "walk.png", PICTURES)
@@ -120,45 +123,45 @@ class WalkCommand(OnRun):
 
         config, vae = self.load()
         write_figure(path, walk(vae, config.replace(data_dir=self.data_dir or config.data_dir)))
-        return said([path], "the latent walk")
+        return report_written([path], "the latent walk")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionCommand(OnImages):
-    """Draw where each block of a model with spatial attention looks, laid over the images.
+class AttentionCommand(ImageArguments):
+    """Draw the spatial attention of each block over the images.
 
     attnae attention logs/mine mnist -o maps.png
     """
 
     count: Count = 8
-    """At most so many images, evenly spaced over all."""
+    """The number of images to draw; they are evenly spaced over all images."""
     out: Out = None
-    """A .png file; one that exists is replaced. Default: attention.png in the run's directory."""
+    """The .png file to write; an existing file is replaced. Default: attention.png in the run's directory."""
 
     def run(self) -> int:
-        within("--count", self.count, MOST_ATTENTION)
+        check_range("--count", self.count, MOST_ATTENTION)
         path = self.output(self.out, "attention.png", PICTURES)
-        from attnae.trained.drawing import attention, chosen, write_figure
+        from attnae.trained.drawing import attention, choose_images, write_figure
 
         config, vae = self.load()
         images = self.read(config)
-        shown = chosen(vae, images, self.count)
+        shown = choose_images(vae, images, self.count)
         write_figure(path, attention(vae, shown))
-        return said([path], f"attention over {len(shown):,} of {len(images.images):,} images")
+        return report_written([path], f"attention over {len(shown):,} of {len(images.images):,} images")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportCommand(OnRun):
-    """Write the encoder and the decoder for other programs, and check that they compute the same.
+class ExportCommand(RunArguments):
+    """Write the encoder and the decoder as ONNX or PyTorch files, and check that they compute the same numbers.
 
     attnae export logs/mine -o model.onnx
 
-    Two files: model_encoder.onnx (images in [0, 1] -> mu, log_var) and model_decoder.onnx (z -> images), for batches of
-    any size. An .onnx file runs wherever ONNX does, a .pt2 file by torch.export.load.
+    This writes two files, model_encoder.onnx (images in [0, 1] -> mu, log_var) and model_decoder.onnx (z -> images),
+    which accept batches of any size. A .pt2 file is loaded with torch.export.load.
     """
 
     out: Out = None
-    """model.onnx or model.pt2; files that exist are replaced. Default: model.onnx in the run's directory."""
+    """model.onnx or model.pt2; existing files are replaced. Default: model.onnx in the run's directory."""
 
     def run(self) -> int:
         path = self.output(self.out, "model.onnx", MODELS)
@@ -166,21 +169,21 @@ class ExportCommand(OnRun):
 
         _, vae = self.load()
         files, difference = export(vae, path)
-        checked = "not checked, without onnxruntime: pip install 'attnae[onnx]'"
+        checked = "not checked, because onnxruntime is not installed: pip install 'attnae[onnx]'"
         if difference is not None:
             checked = f"they differ from the model by at most {difference:.1e}"
-        return said(files, checked)
+        return report_written(files, checked)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListCommand:
-    """Show the runs below a directory: status, the options in which they differ, test numbers.
+    """Show the runs below a directory: status, the options in which they differ, test metrics.
 
     attnae list logs
     """
 
     log_dir: Positional[Annotated[Path, arg(metavar="LOGDIR")]]
-    """A directory that holds runs, or directories of runs."""
+    """A directory that contains runs, at any depth."""
 
     def run(self) -> int:
         from rich.console import Console
@@ -188,7 +191,7 @@ class ListCommand:
         from attnae.trained.listing import read_runs, runs_table
 
         table = runs_table(read_runs(self.log_dir))
-        # What goes to a file or another program keeps a line a run, however wide.
+        # Output to a file or another program has one line for each run, however wide.
         Console(width=None if Console().is_terminal else WIDE).print(table)
         return 0
 

@@ -1,4 +1,4 @@
-"""Images to codes, as arrays, a CSV table or an npz archive."""
+"""The latent codes of images, as arrays, a CSV table or an npz archive."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from attnae.evaluation import apply as evaluation
 from attnae.model.vae import VAE
 from attnae.text import csv_text
 from attnae.trained.images import NamedImages
-from attnae.trained.output import written
+from attnae.trained.output import open_output
 
 
 def encode(vae: VAE, named: NamedImages) -> dict[str, np.ndarray]:
-    """The codes of N images: `mu` and `log_var`, (N, latent); `index`, or `name` of a file; `label`, if there are any.
+    """The codes of N images: `mu` and `log_var`, float32 (N, latent); `index`, or `name` for files; `label` if known.
 
-    A plain autoencoder has no log_var. The model works where its weights are.
+    A plain autoencoder has no log_var. The computation runs on the device of the model.
     """
     images = torch.from_numpy(named.images)
     with evaluation.evaluating(vae):
@@ -30,7 +30,7 @@ def encode(vae: VAE, named: NamedImages) -> dict[str, np.ndarray]:
 
 
 def as_table(codes: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One row an image, one column a number: `mu_0`, `mu_1` ..., `log_var_0` ..."""
+    """A table with one row per image and one column per number: `mu_0`, `mu_1` ..., `log_var_0` ..."""
     columns = {}
     for name, values in codes.items():
         numbered = {f"{name}_{place}": column for place, column in enumerate(values.T)} if values.ndim == 2 else {}
@@ -39,8 +39,8 @@ def as_table(codes: dict[str, np.ndarray]) -> pd.DataFrame:
 
 
 def write_codes(path: Path, codes: dict[str, Any]) -> None:
-    """The codes at `path`, as its ending says."""
-    with written(path) as file:
+    """Write the codes to `path`, as an .npz archive or a CSV table according to its suffix."""
+    with open_output(path) as file:
         if path.suffix.lower() == ".npz":
             np.savez(file, **codes)
         else:

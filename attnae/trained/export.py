@@ -1,6 +1,6 @@
-"""The two halves of a model as files that other programs run: ONNX, or PyTorch's own exported programs.
+"""The encoder and the decoder of a model as ONNX files or exported PyTorch programs.
 
-Encoder: images (B, C, H, W) in [0, 1] -> mu, log_var (B, latent). Decoder: z (B, latent) -> images. B is free.
+Encoder: images (B, C, H, W) in [0, 1] -> mu, log_var (B, latent). Decoder: z (B, latent) -> images. B can be any size.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from attnae.errors import UserError
 from attnae.model.vae import VAE
-from attnae.trained.output import written
+from attnae.trained.output import open_output
 
 TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 7)
 
 
 class Encoder(nn.Module):
-    """Images to mu and log_var; to mu alone in a plain autoencoder."""
+    """Images to mu and log_var, or to mu only in a plain autoencoder."""
 
     def __init__(self, vae: VAE) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Decoder(nn.Module):
 
 
 def _only(vae: VAE, *parts: str) -> VAE:
-    """A copy of the model on the CPU without its other parts, whose weights would be written too."""
+    """A copy of the model on the CPU with these parts only, since all weights that it holds are written."""
     kept = deepcopy(vae).cpu()
     for name, _ in vae.named_children():
         if name not in parts:
@@ -57,7 +57,7 @@ def _only(vae: VAE, *parts: str) -> VAE:
 
 
 class Half(NamedTuple):
-    """What is exported to one file."""
+    """The half of a model that is exported to one file."""
 
     module: nn.Module
     shape: tuple[int, ...]  # of one input
@@ -65,26 +65,25 @@ class Half(NamedTuple):
     output_names: tuple[str, ...]
 
     def inputs(self, count: int) -> Tensor:
-        """Values of the kind that it takes, the same each time: images in [0, 1], standard normal codes."""
+        """Example inputs, always the same: images in [0, 1], or standard normal codes."""
         draw = torch.rand if self.input_name == "images" else torch.randn
         return draw(count, *self.shape, generator=torch.Generator().manual_seed(count))
 
 
 class Format(NamedTuple):
-    """A kind of file."""
+    """A file format: how a half is converted to it, and how the file is run."""
 
     convert: Callable[[Half], bytes]
     run: Callable[[bytes, Tensor], list[Tensor]]
-    package: str  # what runs it
+    package: str  # that runs the file
 
 
 def export(vae: VAE, path: Path) -> tuple[list[Path], float | None]:
-    """Write the encoder and the decoder beside `path`, as its ending says; where, and by how much they differ.
+    """Write the encoder and the decoder in the format that the suffix of `path` names.
 
-    `model.onnx` becomes `model_encoder.onnx` and `model_decoder.onnx`. The difference is the largest from the model's
-    own numbers over batches of 1 and 7; None where there is nothing to run the files with.
-
-    Raises `UserError` where a package is missing, or the files would compute something else: nothing is written then.
+    For `model.onnx` the files are `model_encoder.onnx` and `model_decoder.onnx`. Returns their paths and the largest
+    difference between their outputs and the model's, over batches of 1 and 7; None if the package that runs them is not
+    installed. Raises `UserError`, before anything is written, if a package is missing or an output differs.
     """
     kind = FORMATS[path.suffix.lower()]
     checked = find_spec(kind.package) is not None
@@ -96,13 +95,13 @@ def export(vae: VAE, path: Path) -> tuple[list[Path], float | None]:
             files[target] = kind.convert(half)
             differences += [_difference(half, files[target], kind.run, target)] if checked else []
     for target, content in files.items():
-        with written(target) as file:
+        with open_output(target) as file:
             file.write(content)
     return list(files), max(differences, default=None)
 
 
 def halves(vae: VAE) -> dict[str, Half]:
-    """Encoder and decoder, in evaluation mode."""
+    """The encoder and the decoder, in evaluation mode."""
     encoder, decoder = Encoder(vae).eval(), Decoder(vae).eval()
     image = decoder(torch.zeros(1, vae.latent_dim))[0][0]
     names = ("mu", "log_var") if vae.variational else ("mu",)
@@ -117,7 +116,7 @@ def _to_onnx(half: Half) -> bytes:
         raise UserError("an .onnx file needs the package onnx: pip install 'attnae[onnx]', or choose .pt2")
     dynamic = {name: {0: "batch"} for name in (half.input_name, *half.output_names)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Of PyTorch's two exporters this one needs no further package, and says each time that there is a newer one.
+        # Of PyTorch's two exporters, this one needs no further package, but warns that there is a newer one.
         warnings.simplefilter("ignore", DeprecationWarning)
         path = Path(folder) / "half.onnx"
         torch.onnx.export(
@@ -152,7 +151,7 @@ def _run_pt2(content: bytes, inputs: Tensor) -> list[Tensor]:
 
 
 def _difference(half: Half, content: bytes, run: Callable[[bytes, Tensor], list[Tensor]], target: Path) -> float:
-    """The largest difference between what the file and the model compute; `UserError` beyond the tolerance."""
+    """The largest difference between the outputs of the file and of the model; `UserError` beyond the tolerance."""
     largest = 0.0
     for count in CHECKED_BATCHES:
         inputs = half.inputs(count)

@@ -1,4 +1,4 @@
-"""Images by the name of a data set, of a file or of a folder, made to fit the model of a run."""
+"""Images of a data set, a file or a directory, converted to fit the model of a run."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from attnae.evaluation.pictures import tile
 
 
 class NamedImages(NamedTuple):
-    """Images in memory and where each comes from."""
+    """Images in memory, with their file names and labels."""
 
     images: np.ndarray  # uint8 (N, C, H, W)
-    files: np.ndarray | None  # (N,) names of files; None: a data set's images, which have none
-    labels: np.ndarray | None  # (N,) int64 of a data set, sub-folders of a folder; None: no image has one
+    files: np.ndarray | None  # (N,) file names; None for a data set
+    labels: np.ndarray | None  # (N,) int64 of a data set, sub-folder names of a directory; None: no labels
 
 
 def read_images(name: str, config: RunConfig, *, split: str = "test", data_dir: Path | None = None) -> NamedImages:
-    """The images of a data set (its `split`, train or test), of one file, or of all files below a folder.
+    """The images of a data set (its `split`, train or test), of one file, or of all files below a directory.
 
-    They are cropped, scaled and turned grey or into colour as the run with these options would have them. A data set is
-    looked for in `data_dir`, unset: where the run had its own, and downloaded to there.
+    They are cropped, scaled and converted to the channels of the run with these options. A data set is read from
+    `data_dir`, by default that of the run, and downloaded to it if it is missing.
 
-    Raises `UserError` where there are none, or one cannot be read.
+    Raises `UserError` if there are no images, or one cannot be read.
     """
     if name in DATASETS:
         return _of_data_set(name, config, split, data_dir or config.data_dir)
@@ -41,7 +41,7 @@ def read_images(name: str, config: RunConfig, *, split: str = "test", data_dir: 
         files, root = [path], path.parent
     else:
         known = f"a data set ({', '.join(DATASETS)}){suggestion(name, list(DATASETS))}"
-        raise UserError(f"{name} is no image file, no folder, and not {known}")
+        raise UserError(f"{name} is not an image file, not a directory, and not {known}")
     if not files:
         raise UserError(f"{name} holds no images ({', '.join(sorted(SUFFIXES))})")
     images = np.stack([load_image(file, config.image_size, config.channels) for file in files])

@@ -1,4 +1,4 @@
-"""Which runs there are below a directory, as their config.yaml and metrics.json say."""
+"""The runs below a directory, read from their config.yaml and metrics.json."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ UNREADABLE = "unreadable"
 
 
 class ListedRun(NamedTuple):
-    """What its files say of one run."""
+    """The status, the options and the test metrics of a run."""
 
     name: str
     status: str
-    options: dict[str, Any]  # of model, training and data; none where config.yaml cannot be read
-    metrics: dict[str, Any]  # of the test
+    options: dict[str, Any]  # of model, training and data; {} if config.yaml cannot be read
+    metrics: dict[str, Any]  # {tag: value} of the test
 
 
 def read_runs(log_dir: Path) -> list[ListedRun]:
-    """The runs below a directory, or in it, by name; `UserError` where there is none."""
+    """The runs in a directory or below it, sorted by path; `UserError` if there are none."""
     if not os.path.isdir(log_dir):
         raise UserError(f"{log_dir} is not a directory: give one that holds runs, such as logs")
     found = []
@@ -58,7 +58,7 @@ def _read_run(directory: Path, log_dir: Path) -> ListedRun:
 
 
 def runs_table(runs: list[ListedRun]) -> Table:
-    """A row a run: name, status, the options in which the runs differ, the test numbers."""
+    """A table with one row per run: name, status, the options in which the runs differ, the test metrics."""
     readable = [run.options for run in runs if run.options]
     options = [option for option in _compared() if len({_level(values[option]) for values in readable}) > 1]
     metrics = list(dict.fromkeys(tag for run in runs for tag in run.metrics))
@@ -74,7 +74,7 @@ def runs_table(runs: list[ListedRun]) -> Table:
 
 
 def _compared() -> list[str]:
-    """The options that may tell runs apart: not where the images lay, nor on what hardware it ran."""
+    """The options by which runs are compared: neither the data directory nor the hardware."""
     return [option for option in option_names("model", "training", "data") if option != "data_dir"]
 
 

@@ -1,4 +1,4 @@
-"""What the subcommands share: the run, the images, and where they write."""
+"""The options that the subcommands share: the run, the images, and the output file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tyro.conf import Positional, arg
 
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG
-from attnae.text import clean
 from attnae.trained.output import output_path
 
 if TYPE_CHECKING:
@@ -26,21 +25,21 @@ DataDir = Annotated[Path | None, arg(metavar="DIR")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnRun:
-    """What those take that need a model."""
+class RunArguments:
+    """The argument of the subcommands that need a model."""
 
     directory: Positional[Annotated[Path, arg(metavar="RUN")]]
     """A run's directory, such as logs/mine."""
 
     def output(self, out: Path | None, default: str, endings: Sequence[str]) -> Path:
-        """Where to write. `UserError` for an ending that is not one of these, or a directory that holds no run."""
+        """The output path. `UserError` unless it has one of these suffixes and the directory holds a run."""
         path = output_path(out, self.directory / default, endings)
         if not os.path.isfile(self.directory / CONFIG):
             raise UserError(f"{self.directory} holds no run (no {CONFIG}): `attnae list logs` shows those below logs")
         return path
 
     def load(self) -> tuple[RunConfig, VAE]:
-        """The run's options and its trained model."""
+        """The options of the run, and its trained model on the CPU."""
         from attnae.config import read_config
         from attnae.rundir.checkpoint import load_model
 
@@ -49,31 +48,25 @@ class OnRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnImages(OnRun):
-    """What those take that look at images."""
+class ImageArguments(RunArguments):
+    """The arguments of the subcommands that need a model and images."""
 
     images: Positional[Annotated[str, arg(metavar="IMAGES")]]
-    """A data set (mnist, fashion-mnist, kmnist, digits, folder), an image file, or a folder of images; cropped and
-    scaled to the run's image size, grey or in colour as the run's."""
+    """A data set (mnist, fashion-mnist, kmnist, digits, folder), an image file, or a directory of images. Images are
+    cropped and scaled to the image size of the run, and converted to its number of channels."""
     split: Literal["train", "test"] = "test"
-    """Of a data set: its test images or its training images."""
+    """The images of a data set to use: its test images or its training images."""
     data_dir: DataDir = None
-    """Where a data set is, or is downloaded to. Default: where the run had its own."""
+    """The directory of the data set, which is downloaded to it if missing. Default: the --data-dir of the run."""
 
     def read(self, config: RunConfig) -> NamedImages:
-        """The images, fitted to the run."""
+        """The images, converted to the size and the channels of the run."""
         from attnae.trained.images import read_images
 
         return read_images(self.images, config, split=self.split, data_dir=self.data_dir)
 
 
-def within(flag: str, value: int, most: int, least: int = 1) -> None:
-    """`UserError` where the value is out of its range."""
+def check_range(flag: str, value: int, most: int, least: int = 1) -> None:
+    """Raise `UserError` unless least <= value <= most."""
     if not least <= value <= most:
         raise UserError(f"{flag} {value}: must be from {least} to {most}")
-
-
-def said(paths: Sequence[Path], what: str) -> int:
-    """Print the one line that says what was written where; the exit code."""
-    print(f"wrote {' and '.join(clean(path) for path in paths)}: {what}")
-    return 0

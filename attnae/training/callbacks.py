@@ -1,7 +1,7 @@
 """What a run logs, draws, saves and shows at the end of an epoch.
 
-The order matters and is the order in `run.py`: scalars, pictures, then the checkpoint, so that whatever a checkpoint
-says was trained has been logged before.
+The callbacks run in the order in which `run.py` lists them: scalars, pictures, then the checkpoint. Everything up to
+the epoch of a checkpoint has therefore been logged.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from attnae.evaluation.pictures import to_array
 from attnae.evaluation.views import Views
 from attnae.rundir.directory import UNFINISHED
-from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.events import EventLogger
 from attnae.rundir.record import Record
 from attnae.tags import DIVERGED, LEARNING_RATE, STATUS, scalar
 from attnae.training.module import AttentionVAE
 
 
 class Diverged(Exception):
-    """A loss became NaN or infinite; the message says which and when."""
+    """A metric became NaN or infinite; the message names the metric and the epoch."""
 
     def __init__(self, tag: str, epoch: int) -> None:
         super().__init__(f"{tag} became NaN or infinite in epoch {epoch}")
 
 
 class EpochLog(Callback):
-    """Writes the metrics of each epoch, step = epoch from 1, and those of the test. Raises `Diverged`.
+    """Logs the metrics of each epoch, with step = epoch from 1, and those of the test. Raises `Diverged`.
 
-    `curves` maps each tag to {step: value}; it travels with the checkpoint, so that it is whole after a resume.
+    `curves` maps each tag to {step: value}. It is saved in the checkpoint, so that it is complete after a resume.
     """
 
     def __init__(self, logger: EventLogger) -> None:
@@ -51,7 +51,7 @@ class EpochLog(Callback):
         self.write(pl_module.epoch_metrics("test"), trainer.current_epoch)
 
     def write(self, metrics: dict[str, float], step: int) -> None:
-        """Write {tag: value} at this step; raises `Diverged` where a value is not finite."""
+        """Log {tag: value} at this step; raises `Diverged` if a value is not finite."""
         self.logger.log_metrics(metrics, step)
         for tag, value in metrics.items():
             self.curves.setdefault(tag, {})[step] = value
@@ -62,14 +62,14 @@ class EpochLog(Callback):
                 raise Diverged(tag, step)
 
     def last(self) -> dict[str, float]:
-        """{tag: its latest value}."""
+        """The latest value of each tag."""
         return {tag: points[max(points)] for tag, points in self.curves.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"curves": self.curves}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the curves up again; points that the logger drops, as the test has their step, are written anew."""
+        """Restore the curves, and log again the points that the logger drops because they have the step of the test."""
         self.curves = state_dict["curves"]
         for tag, points in self.curves.items():
             for step, value in points.items():
@@ -78,7 +78,7 @@ class EpochLog(Callback):
 
 
 class EpochPictures(Callback):
-    """Pictures to TensorBoard every so many epochs, except the last, whose pictures the run draws when it is done."""
+    """Logs pictures every so many epochs, except after the last epoch, whose pictures the run draws at its end."""
 
     def __init__(self, logger: EventLogger, every: int) -> None:
         self.logger = logger
@@ -91,13 +91,13 @@ class EpochPictures(Callback):
 
 
 def log_pictures(logger: EventLogger, views: Views, epoch: int) -> None:
-    """The pictures of one epoch."""
+    """Log the pictures of one epoch."""
     for tag, figure in views.figures().items():
         logger.log_picture(tag, to_array(figure), epoch)
 
 
 class EpochCheckpoint(Callback):
-    """Brings the log to the disk, then the state of the run: the one checkpoint, replaced whole at each epoch's end."""
+    """Syncs the log to the disk, then writes the checkpoint, which replaces that of the epoch before."""
 
     def __init__(self, logger: EventLogger, path: Path) -> None:
         self.logger = logger
@@ -109,7 +109,7 @@ class EpochCheckpoint(Callback):
 
 
 class EpochRecord(Callback):
-    """Brings metrics.json up to date: the numbers so far and the time they took."""
+    """Writes metrics.json: the latest metrics, and the time so far."""
 
     def __init__(self, record: Record, log: EpochLog) -> None:
         self.record = record
@@ -121,7 +121,7 @@ class EpochRecord(Callback):
 
 
 class EpochProgress(Callback):
-    """A bar over the whole run with the loss and the time left, and a line for each epoch that is done."""
+    """Shows a progress bar for the whole run, with the loss and the time left, and a line for each finished epoch."""
 
     def __init__(self, log: EpochLog, console: Console) -> None:
         self.epoch_log = log
@@ -152,7 +152,7 @@ class EpochProgress(Callback):
         )
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        # Reading the loss waits for the device, so it is shown now and then only.
+        # Reading the loss waits for the device, so it is shown at most twice a second.
         if self.progress is None or time.monotonic() - self._shown < 0.5:
             return
         self._shown = time.monotonic()

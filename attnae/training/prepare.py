@@ -1,4 +1,4 @@
-"""From options to a run that can start: everything is checked and built here, before anything is written."""
+"""Preparing a run: everything is checked and built here, before anything is written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from rich.console import Console
 
 from attnae.config import DATASETS, RunConfig, as_yaml
 from attnae.data.module import ImageData, check_ranks
-from attnae.data.sources import AUTO_LAYOUTS, LAYOUTS, DataSet, IdxSource, resolve_auto, source_of
+from attnae.data.sources import AUTO_LAYOUTS, LAYOUTS, IdxSource, resolve_auto, source_of
+from attnae.data.types import DataSet
 from attnae.errors import UserError
 from attnae.training.compilation import has_compiler, pays_back
 from attnae.training.module import AttentionVAE
@@ -18,7 +19,7 @@ from attnae.training.summary import model_table
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that can start: its options resolved, its images in memory, its model built."""
+    """A run that can start: its resolved options, its images in memory, its model, and warnings for the user."""
 
     config: RunConfig
     data: ImageData
@@ -27,11 +28,10 @@ class Prepared:
 
 
 def prepare(config: RunConfig, device: str = "cpu") -> Prepared:
-    """Resolve what depends on the machine and the data, and build. Writes nothing but a downloaded data set.
+    """Resolve the options that depend on the machine and the data, and build the model.
 
-    `device` is the type of the device that trains, such as "cuda".
-
-    Raises `UserError` for images that are missing or broken, or a model that does not fit them.
+    `device` is the type of the device that trains, such as "cuda". Writes nothing except a data set that has to be
+    downloaded. Raises `UserError` for images that are missing or damaged, and for a model that does not fit them.
     """
     warnings = []
     if config.dataset == "auto":
@@ -55,7 +55,7 @@ def prepare(config: RunConfig, device: str = "cpu") -> Prepared:
 
 
 def needs_download(config: RunConfig) -> bool:
-    """Whether the data set that `config` names has to be downloaded; `UserError` where some of its files are there."""
+    """Whether the data set has to be downloaded; `UserError` if it is incomplete."""
     name, layouts = (config.dataset, LAYOUTS) if config.dataset != "auto" else ("mnist", AUTO_LAYOUTS)
     source = source_of(name)
     try:
@@ -65,13 +65,13 @@ def needs_download(config: RunConfig) -> bool:
 
 
 def check_before_download(config: RunConfig, world_size: int) -> None:
-    """`UserError` for what, found only after a download, would leave megabytes behind."""
+    """Raise the `UserError`s that can be found without the images, before these are downloaded."""
     build(offline(config)[0].replace(compile="off"))
     check_ranks(config.batch_size, config.limit_train or config.batch_size, world_size)
 
 
 def describe(config: RunConfig, console: Console) -> None:
-    """What `train` would do: the options, the model, the directory. Writes and downloads nothing."""
+    """Print what `train` would do: the options, the model, the directory. Writes and downloads nothing."""
     config, note = offline(config)
     module = build(config.replace(compile="off"))
     console.print(as_yaml(config).rstrip())
@@ -84,13 +84,13 @@ def describe(config: RunConfig, console: Console) -> None:
 
 
 def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
-    """The options with the data set and the shape of its images as far as they are known without a download; a note."""
+    """The options with the data set and the shape of its images resolved without a download, and a note or None."""
     note = None
     name = config.dataset
     if name == "auto":
         name = "mnist"
         if needs_download(config):
-            note = "downloaded to --data-dir; digits if it cannot be"
+            note = "downloaded to --data-dir; digits if the download fails"
     size, channels = DATASETS[name].image_size, DATASETS[name].channels
     if size is None or channels is None:
         images = load_images(config).train.images
@@ -99,7 +99,7 @@ def offline(config: RunConfig) -> tuple[RunConfig, str | None]:
 
 
 def load_images(config: RunConfig) -> DataSet:
-    """The images of the data set that `config` names; `UserError` says which file is missing or broken."""
+    """Load the data set that `config` names; `UserError` names a file that is missing or damaged."""
     try:
         return source_of(config.dataset)(config.data_dir, config.image_size, config.channels)
     except OSError as error:
@@ -111,7 +111,7 @@ def _unreadable(config: RunConfig, error: OSError) -> UserError:
 
 
 def split_images(images: DataSet, config: RunConfig) -> ImageData:
-    """The splits of the images that the run trains on, is monitored on, and is tested on."""
+    """The data module of the run: its training, validation and test images."""
     return ImageData(
         images,
         batch_size=config.batch_size,
@@ -123,7 +123,7 @@ def split_images(images: DataSet, config: RunConfig) -> ImageData:
 
 
 def build(config: RunConfig) -> AttentionVAE:
-    """The module; `UserError` where the images are too small for the units, or the model too large for the memory."""
+    """The Lightning module; `UserError` if the images are too small for the units, or memory for the model."""
     units = f"--units {' '.join(map(str, config.units))}"
     try:
         return AttentionVAE(config)

@@ -33,8 +33,8 @@ from attnae.rundir.directory import (
     make_run_directory,
     read_unfinished,
 )
-from attnae.rundir.event_logger import EventLogger
-from attnae.rundir.record import Record
+from attnae.rundir.events import EventLogger
+from attnae.rundir.record import Record, RunResult
 from attnae.tags import DIVERGED, FINAL_METRICS, FINISHED, MODEL_SUMMARY, STATUS
 from attnae.training.allocator import keep_freed_memory
 from attnae.training.callbacks import (
@@ -49,15 +49,6 @@ from attnae.training.callbacks import (
 from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
 from attnae.training.summary import model_markdown
 from attnae.training.trainer import StopChildProcesses, lightning_silenced, trainer_in_its_environment
-
-
-@dataclasses.dataclass(frozen=True)
-class RunResult:
-    """How a run ended: `finished` or `diverged`, where it is, and the latest value of each metric by tag."""
-
-    status: str
-    directory: Path
-    metrics: dict[str, float]
 
 
 def train(
@@ -112,7 +103,7 @@ def train(
 def _prepared(config: RunConfig, trainer: pl.Trainer) -> Prepared:
     """`prepare` for this trainer; its options and warnings name the precision that is really used."""
     device, used = trainer.strategy.root_device.type, str(trainer.precision)
-    prepared = prepare(config.replace(precision=used), device)  # type: ignore[arg-type]
+    prepared = prepare(config.replace(precision=used), device)
     if used == config.precision:
         return prepared
     warning = f"--precision {config.precision} is not available on a {device} device: {used} is used instead."
@@ -133,7 +124,15 @@ def _fit_and_test(
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
     logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
     log = EpochLog(logger)
-    record = Record(directory, prepared, trainer.strategy.root_device)
+    record = Record(
+        directory,
+        config,
+        parameters=sum(weight.numel() for weight in prepared.module.vae.parameters()),
+        checksum=prepared.data.checksum,
+        sizes=prepared.data.sizes,
+        warnings=prepared.warnings,
+        device=trainer.strategy.root_device,
+    )
     trainer.loggers = [logger]
     trainer.callbacks += [  # type: ignore[attr-defined]
         log,

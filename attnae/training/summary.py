@@ -1,9 +1,8 @@
-"""What a person reads of a run: its model before, its test numbers after."""
+"""What the terminal shows of a run: the layers of the model before it, the test metrics after it."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.model_summary import ModelSummary
@@ -11,25 +10,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from attnae.evaluation.quality import MODEL_METRICS
+from attnae.rundir.record import RunResult
 from attnae.tags import FINISHED, scalar
 
-if TYPE_CHECKING:
-    from attnae.training.run import RunResult
-
-UNITS = {
+# Units of the metrics that every run has; the others bring their own.
+LOSS_UNITS = {
     "loss": "bce + kl_weight * kl",
     "bce": "nats per pixel",
     "kl": "nats per image",
     "elbo": "nats per image, higher is better",
-    "nll": "nats per image, an upper bound",
-    "active_units": "latent dimensions in use",
-    "knn_accuracy": "share of labels told by 10 neighbours",
 }
 COLUMNS = ("layer", "type", "output", "parameters")
 
 
 def model_rows(module: pl.LightningModule) -> list[tuple[str, str, str, str]]:
-    """The layers down to the dense blocks: path, type, shape of the output for one image, number of parameters."""
+    """The layers down to the dense blocks: (path, type, output shape for one image, number of parameters) each."""
     summary = ModelSummary(module, max_depth=3)
     sizes = [
         str(size) if "vae." in name else "" for name, size in zip(summary.layer_names, summary.out_sizes, strict=True)
@@ -39,7 +35,7 @@ def model_rows(module: pl.LightningModule) -> list[tuple[str, str, str, str]]:
 
 
 def model_table(module: pl.LightningModule) -> Table:
-    """The layers for the terminal."""
+    """The layers as a table for the terminal."""
     table = Table(*COLUMNS)
     for row in model_rows(module):
         table.add_row(*row)
@@ -47,13 +43,13 @@ def model_table(module: pl.LightningModule) -> Table:
 
 
 def model_markdown(module: pl.LightningModule) -> str:
-    """The layers for TensorBoard's text page."""
+    """The layers as a Markdown table, for TensorBoard's text page."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *model_rows(module)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def print_result(result: RunResult, console: Console) -> int:
-    """The test numbers and the commands that come next; the exit code: 0, or 3 for a run that diverged."""
+    """Print the test metrics and the commands to use next. The exit code: 0, or 3 for a run that diverged."""
     where = shlex.quote(str(result.directory))
     if result.status != FINISHED:
         line = (
@@ -62,7 +58,8 @@ def print_result(result: RunResult, console: Console) -> int:
         console.print(Text.assemble(("The run diverged: ", "bold red"), line), soft_wrap=True)
         return 3
     table = Table("test", "value", "unit")
-    for metric, unit in UNITS.items():
+    units = LOSS_UNITS | {metric.name: metric.unit for metric in MODEL_METRICS}
+    for metric, unit in units.items():
         if (tag := scalar("test", metric)) in result.metrics:
             table.add_row(metric, f"{result.metrics[tag]:.5g}", unit)
     console.print(table)

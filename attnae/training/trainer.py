@@ -36,18 +36,18 @@ def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
     imported; that rank becomes the trainer's, so that loggers and Lightning's warnings follow the trainer, too.
     Afterwards the variables and the rank are as before.
     """
-    variables, rank = _launcher_variables(), rank_zero_only.rank
+    variables, rank = _launcher_variables(), rank_zero_only.rank  # type: ignore[attr-defined]
     try:
         _set_launcher_variables({})
         trainer = make_trainer(config)
         if trainer.num_devices * trainer.num_nodes > 1:
             _set_launcher_variables(variables)
             trainer = make_trainer(config)
-        rank_zero_only.rank = trainer.global_rank
+        rank_zero_only.rank = trainer.global_rank  # type: ignore[attr-defined]
         yield trainer
     finally:
         _set_launcher_variables(variables)
-        rank_zero_only.rank = rank
+        rank_zero_only.rank = rank  # type: ignore[attr-defined]
 
 
 def _launcher_variables() -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from attnae.config.files import read_config
+from attnae.config import read_config
 from attnae.rundir.checkpoint import CHECKPOINT, load
 from attnae.rundir.directory import read_unfinished
 from attnae.training.compilation import has_compiler

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from attnae.errors import UserError
 from attnae.data.module import Batches, ImageData, check_ranks
-from attnae.data.sources import DataSet, Images, load_digits
+from attnae.data.sources import load_digits
+from attnae.data.types import DataSet, Images
+from attnae.errors import UserError
 
 
 def numbered(count, start=0):
@@ -138,7 +139,7 @@ def test_each_epoch_has_its_own_order():
 
 @pytest.mark.parametrize(
     ("batch_size", "world_size", "message"),
-    [(64, 3, "take 63"), (2, 2, "too few for 2 devices"), (5, 2, "take 4")],
+    [(64, 3, "use 63"), (2, 2, "too few for 2 devices"), (5, 2, "use 4")],
 )
 def test_batches_that_cannot_be_shared_out(batch_size, world_size, message):
     with pytest.raises(UserError, match=message):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attnae.errors import UserError
 from attnae.data.folder import load_folder, load_image
+from attnae.errors import UserError
 
 
 def save(path, values, mode=None):
@@ -177,14 +177,14 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     for index in range(3):
         save(tmp_path / f"{index}.png", grey(1, 32))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(UserError, match="more pixels"):
+    with pytest.raises(UserError, match="too many pixels"):
         load_folder(tmp_path, None, None)
 
 
 def test_empty_missing_and_too_few(tmp_path):
     with pytest.raises(UserError, match="found 0 images"):
         load_folder(tmp_path, None, None)
-    with pytest.raises(UserError, match="no such folder"):
+    with pytest.raises(UserError, match="no such directory"):
         load_folder(tmp_path / "nowhere", None, None)
     save(tmp_path / "a.png", grey(1))
     with pytest.raises(UserError, match="found 1 images"):

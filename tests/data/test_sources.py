@@ -10,9 +10,9 @@ import zlib
 import numpy as np
 import pytest
 
-from attnae.errors import UserError
 from attnae.data import sources
 from attnae.data.sources import MNIST, reachable, read_idx, resolve_auto, source_of
+from attnae.errors import UserError
 
 
 def idx(array):
@@ -138,7 +138,7 @@ def test_auto_does_not_pass_over_an_incomplete_mnist(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "reachable", lambda url: pytest.fail("asked the network"))
     write_idx_set(tmp_path / "MNIST" / "raw")
     (tmp_path / "MNIST" / "raw" / MNIST.FILES[1]).unlink()
-    with pytest.raises(UserError, match=r"train-labels-idx1-ubyte is missing .* take all away"):
+    with pytest.raises(UserError, match=r"train-labels-idx1-ubyte is missing .* delete the other files"):
         resolve_auto(tmp_path)
 
 

@@ -68,7 +68,7 @@ def titles(figure):
 
 def test_titles_say_what_was_done_beyond_two_dimensions():
     walk = pictures.walk_figure(np.zeros((9, 1, 2, 2)), [1, 3], 4)
-    assert titles(walk) == ["Latent walk: the 2 of 4 dimensions with the most variance"]
+    assert titles(walk) == ["Latent walk: the 2 of 4 dimensions with the largest variance"]
     assert walk.axes[0].get_xlabel() == "$z_{2}$"
     codes = {"test": np.random.default_rng(0).normal(size=(20, 4))}
     scatter = pictures.scatter_figure(codes, {"test": np.zeros(20, int)})

@@ -76,7 +76,7 @@ def test_ranks_with_other_images(tmp_path):
     process = start(script, *options(tmp_path / "logs"))
     out, errors = process.communicate(timeout=100)
     assert process.returncode == 2, out + errors
-    assert errors == "error: the images on rank 1 are not those on rank 0: copy them over\n" * 2
+    assert errors == "error: the images on rank 1 differ from those on rank 0: copy them from there\n" * 2
     assert_gone(process.pid)
 
 

@@ -35,7 +35,7 @@ def assert_refused(directory, capsys, *parts):
 
 
 CONFIGS = {
-    "missing": (None, "no config.yaml there"),
+    "missing": (None, "there is no config.yaml"),
     "empty list": (b"[]", "must hold lines such as"),
     "not text": (b"\xff\xfe\x00", "config.yaml is not text"),
     "not YAML": (b"act: [", "config.yaml, line 1 is not plain YAML"),
@@ -74,7 +74,7 @@ def test_a_checkpoint_without_a_part(half_done, capsys, part):
     content = torch.load(half_done / CHECKPOINT, weights_only=True)
     for broken in ({name: value for name, value in content.items() if name != part}, {**content, part: None}):
         torch.save(broken, half_done / CHECKPOINT)
-        assert_refused(half_done, capsys, f"no sound {part}: take it away to start the run from its beginning")
+        assert_refused(half_done, capsys, f"is damaged (no valid entry {part}): delete it to start the run")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"junk" * 500, pickle.dumps({"epoch": 1}, protocol=2)])
@@ -99,7 +99,7 @@ def test_something_else_in_the_way(half_done, capsys, name):
     else:
         place.unlink(missing_ok=True)
         place.mkdir()
-    assert_refused(half_done, capsys, str(place) if name != "config.yaml" else "no config.yaml there")
+    assert_refused(half_done, capsys, str(place) if name != "config.yaml" else "there is no config.yaml")
 
 
 WRONG = ["status", "metrics", "wall_time_s", "dataset", "versions"]

@@ -1,4 +1,4 @@
-"""Names, claims, locks and metrics.json."""
+"""The name, the lock and the metrics.json of a run."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def test_default_names_are_unique(tmp_path):
     assert [make_run_directory(config).name for _ in range(3)] == ["seed=768", "seed=768-2", "seed=768-3"]
 
 
-def test_a_long_name_is_shortened_and_keeps_its_seed(tmp_path):
+def test_long_name_is_shortened_and_keeps_its_seed(tmp_path):
     config = RunConfig(log_dir=tmp_path, units=tuple(range(100, 1, -1)))
     name = make_run_directory(config).name
     assert len(name) <= 160
@@ -48,7 +48,7 @@ def test_a_long_name_is_shortened_and_keeps_its_seed(tmp_path):
         ("unfinished", "--resume"),
     ],
 )
-def test_a_taken_name_is_refused(tmp_path, status, message):
+def test_taken_name_is_refused(tmp_path, status, message):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "config.yaml").touch()
     write_metrics(tmp_path / "a", {"status": status})
@@ -56,43 +56,49 @@ def test_a_taken_name_is_refused(tmp_path, status, message):
         make_run_directory(RunConfig(log_dir=tmp_path, name="a"))
 
 
-def test_a_foreign_folder_is_refused_and_an_empty_one_taken(tmp_path):
+def test_other_directory_is_refused_and_empty_one_is_used(tmp_path):
     (tmp_path / "a").mkdir()
     assert make_run_directory(RunConfig(log_dir=tmp_path, name="a")) == tmp_path / "a"
     (tmp_path / "a" / ".lock").touch()
     assert make_run_directory(RunConfig(log_dir=tmp_path, name="a")) == tmp_path / "a"
-    (tmp_path / "a" / "letter.txt").touch()
+    (tmp_path / "a" / "notes.txt").touch()
     with pytest.raises(UserError, match="holds no run"):
         make_run_directory(RunConfig(log_dir=tmp_path, name="a"))
 
 
-def test_a_log_dir_that_cannot_be(tmp_path):
+def test_log_dir_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written to"):
         make_run_directory(RunConfig(log_dir=tmp_path / "file" / "logs"))
     with pytest.raises(UserError, match="cannot be written to"):
-        make_run_directory(RunConfig(log_dir=tmp_path / "new" / "deep" / ("x" * 300)))
+        make_run_directory(RunConfig(log_dir=tmp_path / ("x" * 300)))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_look_whether_a_run_has_a_place_leaves_nothing(tmp_path):
+def test_checking_the_place_of_a_run_writes_nothing(tmp_path):
     (tmp_path / "old" / "run").mkdir(parents=True)
     for log_dir, name in (("new/deep", None), ("new/deep", "mine"), ("old", None), ("old", "run")):
         check_place(RunConfig(log_dir=tmp_path / log_dir, name=name))
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["old", "old/run"]
-    (tmp_path / "old" / "run" / "letter.txt").touch()
+    (tmp_path / "old" / "run" / "notes.txt").touch()
     with pytest.raises(UserError, match="holds no run"):
         check_place(RunConfig(log_dir=tmp_path / "old", name="run"))
 
 
-def test_a_lock_is_held_once_and_given_back(tmp_path):
+def test_read_only_log_dir_is_found_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(UserError, match=f"{tmp_path} is read-only"):
+        check_place(RunConfig(log_dir=tmp_path / "logs"))
+
+
+def test_lock_is_exclusive_and_released(tmp_path):
     with locked(tmp_path), pytest.raises(UserError, match="another process"), locked(tmp_path):
         pass
     with locked(tmp_path):
         pass
 
 
-def test_only_an_unfinished_run_is_resumed(tmp_path):
+def test_only_unfinished_runs_are_resumed(tmp_path):
     with pytest.raises(UserError, match=r"no config\.yaml"):
         read_unfinished(tmp_path)
     (tmp_path / "config.yaml").write_text("act: elu\n")
@@ -104,7 +110,7 @@ def test_only_an_unfinished_run_is_resumed(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"null", b"[" * 100_000])
-def test_garbled_metrics_are_no_metrics(tmp_path, content):
+def test_damaged_metrics_are_ignored(tmp_path, content):
     (tmp_path / "metrics.json").write_bytes(content)
     assert read_metrics(tmp_path) == {}
 

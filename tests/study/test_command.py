@@ -9,14 +9,13 @@ from attnae.cli import train_command
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.rundir.directory import write_metrics
-from attnae.study import checks as study_checks
 from attnae.study import progress as live
 from attnae.study import run as study_run
 from attnae.study.design import make_design
 from attnae.study.events import Event
 from attnae.study.file import read_design
 from attnae.study.progress import Pace, StudyView, duration
-from attnae.study.state import STUDY, held, run_state
+from attnae.study.state import STUDY, lock_study, run_state
 from tests.study.small_studies import small_design
 
 
@@ -49,7 +48,7 @@ def planned(command, monkeypatch):
 
 def record(design, seconds=None):
     """A study directory in which so many first runs have finished."""
-    with held(design):
+    with lock_study(design):
         for run, wall_time in zip(design.runs(), seconds or [], strict=False):
             run.directory.mkdir()
             (run.directory / "config.yaml").write_text(yaml.safe_dump(run.config.plain()))
@@ -101,7 +100,7 @@ def test_flags_of_the_study_arrive(planned):
         (["--study", "acts.yaml", "--retries", "-1"], "--retries -1: must be at least 0"),
         (["--study", "acts.yaml", "--runs-per-gpu", "0"], "--runs-per-gpu 0: must be at least 1"),
         (["--study", "acts.yaml", "--ray-address", "auto"], "--ray-address auto needs --launcher ray"),
-        (["--study", "acts.yaml", "--devices", "2"], "--devices 2: a study trains every run on one device"),
+        (["--study", "acts.yaml", "--devices", "2"], "--devices 2: a study trains each run on one device"),
         (["--study", "acts.yaml", "--name", "a/b"], "--name 'a/b': must be the name of one folder"),
         (["--study", "bad_option.yaml"], "bad_option.yaml: --lr -1.0: must be positive"),
         (["--study", "bad_first.yaml"], "bad_first.yaml: --lr -1.0: must be positive"),
@@ -156,15 +155,15 @@ def test_a_dry_run_knows_what_is_done_and_estimates_the_rest(command, planned, t
 
 def test_auto_is_resolved_once_and_recorded(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(study_checks, "resolve_auto", lambda data_dir: asked.append(data_dir) or ("digits", "no MNIST"))
+    monkeypatch.setattr(study_run, "resolve_auto", lambda data_dir: asked.append(data_dir) or ("digits", "no MNIST"))
     design = small_design(tmp_path, {"act": ("elu", "relu")}, dataset="auto")
-    settled, notes = study_checks.settle(design)
-    assert settled.base.dataset == "digits"
+    resolved, notes = study_run.resolve_design(design)
+    assert resolved.base.dataset == "digits"
     assert "no MNIST" in notes
-    assert {run.config.dataset for run in settled.runs()} == {"digits"}
-    record(settled)
-    assert yaml.safe_load((settled.directory / STUDY).read_text())["options"]["dataset"] == "digits"
-    assert study_checks.settle(design)[0].base.dataset == "digits"
+    assert {run.config.dataset for run in resolved.runs()} == {"digits"}
+    record(resolved)
+    assert yaml.safe_load((resolved.directory / STUDY).read_text())["options"]["dataset"] == "digits"
+    assert study_run.resolve_design(design)[0].base.dataset == "digits"
     assert len(asked) == 1
 
 
@@ -176,12 +175,12 @@ def test_auto_is_resolved_once_and_recorded(tmp_path, monkeypatch):
         ({"act": ("elu", "relu")}, (1, 2), {"epochs": 5}, "epochs was 2 and is 5"),
         ({"act": ("elu", "relu")}, (1, 2), {"threads": 2}, "threads was 1 and is 2"),
         ({"act": ("elu", "relu"), "lr": (0.1, 0.2)}, (1, 2), {}, "lr is a new factor"),
-        ({"lr": (0.1, 0.2)}, (1, 2), {}, "act is no factor now"),
+        ({"lr": (0.1, 0.2)}, (1, 2), {}, "act is no longer a factor"),
     ],
 )
 def test_a_directory_keeps_to_its_design(tmp_path, factors, seeds, options, message):
     record(small_design(tmp_path, {"act": ("elu", "relu")}, (1, 2)))
-    with pytest.raises(UserError) as error, held(small_design(tmp_path, factors, seeds, **options)):
+    with pytest.raises(UserError) as error, lock_study(small_design(tmp_path, factors, seeds, **options)):
         pytest.fail("it was not refused")
     assert message in str(error.value)
     assert f"--study {tmp_path / 'study' / STUDY}" in str(error.value)
@@ -190,7 +189,7 @@ def test_a_directory_keeps_to_its_design(tmp_path, factors, seeds, options, mess
 def test_what_is_computed_at_the_end_of_a_run_is_part_of_the_design(tmp_path):
     record(small_design(tmp_path, {"act": ("elu",)}))
     more = small_design(tmp_path, {"act": ("elu",)}, iw_samples=5)
-    with pytest.raises(UserError, match="iw_samples was 0 and is 5"), held(more):
+    with pytest.raises(UserError, match="iw_samples was 0 and is 5"), lock_study(more):
         pytest.fail("it was not refused")
 
 
@@ -210,9 +209,9 @@ def test_the_recorded_study_goes_on_by_itself(command, planned, tmp_path):
 
 def test_two_studies_on_one_directory(tmp_path):
     design = small_design(tmp_path, {"act": ("elu",)})
-    with held(design), pytest.raises(UserError, match="another process runs this study"), held(design):
+    with lock_study(design), pytest.raises(UserError, match="another process runs this study"), lock_study(design):
         pytest.fail("it was not refused")
-    with held(design):
+    with lock_study(design):
         assert (design.directory / STUDY).is_file()
 
 
@@ -220,7 +219,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
     design = small_design(tmp_path, {"act": ("elu",)})
     design.directory.mkdir()
     (design.directory / "config.yaml").write_text("act: elu\n")
-    with pytest.raises(UserError, match="is not empty and holds no study"), held(design):
+    with pytest.raises(UserError, match="is not empty and holds no study"), lock_study(design):
         pytest.fail("it was not refused")
 
 
@@ -229,7 +228,7 @@ def test_a_run_of_other_options_is_refused(tmp_path):
     record(design, [1.0])
     [run] = design.runs()
     (run.directory / "config.yaml").write_text(yaml.safe_dump(run.config.replace(lr=0.5).plain()))
-    with pytest.raises(UserError, match=r"holds a run with lr 0\.5, the study has 0\.005"):
+    with pytest.raises(UserError, match=r"holds a run with lr 0\.5, but the study has 0\.005"):
         run_state(run)
 
 

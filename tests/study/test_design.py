@@ -74,10 +74,10 @@ def test_long_names_stay_apart(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("factors: {acts: [elu, relu]}", "acts is no factor: no option is called so; perhaps you meant act"),
-        ("factors: {dataset: [mnist, digits]}", "dataset is no factor: only options of the model and of training"),
-        ("factors: {threads: [1, 2]}", "threads is no factor"),
-        ("factors: {seed: [1, 2]}", "seed is no factor: every cell is trained with every seed"),
+        ("factors: {acts: [elu, relu]}", "acts is not a factor: there is no such option; perhaps you meant act"),
+        ("factors: {dataset: [mnist, digits]}", "dataset is not a factor: only options of the model and of training"),
+        ("factors: {threads: [1, 2]}", "threads is not a factor"),
+        ("factors: {seed: [1, 2]}", "seed is not a factor: every cell is trained with every seed"),
         ("factors: {act: [elu, elu]}", "act: the level elu is given twice"),
         ("factors: {lr: [0.1, 1e-1]}", "lr: the level 0.1 is given twice"),
         ("factors: {act: [elu, rleu]}", "act: 'rleu' is not one of elu, relu"),

@@ -9,7 +9,7 @@ import pytest
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.study.run import launch
-from attnae.study.state import held
+from attnae.study.state import lock_study
 from tests.study.small_studies import run_quietly, small_design, table
 
 FACTORS = {"spatial_attention": (False, True), "act": ("elu", "relu")}
@@ -42,7 +42,7 @@ def test_a_machine_dies_during_the_study(cluster, tmp_path):
     design = small_design(tmp_path / "ray", FACTORS, epochs=EPOCHS)
     options = StudyOptions(launcher="ray", ray_address=cluster.address, retries=2)
     amid, killed, events_seen = set(), False, []
-    with held(design):
+    with lock_study(design):
         workers, events = launch(design, design.runs(), options)
         assert workers == 2
         for event in events:
@@ -67,7 +67,7 @@ def test_at_most_so_many_side_by_side_and_failures_are_listed(cluster, tmp_path,
     monkeypatch.chdir(tmp_path)
     design = small_design(Path("logs"), {"lr": (0.005, 1e18)}, seeds=(1, 2))
     broken = design.runs()[0]
-    with held(design):
+    with lock_study(design):
         broken.directory.mkdir()
         (broken.directory / "metrics.json").mkdir()  # so that nothing can be written there
     code, output = run_quietly(design, launcher="ray", ray_address=cluster.address, workers=1, retries=1)

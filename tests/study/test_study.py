@@ -17,9 +17,9 @@ from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import LOCK, locked, read_metrics
 from attnae.study import task as study_task
 from attnae.study.local import run_locally
-from attnae.study.state import STUDY, held
+from attnae.study.state import STUDY, lock_study
 from attnae.study.task import train_planned
-from attnae.tags import ACTIVE_UNITS, FINAL_METRICS, KNN_ACCURACY
+from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
 from tests.conftest import ROOT, TINY, read_curves
 from tests.study.small_studies import run_quietly, small_design, table
@@ -89,7 +89,7 @@ def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed
     events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
     page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
     request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
-    columns = (*FINAL_METRICS, ACTIVE_UNITS, KNN_ACCURACY)
+    columns = (*FINAL_METRICS, "test/active_units", "test/knn_accuracy")
     for tag in columns:
         request.col_params.add().metric.tag = tag
     rows = list_session_groups.Handler(RequestContext(), page, "", request).run().session_groups
@@ -118,7 +118,7 @@ def test_a_worker_killed_in_mid_run(tmp_path, singles):
     """One worker, so that the order differs as well."""
     design = design_in(tmp_path)
     killed = []
-    with held(design):
+    with lock_study(design):
         events = run_locally(design.runs(), places=[{}], retries=2, log=tmp_path / "log")
         for event in events:
             if event.run == VICTIM and event.kind == "epoch" and event.epoch == 2 and not killed:
@@ -181,7 +181,7 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=60)
     assert first.returncode == 130, output
-    assert "the same command goes on" in output
+    assert "the same command continues" in output
     assert "Traceback (most recent" not in output
     assert is_free(directory)
     assert all(is_free(path.parent) for path in directory.glob("*/config.yaml"))
@@ -215,7 +215,7 @@ def test_sigterm_ends_it_with_143(tmp_path):
 def test_a_run_that_cannot_go_on_is_listed_and_the_others_finish(tmp_path):
     design = small_design(tmp_path, {"act": ("elu", "relu")})
     broken = design.runs()[0].directory
-    with held(design):
+    with lock_study(design):
         with pytest.raises(ZeroDivisionError):
             train_planned(design.runs()[0], lambda epoch, loss: 1 / (1 - epoch))
         (broken / CHECKPOINT).write_bytes(b"half a checkpoint")
@@ -234,12 +234,12 @@ def test_a_run_has_one_trainer(tmp_path, monkeypatch):
     [run] = design.runs()
     with pytest.raises(UserError, match="is not on this machine"):
         train_planned(run, lambda epoch, loss: None)
-    with held(design):
+    with lock_study(design):
         run.directory.mkdir()
-    with held(design), locked(run.directory), pytest.raises(UserError, match="another process"):
+    with lock_study(design), locked(run.directory), pytest.raises(UserError, match="another process"):
         train_planned(run, lambda epoch, loss: None)
     reported = []
-    with held(design):
+    with lock_study(design):
         assert train_planned(run, lambda epoch, loss: reported.append((epoch, loss))) == "finished"
         assert train_planned(run, lambda epoch, loss: pytest.fail("it has ended")) == "finished"
     losses = read_curves(run.directory)["val/loss"]

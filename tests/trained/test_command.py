@@ -1,4 +1,4 @@
-"""`attnae` and its subcommands: doors to the same code, help that teaches, mistakes in one line."""
+"""`attnae` and its subcommands: the same code behind all commands, help with examples, errors in one line."""
 
 import subprocess
 import sys
@@ -24,14 +24,14 @@ def ended(args, capsys):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_help_shows_an_example(command, capsys):
+def test_help_of_each_subcommand_shows_an_example(command, capsys):
     code, shown, _ = ended([command, "--help"], capsys)
     assert code == 0
     assert f"usage: attnae {command} " in shown
     assert f"{'python' if command in ('train', 'analyze') else 'attnae'} {command}" in shown
 
 
-def test_help_of_all_names_each(capsys):
+def test_help_lists_every_subcommand(capsys):
     code, shown, _ = ended(["--help"], capsys)
     assert code == 0
     assert all(f"• {command}" in shown for command in COMMANDS)
@@ -70,11 +70,11 @@ MISTAKES = {
     "a run that is none": (["sample", "nowhere"], "nowhere holds no run"),
     "a path too long": (["sample", "x" * 5000], "holds no run"),
     "a run before its first epoch": (["sample", "young"], "stopped before its first epoch"),
-    "images that are none": (["encode", "mine", "nothing.png"], "nothing.png is no image file"),
+    "images that are none": (["encode", "mine", "nothing.png"], "nothing.png is not an image file"),
     "a file that is no image": (["encode", "mine", "note.png"], "note.png is not an image"),
-    "an unknown ending": (
+    "an unknown suffix": (
         ["encode", "mine", "x", "-o", "x.xls"],
-        "--out x.xls: unknown ending: choose one of .csv",
+        "--out x.xls: unknown suffix: choose one of .csv",
     ),
     "a picture of another kind": (["walk", "mine", "-o", "x.jpg"], "choose one of .png"),
     "a model of another kind": (["export", "mine", "-o", "x.h5"], "choose one of .onnx, .pt2"),
@@ -110,7 +110,7 @@ def mistakes_dir(run_dir, tmp_path_factory):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_gets_a_clear_line_and_leaves_nothing(mistakes_dir, mistake, monkeypatch, capsys):
+def test_mistake_gives_one_line_and_writes_nothing(mistakes_dir, mistake, monkeypatch, capsys):
     args, message = MISTAKES[mistake]
     monkeypatch.chdir(mistakes_dir)
     before = sorted(path for folder in (mistakes_dir, mistakes_dir / "mine") for path in folder.rglob("*"))
@@ -123,7 +123,7 @@ def test_a_mistake_gets_a_clear_line_and_leaves_nothing(mistakes_dir, mistake, m
     assert sorted(path for folder in (mistakes_dir, mistakes_dir / "mine") for path in folder.rglob("*")) == before
 
 
-def test_a_file_that_exists_is_replaced_and_stays_where_that_fails(run_dir, tmp_path):
+def test_existing_file_is_replaced_only_on_success(run_dir, tmp_path):
     out = tmp_path / "grid.png"
     out.write_text("earlier")
     assert main(["sample", str(tmp_path / "nowhere"), "-o", str(out)]) == 2

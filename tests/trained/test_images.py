@@ -59,8 +59,8 @@ def test_images_that_cannot_be_read(tmp_path, config):
         str(tmp_path / "empty"): "holds no images",
         str(tmp_path / "note.png"): "is not an image",
         "minst": "perhaps you meant mnist",
-        str(tmp_path / "nowhere.png"): "is no image file, no folder, and not a data set",
-        "x" * 5000: "is no image file",
+        str(tmp_path / "nowhere.png"): "is not an image file, not a directory, and not a data set",
+        "x" * 5000: "is not an image file",
     }.items():
         with pytest.raises(UserError, match=message):
             read_images(name, config)

@@ -7,11 +7,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from attnae.config.files import read_config
 from PIL import Image
 from rich.console import Console
 
-from attnae.config import RunConfig
+from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import make_run_directory

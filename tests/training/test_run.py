@@ -66,7 +66,7 @@ def test_scalars_are_those_of_the_contract_and_no_others(run):
     epochs = {tags.scalar(stage, metric) for stage in ("train", "val") for metric in tags.METRICS} | {
         tags.LEARNING_RATE
     }
-    once = {*tags.FINAL_METRICS, tags.ACTIVE_UNITS, tags.KNN_ACCURACY}
+    once = {*tags.FINAL_METRICS, "test/active_units", "test/knn_accuracy"}
     assert set(curves) == epochs | once
     assert all(list(curves[tag]) == [1, 2, 3] for tag in epochs)
     assert all(list(curves[tag]) == [3] for tag in once)
@@ -137,7 +137,7 @@ def test_hparams_are_all_options_with_the_final_metrics(run):
     assert values["spatial_attention"] is True
     assert values["variational"] is True
     assert values["units"] == "6 4 2"
-    assert tuple(metrics) == (*tags.FINAL_METRICS, tags.ACTIVE_UNITS, tags.KNN_ACCURACY)
+    assert tuple(metrics) == (*tags.FINAL_METRICS, "test/active_units", "test/knn_accuracy")
 
 
 def test_hparams_come_before_the_first_epoch(run):

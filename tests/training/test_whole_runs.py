@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from attnae.config.files import read_config
 from PIL import Image
 from rich.console import Console
 
 from attnae import tags
 from attnae.cli import train_command
+from attnae.config import read_config
 from attnae.files import WriteError
 from attnae.rundir.checkpoint import load
 from attnae.training import callbacks

@@ -1,12 +1,12 @@
-"""The logger's files, as readers find them."""
+"""The event files of the logger, as readers find them."""
 
 import time
 
-from attnae.rundir.event_logger import EventLogger
+from attnae.rundir.events import EventLogger
 
 
-def test_a_resumed_run_sorts_behind_what_it_goes_on_with_even_within_a_second(tmp_path):
-    """Readers take the files by name: second, host, process. `~` sorts behind every host."""
+def test_event_file_of_a_resumed_run_sorts_last_even_within_the_same_second(tmp_path):
+    """Readers sort the files by name: second, host, process. `~` sorts after every host name."""
     earlier = tmp_path / f"events.out.tfevents.{int(time.time()):010d}.~.1.0"
     earlier.touch()
     logger = EventLogger(tmp_path)

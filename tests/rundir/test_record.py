@@ -1,4 +1,4 @@
-"""What metrics.json says of where a run's numbers come from, and that the report carries it through."""
+"""metrics.json records where the numbers of a run come from, and the report passes it on."""
 
 import json
 import platform
@@ -8,12 +8,12 @@ from importlib import metadata
 import torch
 
 from attnae.cli import analyze_command
-from attnae.rundir import provenance
+from attnae.rundir import record
 from attnae.rundir.directory import read_metrics
 from attnae.training.run import train
 
 
-def test_it_is_recorded_carried_through_and_a_mix_is_warned_of(tiny, capsys):
+def test_origin_is_recorded_and_reported_and_mixed_versions_give_a_warning(tiny, capsys):
     runs = [
         train(tiny(name=f"{act}{seed}", act=act, seed=seed, epochs=1)) for act in ("elu", "relu") for seed in (1, 2)
     ]
@@ -22,13 +22,13 @@ def test_it_is_recorded_carried_through_and_a_mix_is_warned_of(tiny, capsys):
         assert content["versions"]["torch"] == metadata.version("torch")
         assert content["versions"]["python"] == platform.python_version()
         assert content["seed"] == seed
-        assert content["git_commit"] == provenance.git_commit()
-        assert content["host"] == provenance.host(torch.device("cpu"))
+        assert content["git_commit"] == record.git_commit()
+        assert content["host"] == record.host(torch.device("cpu"))
         assert content["status"] == "finished"
         assert content["wall_time_s"] > 0
     sums = [content["dataset"]["sha256"] for content in found]
     assert sums[0] == sums[2]
-    assert sums[0] != sums[1]  # another seed holds out other images
+    assert sums[0] != sums[1]  # another seed has another validation split
 
     found[0]["versions"]["torch"] = "1.0"
     (runs[0].directory / "metrics.json").write_text(json.dumps(found[0]))
@@ -41,12 +41,12 @@ def test_it_is_recorded_carried_through_and_a_mix_is_warned_of(tiny, capsys):
     assert "versions/torch" in (log_dir / "analysis" / "report.html").read_text()
 
 
-def test_the_commit_says_where_files_differ_from_it(tmp_path, monkeypatch):
-    package = tmp_path / "attnae" / "training" / "provenance.py"
+def test_commit_is_marked_if_files_differ_from_it(tmp_path, monkeypatch):
+    package = tmp_path / "attnae" / "rundir" / "record.py"
     package.parent.mkdir(parents=True)
     package.touch()
-    monkeypatch.setattr(provenance, "__file__", str(package))
-    assert provenance.git_commit() is None
+    monkeypatch.setattr(record, "__file__", str(package))
+    assert record.git_commit() is None
 
     def git(*args):
         who = ["-c", "user.name=n", "-c", "user.email=e", "-c", "commit.gpgsign=false"]
@@ -56,6 +56,6 @@ def test_the_commit_says_where_files_differ_from_it(tmp_path, monkeypatch):
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "first")
-    assert provenance.git_commit() == git("rev-parse", "HEAD")
+    assert record.git_commit() == git("rev-parse", "HEAD")
     package.write_text("changed")
-    assert provenance.git_commit() == git("rev-parse", "HEAD") + "+changes"
+    assert record.git_commit() == git("rev-parse", "HEAD") + "+changes"

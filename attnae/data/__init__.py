@@ -1,0 +1,1 @@
+"""Data sets: where their images come from, and the batches that a run trains on."""
