@@ -3,9 +3,9 @@
     python benchmarks/read_speed.py                              # both studies, about a minute
     python benchmarks/read_speed.py --pictures 4 --picture-kb 400  # a study of more than a gigabyte
 
-Every reader reads every run of a study to all its scalars, from the page cache. Times are the least of `--repeats`
-(readers slower than a few seconds read once); results are compared value by value. tbparse is measured where it
-is installed.
+Every reader reads all scalars of all runs of a study, from the page cache. The time is the shortest of `--repeats`
+(readers that take more than a few seconds run once). Results are compared value by value. tbparse is measured if it is
+installed.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class Options:
     runs: int = 32
     """Runs of the study with pictures."""
     scalar_runs: int = 320
-    """Runs of the study without."""
+    """Runs of the study without pictures."""
     epochs: int = 25
-    """Epochs of each run; every one logs 9 scalars."""
+    """Epochs of each run; each epoch logs 9 scalars."""
     pictures: int = 1
-    """Pictures an epoch."""
+    """Pictures per epoch."""
     picture_kb: int = 100
-    """Kilobytes of a picture."""
+    """Size of a picture in kilobytes."""
     repeats: int = 5
-    """Times a fast reader reads."""
+    """How often a fast reader is measured."""
 
 
 def attnae(directory: Path) -> Scalars:
@@ -111,7 +111,7 @@ def _frames(events: list[Event]) -> Iterator[bytes]:
 
 
 def compare(name: str, runs: int, options: Options, *, pictures: bool) -> None:
-    """Time the readers in turn, so that a busy moment of the machine does not fall on one of them alone."""
+    """Time the readers alternately, so that a busy moment of the machine does not affect only one of them."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         size = write_study(directory, runs, options, pictures=pictures)

@@ -1,4 +1,4 @@
-"""The event file of a real run, cut off, flipped, emptied: what is whole is read, and nothing else."""
+"""The event file of a real run with missing bytes or flipped bits: only complete records are read."""
 
 import itertools
 import random
@@ -39,7 +39,7 @@ def read(directory, content):
 
 
 def without_pictures(content):
-    """The same records less the large ones, so that many readings take little time."""
+    """The same records without the large ones, so that reading them many times is fast."""
     starts = [*records(content), len(content)]
     pieces = [content[start:end] for start, end in itertools.pairwise(starts)]
     return b"".join(piece for piece in pieces if len(piece) < 2000)
@@ -65,7 +65,7 @@ def test_cut_off_at_every_byte_of_the_last_records(content, tmp_path):
 
 
 def test_flipped_bits(content, tmp_path):
-    """Every bit of some records, and bits anywhere: no value that was not written is ever read."""
+    """Every bit of some records, and random bits anywhere: only values that were written are read."""
     small = without_pictures(content)
     whole = read(tmp_path, small)[0]
     starts = records(small)
@@ -88,7 +88,7 @@ def test_of_zero_length(tmp_path):
 
 @pytest.mark.parametrize("length", [2**64 - 1, 2**40, 10**9])
 def test_huge_lengths_take_no_memory(content, tmp_path, length):
-    """Also where the checksum of the length is right."""
+    """Even if the checksum of the length is right."""
     whole = read(tmp_path, content)[0]
     header = struct.pack("<Q", length)
     damaged = content + header + struct.pack("<I", masked_crc32c(header)) + bytes(100)

@@ -1,6 +1,6 @@
 """Writes event files fast, byte for byte as TensorBoard's own writer would, so that tests need no training.
 
-`write_study` turns a table with a row a run into a log directory; `EventFile` writes one file event by event.
+`write_study` turns a table with one row per run into a log directory; `EventFile` writes one file event by event.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class EventFile:
         return self.event(0, summary=Summary(value=[value]))
 
     def restart(self, step: int) -> EventFile:
-        """What a resumed writer says first: everything from `step` on is void."""
+        """What a resumed writer writes first: all values from `step` on are to be ignored."""
         return self.event(step, session_log=SessionLog(status=SessionLog.START))
 
     def getvalue(self) -> bytes:

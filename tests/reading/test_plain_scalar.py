@@ -53,7 +53,7 @@ def test_all_others_are_left_to_the_library(other: Event) -> None:
     assert plain_scalar(other.SerializeToString()) is None
 
 
-def test_never_another_reading_than_the_librarys() -> None:
+def test_the_result_is_always_that_of_the_library() -> None:
     """Random changes of real payloads: where it gives an answer, it is the whole content of the event."""
     rng = np.random.default_rng(0)
     whole = [event(tag, step).SerializeToString() for tag in ("a", "train/loss") for step in (0, 5, 1000)]

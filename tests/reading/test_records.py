@@ -1,4 +1,4 @@
-"""TFRecord framing against TensorBoard's own writer and reader, and under every kind of damage."""
+"""TFRecord framing, compared with TensorBoard's own writer and reader, and with every kind of damage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_whole_file(path: Path) -> None:
     assert read(path, CONTENT) == (PAYLOADS, [])
 
 
-def test_truncated_at_any_byte_keeps_what_is_whole(path: Path) -> None:
+def test_a_file_truncated_at_any_byte_keeps_its_complete_records(path: Path) -> None:
     for size in range(1, len(CONTENT)):
         payloads, problems = read(path, CONTENT[:size])
         whole = [payload for payload, end in zip(PAYLOADS, ENDS[1:], strict=True) if end <= size]
@@ -73,7 +73,7 @@ def test_one_flipped_bit_anywhere(path: Path) -> None:
         assert read(path, bytes(damaged)) == (whole, [named]), place
 
 
-def test_a_header_seen_before_is_no_excuse_for_a_wrong_one(path: Path) -> None:
+def test_every_header_is_verified_also_after_an_equal_length(path: Path) -> None:
     twice = frame(b"same") * 2
     start = len(twice) // 2
     damaged = bytearray(twice)
@@ -95,8 +95,8 @@ def test_a_length_beyond_the_file_is_never_allocated(path: Path, length: int) ->
     assert peak < 2_000_000
 
 
-def test_zeros_behind_the_last_record(path: Path) -> None:
-    """What a file system leaves when the machine stops: length 0 with a checksum of 0 is no record."""
+def test_zeros_after_the_last_record(path: Path) -> None:
+    """A crash of the machine can leave these: a length of 0 with a checksum of 0 is not a record."""
     payloads, problems = read(path, CONTENT + bytes(4096))
     assert payloads == PAYLOADS
     assert problems == [f"{path.name} is corrupt at byte {len(CONTENT)}: the last 4096 bytes are left out"]
@@ -126,7 +126,7 @@ def test_the_same_records_as_tensorboard(path: Path) -> None:
         assert ours == list(RawEventFileLoader(str(path)).Load())
 
 
-def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "directory").mkdir()

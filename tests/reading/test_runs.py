@@ -124,7 +124,7 @@ def test_hparams_in_a_child_of_any_name_belong_to_a_run_that_has_none(tmp_path: 
     assert (run.name, run.hparams, list(run.scalars)) == ("run", {"lr": 0.1}, ["loss"])
 
 
-def test_children_that_contradict_each_other_are_runs(tmp_path: Path) -> None:
+def test_children_that_contradict_each_other_are_separate_runs(tmp_path: Path) -> None:
     """One writer, `add_hparams` in a loop, as in PyTorch's documentation."""
     EventFile().write(tmp_path / "writer")
     for number in range(3):
@@ -132,7 +132,7 @@ def test_children_that_contradict_each_other_are_runs(tmp_path: Path) -> None:
     assert list(by_name(tmp_path)) == [f"writer/170000000{number}.5" for number in range(3)]
 
 
-def test_children_of_one_setting_with_numbered_names_are_runs(tmp_path: Path) -> None:
+def test_children_of_one_setting_with_numbered_names_are_separate_runs(tmp_path: Path) -> None:
     """Repetitions: `add_hparams(..., run_name=f"rep{i}")` on one writer."""
     write(tmp_path / "cell", loss=3.0)
     for number in range(3):
@@ -141,7 +141,7 @@ def test_children_of_one_setting_with_numbered_names_are_runs(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("names", [("1700000000.5", "1700000001.5"), ("end", "start")])
-def test_results_of_several_sessions_of_a_run_are_told_of(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_several_sessions_of_a_run_are_reported(tmp_path: Path, names: tuple[str, str]) -> None:
     write(tmp_path / "run", loss=3.0)
     for number, name in enumerate(names):
         write(tmp_path / "run" / name, loss=number, lr=0.1)
@@ -150,7 +150,7 @@ def test_results_of_several_sessions_of_a_run_are_told_of(tmp_path: Path, names:
     assert run.problems == ("loss has values of 2 sessions of one run, read as one curve",)
 
 
-def test_the_curve_of_one_session_is_no_repetition(tmp_path: Path) -> None:
+def test_the_curve_of_one_session_is_not_a_repetition(tmp_path: Path) -> None:
     write(tmp_path / "run", loss=3.0)
     file = EventFile().hparams({"lr": 0.1})
     for step in range(5):
@@ -214,7 +214,7 @@ def test_a_run_directory_with_only_yaml_gathers_what_is_below(tmp_path: Path) ->
         ("{a}_{b}", "does not fit the name of any run, such as 'relu-1'"),
     ],
 )
-def test_patterns_that_do_not_work_say_so(tmp_path: Path, pattern: str, message: str) -> None:
+def test_patterns_that_do_not_work_are_errors(tmp_path: Path, pattern: str, message: str) -> None:
     write(tmp_path / "relu-1")
     with pytest.raises(UserError, match=message):
         read_logs(tmp_path, name_pattern=pattern)
@@ -231,6 +231,7 @@ def test_provenance_comes_from_metrics_json(tmp_path: Path) -> None:
     for name, text in {
         "good": json.dumps({"status": "finished", "versions": {"torch": "2.6"}}),
         "bad": "{",
+        "deep": '{"a":' * 30 + "1" + "}" * 30,
     }.items():
         write(tmp_path / name, x=1)
         (tmp_path / name / "metrics.json").write_text(text)
@@ -239,9 +240,10 @@ def test_provenance_comes_from_metrics_json(tmp_path: Path) -> None:
     assert (runs["good"].status, runs["bad"].status) == ("finished", "unfinished")
     assert runs["bad"].provenance == {}
     assert runs["bad"].problems[0].startswith("metrics.json cannot be read: ")
+    assert runs["deep"].problems == ("metrics.json cannot be read: nested deeper than 20 levels",)
 
 
-def test_read_runs_is_one_row_a_run(tmp_path: Path) -> None:
+def test_read_runs_gives_one_row_per_run(tmp_path: Path) -> None:
     EventFile().hparams({"lr": 0.5}).scalar("lr", 0.1, 1).scalar("loss", 1.0, 1).scalar("loss", 2.0, 2).write(
         tmp_path / "a"
     )
@@ -251,7 +253,7 @@ def test_read_runs_is_one_row_a_run(tmp_path: Path) -> None:
     assert table["scalar/lr"].tolist() == [np.float32(0.1)]
 
 
-def test_a_table_goes_through_event_files_unchanged(tmp_path: Path) -> None:
+def test_a_table_written_to_event_files_is_read_back_unchanged(tmp_path: Path) -> None:
     table = pd.DataFrame({"act": ["elu", "relu"] * 2, "bn": [True, True, False, False], "lr": [0.1, 0.2] * 2})
     table["seed"], table["response"] = [1, 2, 3, 4], [0.5, 1.5, 2.5, float("nan")]
     write_study(tmp_path, table, ["act", "bn", "lr"], "val/acc", constants={"epochs": 25})
@@ -262,7 +264,7 @@ def test_a_table_goes_through_event_files_unchanged(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(renamed, table)
 
 
-def test_reading_leaves_every_byte_as_it_was(tmp_path: Path) -> None:
+def test_reading_changes_no_file(tmp_path: Path) -> None:
     def state() -> dict[str, tuple[str, int]]:
         return {
             str(path): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)

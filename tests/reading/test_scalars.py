@@ -127,7 +127,7 @@ def test_only_the_first_value_of_a_tag_has_to_name_its_plugin(tmp_path: Path) ->
     assert points(read_run(tmp_path)) == {"loss": [(1, 1.5), (2, 2.5)]}
 
 
-def test_tensors_that_are_no_scalars_are_left_out(tmp_path: Path) -> None:
+def test_tensors_that_are_not_scalars_are_left_out(tmp_path: Path) -> None:
     file = EventFile().scalar("loss", 1.0)
     file.tensor("vector", make_tensor_proto(np.arange(3.0)))
     file.tensor("words", make_tensor_proto(b"word"))
@@ -150,7 +150,7 @@ def write_resumed(directory: Path, restart: Callable[[EventFile], EventFile]) ->
     second.write(directory, number=10)
 
 
-def test_a_restart_voids_later_steps_as_in_tensorboard(tmp_path: Path) -> None:
+def test_a_restart_removes_later_steps_as_in_tensorboard(tmp_path: Path) -> None:
     write_resumed(tmp_path, lambda file: file.restart(5))
     found = points(read_run(tmp_path))
     assert found == {"loss": [(1, 1), (2, 2), (3, 3), (4, 4), (5, 50), (6, 60)]}
@@ -163,7 +163,7 @@ def test_a_restart_from_the_beginning_leaves_no_empty_series(tmp_path: Path) -> 
     assert points(read_run(tmp_path)) == {"new": [(1, 2.0)]}
 
 
-def test_without_a_restart_mark_the_later_write_of_a_step_counts(tmp_path: Path) -> None:
+def test_without_a_restart_mark_the_later_value_of_a_step_is_used(tmp_path: Path) -> None:
     """The second file is `...10`, which as text would come before `...9`."""
     write_resumed(tmp_path, lambda file: file)
     assert points(read_run(tmp_path)) == {"loss": [(1, 1), (2, 2), (3, 3), (4, 4), (5, 50), (6, 60), (7, 7)]}
@@ -176,7 +176,7 @@ def test_the_first_files_steps_may_be_the_later_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("values", "kept"), [([-1.0], False), ([-1.0, -1.0], False), ([-1.0, 0.5], True)])
-def test_lightnings_placeholder_is_no_metric(tmp_path: Path, values: list[float], kept: bool) -> None:
+def test_lightnings_placeholder_is_not_a_metric(tmp_path: Path, values: list[float], kept: bool) -> None:
     file = EventFile().scalar("loss", 1.0)
     for step, value in enumerate(values):
         file.scalar("hp_metric", value, step)
@@ -184,7 +184,7 @@ def test_lightnings_placeholder_is_no_metric(tmp_path: Path, values: list[float]
     assert ("hp_metric" in read_run(tmp_path).scalars) == kept
 
 
-def test_a_whole_record_that_is_no_event_is_dropped_and_named(tmp_path: Path) -> None:
+def test_a_record_that_is_not_an_event_is_left_out_and_reported(tmp_path: Path) -> None:
     path = EventFile().scalar("loss", 1.0, 1).write(tmp_path)
     after = frame(b"\x0a\xff no event")
     path.write_bytes(path.read_bytes() + after + path.read_bytes())
@@ -223,14 +223,14 @@ def test_the_completion_mark(tmp_path: Path, mark: str) -> None:
     assert [run.status for run in read_logs(tmp_path / "b")] == ["unknown"]
 
 
-def test_a_resumed_run_is_no_longer_what_its_old_mark_says(tmp_path: Path) -> None:
+def test_resuming_a_run_removes_its_completion_mark(tmp_path: Path) -> None:
     EventFile().scalar("loss", 1.0, 3).text("run/status/text_summary", "diverged", 3).write(tmp_path / "a")
     EventFile().restart(2).scalar("loss", 1.0, 2).write(tmp_path / "a", number=1)
     EventFile().scalar("loss", 1.0, 1).text("run/status/text_summary", "finished", 1).write(tmp_path / "b")
     assert [run.status for run in read_logs(tmp_path)] == ["unfinished", "finished"]
 
 
-def test_no_payload_whatever_stops_the_reading(tmp_path: Path) -> None:
+def test_no_payload_stops_the_reader(tmp_path: Path) -> None:
     """Records of a right checksum and random content: dropped or read, and what comes after them is there."""
     rng = np.random.default_rng(0)
     tensor = make_tensor_proto(np.float16(1.5))

@@ -1,4 +1,4 @@
-"""CSV tables with a row a run."""
+"""CSV tables with one row per run."""
 
 from __future__ import annotations
 
@@ -74,19 +74,19 @@ def test_our_own_runs_csv_can_be_read_again(path: Path) -> None:
     assert first.table["seed"].tolist() == [1, 2] * 4 + [3]
 
 
-def test_without_a_results_name_the_last_number_is_the_response(path: Path) -> None:
+def test_if_no_column_is_named_like_a_result_the_last_number_is_the_response(path: Path) -> None:
     found = audit(path, "A,B,y\n-1,-1,28\n1,-1,36\n-1,1,18\n1,1,31\n")
     assert (found.factors, found.response) == (("A", "B"), "y")
     assert found.table["response"].tolist() == [28, 36, 18, 31]
 
 
-def test_any_number_may_be_asked_for(path: Path) -> None:
+def test_any_number_can_be_the_response(path: Path) -> None:
     text = "a,speed,heat\n1,10,5.5\n1,10.5,6\n2,12,7\n2,11,8\n"
     assert audit(path, text).response == "heat"
     assert audit(path, text, response="speed", factors=["a"]).table["response"].tolist() == [10, 10.5, 12, 11]
 
 
-def test_empty_cells_and_words_for_no_number(path: Path) -> None:
+def test_empty_cells_and_nan(path: Path) -> None:
     found = audit(path, "a,loss\n1,1.5\n1,\n2,nan\n2,inf\n2,3\n")
     assert found.table["status"].tolist() == ["unknown", "unfinished", "diverged", "diverged", "unknown"]
     np.testing.assert_array_equal(found.table["response"], [1.5, math.nan, math.nan, math.inf, 3])
@@ -111,12 +111,12 @@ def test_separators_quotes_and_byte_order_mark(path: Path, separator: str) -> No
         ("a,act\nx,relu\ny,elu\n", "the runs have no scalar values"),
     ],
 )
-def test_tables_that_are_none(path: Path, text: str, message: str) -> None:
+def test_files_that_are_not_tables(path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         audit(path, text)
 
 
-def test_binary_is_no_table(path: Path) -> None:
+def test_a_binary_file_is_not_a_table(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(UserError, match="is not a CSV table"):
         read_logs(path)

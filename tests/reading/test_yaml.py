@@ -63,7 +63,7 @@ def test_python_objects_are_left_out_and_never_made(tmp_path: Path) -> None:
     assert not made.exists()
 
 
-def test_a_few_aliases_do_not_unfold_into_billions(tmp_path: Path) -> None:
+def test_a_few_aliases_do_not_expand_to_billions_of_values(tmp_path: Path) -> None:
     lines = ["a0: &a0 {x: 1, y: 2}"]
     lines += [f"a{n}: &a{n} {{x: *a{n - 1}, y: *a{n - 1}, z: *a{n - 1}}}" for n in range(1, 19)]
     assert read(tmp_path, "\n".join(lines)) == (
@@ -83,7 +83,7 @@ def test_a_few_aliases_do_not_unfold_into_billions(tmp_path: Path) -> None:
         ("a: " + "x" * (1 << 20), "larger than 1 MiB"),
     ],
 )
-def test_broken_files_are_named(tmp_path: Path, text: str, reason: str) -> None:
+def test_broken_files_are_reported(tmp_path: Path, text: str, reason: str) -> None:
     values, problems = read(tmp_path, text)
     assert values == {}
     assert len(problems) == 1
@@ -96,7 +96,7 @@ def test_hydras_directory(tmp_path: Path) -> None:
     assert read(tmp_path, "act: relu", ".hydra/config.yaml") == ({"act": "relu"}, [])
 
 
-def test_a_file_that_says_nothing_gives_way_to_the_next(tmp_path: Path) -> None:
+def test_a_file_without_values_is_skipped_for_the_next(tmp_path: Path) -> None:
     read(tmp_path, "{}", "hparams.yaml")
     assert read(tmp_path, "a: 1", "config.yaml") == ({"a": 1}, [])
     assert read(tmp_path, "just words", "config.yaml") == ({}, [])
@@ -110,6 +110,6 @@ def test_a_file_that_says_nothing_gives_way_to_the_next(tmp_path: Path) -> None:
         *[(word, word) for word in ("relu", "1_000", "0x10", "1.2.3", "e5", "-")],
     ],
 )
-def test_words_that_spell_values(text: str, value: object) -> None:
+def test_values_spelled_as_text(text: str, value: object) -> None:
     assert value_of(text) == value
     assert type(value_of(text)) is type(value)
