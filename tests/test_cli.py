@@ -98,7 +98,7 @@ MISTAKES = {
     "a model too large": (["--dataset", "digits", "--latent-dim", "4000000000"], "does not fit into memory"),
     "batches that cannot be shared": (
         ["--dataset", "digits", "--accelerator", "cpu", "--devices", "3", "--batch-size", "64"],
-        "take 63",
+        "use 63",
     ),
 }
 

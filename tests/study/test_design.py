@@ -117,7 +117,7 @@ def test_a_level_out_of_range_names_its_cell(tmp_path):
 @pytest.mark.parametrize(("option", "value"), [("devices", "2"), ("num_nodes", 2), ("strategy", "ddp")])
 def test_a_run_of_a_study_has_one_device(option, value):
     flag = "--" + option.replace("_", "-")
-    with pytest.raises(UserError, match=f"{flag} {value}: a study trains every run on one device"):
+    with pytest.raises(UserError, match=f"{flag} {value}: a study trains each run on one device"):
         make_design({"act": ("elu",)}, (1,), RunConfig(**{option: value}, name="s"))
 
 
