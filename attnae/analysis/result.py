@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.factors import Factor
@@ -73,6 +74,7 @@ class StudyResult:
     factors: tuple[Factor, ...]
     dropped_factors: dict[str, str]
     design: Design
+    y: np.ndarray
     model: Model
     article: ArticleTable | None
     effects: pd.DataFrame

@@ -89,6 +89,7 @@ def fit_study(
         factors=design.factors,
         dropped_factors=data.dropped_factors,
         design=design,
+        y=y,
         model=_summarise(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,

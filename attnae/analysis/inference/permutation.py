@@ -42,7 +42,7 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
         scheme = choose_scheme(design, factor, position, y - y.mean())
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
-        p = p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
+        p = permutation_p(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
         rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
     table = pd.DataFrame(rows)
     table.insert(3, "p_holm", holm(table["p"].to_numpy()))
@@ -72,7 +72,7 @@ def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) 
     return Scheme(FREEDMAN_LANE, residuals, blocks)
 
 
-def p_value(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+def permutation_p(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
     groups = _groups(scheme.strata)
     # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
     threshold = observed * (1 - 1e-9)

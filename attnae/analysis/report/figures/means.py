@@ -25,12 +25,6 @@ MARKERS = "os^Dv<>P"
 CROWDED = 24
 
 
-def responses(result: StudyResult) -> np.ndarray:
-    """(runs,), as analysed."""
-    residuals = result.diagnostics.residuals
-    return (residuals.fitted + residuals.residual).to_numpy()
-
-
 def marginal_means_figure(result: StudyResult) -> Figure | None:
     """A panel a factor: means with intervals, or the fitted curve."""
     factors = result.factors[:MAX_PANELS]
@@ -58,7 +52,7 @@ def interactions_figure(result: StudyResult) -> Figure | None:
         return None
     pairs.sort(key=lambda pair: np.nan_to_num(p[f"{pair[0].name}:{pair[1].name}"], nan=2.0))
     figure, panels = _panels(min(len(pairs), MAX_PANELS), share_y=True)
-    y = responses(result)
+    y = result.y
     for axes, (a, b) in zip(panels, pairs, strict=False):
         # The factor of more levels runs along the axis: fewer lines are easier to tell apart.
         across, lines = (a, b) if len(a.levels) >= len(b.levels) else (b, a)
@@ -100,7 +94,7 @@ def _means(axes: Axes, factor: Factor, result: StudyResult) -> None:
 
 def _curve(axes: Axes, factor: Factor, result: StudyResult) -> None:
     rows = np.array([result.design.mean_contrast({factor.name: i}) for i in range(len(factor.levels))])
-    means = point_estimates(result.design, rows, responses(result))
+    means = point_estimates(result.design, rows, result.y)
     axes.plot(scaled(factor.levels, factor.scale), means, color=ACCENT)
     axes.set_xticks([-1, 1], [label(factor.labels[0]), label(factor.labels[-1])])
     axes.set_xlabel(factor.scale, fontsize=7.5)

@@ -6,7 +6,6 @@ import math
 
 import pandas as pd
 
-from attnae.analysis.estimates.best import FIGURES
 from attnae.analysis.inference.verdicts import SUGGESTIVE, TIED, UNDETERMINED
 from attnae.analysis.report.blocks import Blocks, Column, Figure, Section, Table, Text, columns
 from attnae.analysis.result import StudyResult
@@ -81,9 +80,8 @@ def sensitivity(result: StudyResult) -> Section:
 def best_cells(result: StudyResult) -> Section:
     """Section 10."""
     cells = result.cells
-    factors = [str(name) for name in cells if name not in FIGURES]
     ties = int(cells.not_worse.sum())
-    named, frame = _settings(cells, factors)
+    named, frame = _settings(cells)
     shown = (
         *named,
         *columns(
@@ -104,7 +102,7 @@ def best_cells(result: StudyResult) -> Section:
     elif result.baseline.empty:
         blocks.append(Text("No other combination to compare the baseline with."))
     else:
-        named, frame = _settings(result.baseline, [str(name) for name in result.baseline if name not in FIGURES])
+        named, frame = _settings(result.baseline)
         shown = columns(
             ("difference", "difference", "response"),
             ("interval", "interval", "interval"), ("p_holm", "Holm p", "p"), ("n", "pairs", "count"),
@@ -136,14 +134,14 @@ def next_steps(result: StudyResult) -> Section:
     return Section(11, "What to run next", reading, blocks)
 
 
-def _settings(frame: pd.DataFrame, factors: list[str]) -> tuple[tuple[Column, ...], pd.DataFrame]:
+def _settings(frame: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
     """A column a factor, or one for all where there are many; and the frame that has it."""
-    heads = {name: clean(name.removeprefix("factor:"), 40) for name in factors}
-    if len(factors) <= MAX_COLUMNS:
+    heads = {column: clean(factor, 40) for column, factor in frame.attrs["factors"].items()}
+    if len(heads) <= MAX_COLUMNS:
         return tuple(Column(name, head.replace("_", " ")) for name, head in heads.items()), frame
     joined = [
         ", ".join(f"{head}={clean(level, 40)}" for head, level in zip(heads.values(), levels, strict=True))
-        for levels in frame[factors].itertuples(index=False, name=None)
+        for levels in frame[list(heads)].itertuples(index=False, name=None)
     ]
     return (Column("combination", "combination"),), frame.assign(combination=joined)
 
