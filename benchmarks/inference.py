@@ -19,8 +19,8 @@ import pandas as pd
 
 from attnae.analysis.design.prepare import Columns, prepare
 from attnae.analysis.estimates.effects import MainEffects, Reading
-from attnae.analysis.estimates.lenth import margins, pseudo_standard_error
-from attnae.analysis.inference.contrasts import detectable
+from attnae.analysis.estimates.noise import margins, pseudo_standard_error
+from attnae.analysis.inference.power import detectable
 from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, WORSE
 
 FACTORS = ("batch_norm", "dropout", "spatial_attention", "act")

@@ -12,57 +12,8 @@ from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.article import ArticleTable
 from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.effects import Reading
-from attnae.analysis.estimates.lenth import Lenth
-from attnae.analysis.estimates.noise import PureError
-
-
-@dataclass(frozen=True)
-class Model:
-    """Model M in numbers.
-
-    Attributes:
-        formula: its terms, as `response ~ seed + a + b + a:b`.
-        reason: why it has interactions or not.
-        parameters: columns of the model matrix; more than `rank` where terms are aliased.
-        condition_number: of the sum-to-zero coded matrix, aliased directions left out.
-        residual_sd: pooled, in units of the (transformed) response; NaN without residual degrees of freedom.
-    """
-
-    formula: str
-    terms: tuple[str, ...]
-    reason: str
-    runs: int
-    cells: int
-    parameters: int
-    rank: int
-    residual_df: int
-    residual_sd: float
-    r_squared: float
-    condition_number: float
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Where the noise of a study is seen.
-
-    Attributes:
-        method: "pure error" (replicated runs), "lenth" (unreplicated two-level designs) or "residual" (of
-            model M).
-        statement: what that means for the conclusions, in plain words.
-        seeds: the seeds, and `blocks` whether they recur across cells and enter model M.
-        runs_per_cell: smallest and largest number.
-        seed_interactions, seed_effects: whether effects change with the seed; None without blocks.
-    """
-
-    method: str
-    statement: str
-    seeds: tuple[str, ...]
-    blocks: bool
-    runs_per_cell: tuple[int, int]
-    pure_error: PureError | None
-    lenth: Lenth | None
-    seed_interactions: pd.DataFrame | None
-    seed_effects: pd.DataFrame | None
+from attnae.analysis.estimates.fit import Model
+from attnae.analysis.estimates.noise import Noise
 
 
 @dataclass(frozen=True)

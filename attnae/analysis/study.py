@@ -8,23 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design.model import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, Prepared, prepare
 from attnae.analysis.estimates.article import article_table
 from attnae.analysis.estimates.best import baseline_table, cells_table
 from attnae.analysis.estimates.diagnostics import diagnose
-from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, main_rows
-from attnae.analysis.estimates.interactions import interactions_table
-from attnae.analysis.estimates.lenth import lenth
+from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, interactions_table
+from attnae.analysis.estimates.fit import summarise_model
 from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
-from attnae.analysis.estimates.noise import pure_error, seed_effects, seed_interactions
+from attnae.analysis.estimates.noise import assess_noise
 from attnae.analysis.estimates.sensitivity import reversals, sensitivity_table
 from attnae.analysis.inference.anova import anova_table
 from attnae.analysis.inference.permutation import permutation_table
 from attnae.analysis.inference.power import next_steps_table
 from attnae.analysis.inference.saturated import is_replicated
 from attnae.analysis.inference.verdicts import Goal
-from attnae.analysis.result import Model, Noise, StudyResult
+from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import further_tables
 from attnae.errors import UserError
 
@@ -90,12 +89,12 @@ def fit_study(
         dropped_factors=data.dropped_factors,
         design=design,
         y=y,
-        model=_summarise(design, y, interactions),
+        model=summarise_model(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
         anova=anova,
         interactions=pairs,
-        noise=_noise(family, data, y, alpha),
+        noise=assess_noise(family, y, data.seeds, alpha=alpha),
         marginal_means=marginal_means_table(design, y, alpha=alpha),
         pairwise=pairwise_table(family, y, alpha=alpha),
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
@@ -108,59 +107,6 @@ def fit_study(
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
         further=further_tables(design, y, reading),
         notes=(*data.notes, *problems),
-    )
-
-
-def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Model:
-    centred = y - y.mean()
-    residuals = design.residuals(centred)
-    rss = float(residuals @ residuals)
-    terms = tuple(term for term in design.terms if term != INTERCEPT)
-    if interactions != "auto":
-        reason = f"interactions: {interactions}, as asked for"
-    elif len(design.factors) < 2:
-        reason = "one factor has no interactions"
-    elif design.has_interactions:
-        reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
-    else:
-        reason = f"two-way interactions would leave fewer than {MIN_RESIDUAL_DF} residual degrees of freedom"
-    return Model(
-        formula=f"response ~ {' + '.join(terms)}",
-        terms=terms,
-        reason=reason,
-        runs=design.n,
-        cells=int(design.cells.max()) + 1,
-        parameters=design.matrix.shape[1],
-        rank=design.rank,
-        residual_df=design.residual_df,
-        residual_sd=float(np.sqrt(rss / design.residual_df)) if design.residual_df else np.nan,
-        r_squared=1 - rss / float(centred @ centred),
-        condition_number=design.condition_number,
-    )
-
-
-def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> Noise:
-    design = family.design
-    pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
-    blocks = design.has_blocks
-    counts = np.bincount(design.cells)
-    validity = "valid for this seed only" if len(data.seeds) < 2 else "each with its own seed"
-    if pure is not None:
-        method, statement = "pure error", "noise is seen between runs of the same cell"
-    elif screening is not None:
-        method, statement = "lenth", f"one run a cell, {validity}: Lenth's method is screening only"
-    else:
-        method, statement = "residual", f"one run a cell, {validity}: noise is what model M leaves"
-    return Noise(
-        method=method,
-        statement=statement,
-        seeds=data.seeds,
-        blocks=blocks,
-        runs_per_cell=(int(counts.min()), int(counts.max())),
-        pure_error=pure,
-        lenth=screening,
-        seed_interactions=seed_interactions(design, y),
-        seed_effects=seed_effects(design, family.keys, main_rows(design), y, data.seeds, alpha),
     )
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import MainEffects, contrast_frame, error_names
-from attnae.analysis.estimates.noise import estimates_by_seed, seed_means
+from attnae.analysis.estimates.noise import estimates_by_seed, t_over_seeds
 from attnae.analysis.inference.contrasts import contrasts, holm
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
@@ -36,9 +36,9 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     std_error, df = estimates.std_error, fitted.df
     method = np.array([f"model M, {name}".removesuffix(", ") for name in error_names(fitted)])
     if design.has_blocks:
-        _, by_seed, seeds_df = seed_means(estimates_by_seed(design, rows, y))
-        known = np.isfinite(seeds_df)
-        std_error, df = np.where(known, by_seed, std_error), np.where(known, seeds_df, df)
+        over_seeds = t_over_seeds(estimates_by_seed(design, rows, y), alpha)
+        known = over_seeds["df"].notna()
+        std_error, df = np.where(known, over_seeds["std_error"], std_error), np.where(known, over_seeds["df"], df)
         method = np.where(known, BY_SEED, method)
     half = stats.t.ppf(1 - alpha / 2, df) * std_error
     position = {factor.name: column for column, factor in enumerate(design.factors)}

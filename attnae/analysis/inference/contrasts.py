@@ -13,7 +13,6 @@ from attnae.analysis.design.model import Design
 FULL_LEVERAGE = 1 - 1e-8
 # Estimates and residuals below this share of the responses' spread are rounding errors of an exact zero.
 ROUNDING = 1e-12
-POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -153,11 +152,6 @@ def holm(p: np.ndarray) -> np.ndarray:
     adjusted = np.empty_like(p)
     np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=0)
     return np.where(np.isfinite(p), adjusted, np.nan)
-
-
-def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
-    """The smallest effect found with a power of 80% by a two-sided test at alpha over the family's size."""
-    return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))
 
 
 def _snap(values: np.ndarray, tiny: np.ndarray) -> np.ndarray:

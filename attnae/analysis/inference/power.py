@@ -7,8 +7,9 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.contrasts import POWER
 
+# The power that `mde` and `seeds_needed` speak of.
+POWER = 0.8
 MAX_SEEDS = 1000
 
 
@@ -47,3 +48,8 @@ def shifted_t_power(
     critical = stats.t.ppf(1 - alpha / (2 * max(family, 1)), df)
     with np.errstate(divide="ignore", invalid="ignore"):
         return stats.t.sf(critical - np.divide(effect, std_error), df)
+
+
+def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
+    """The smallest effect found with a power of 80% by a two-sided test at alpha over the family's size."""
+    return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))

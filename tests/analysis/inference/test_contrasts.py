@@ -11,7 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.model import build, choose_model
-from attnae.analysis.inference.contrasts import contrasts, detectable, holm, point_estimates, two_sided_p
+from attnae.analysis.inference.contrasts import contrasts, holm, point_estimates, two_sided_p
+from attnae.analysis.inference.power import detectable
 
 
 def unbalanced(seed: int = 3, runs: int = 40):

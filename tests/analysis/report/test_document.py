@@ -31,12 +31,12 @@ def studies():
 
 
 def keys(values: object, own: set[str]) -> set[str]:
-    """All keys of all objects, but names of factors and columns of single seeds."""
+    """All keys of all objects, but names of factors."""
     if isinstance(values, list):
         return set().union(*(keys(item, own) for item in values))
     if not isinstance(values, dict):
         return set()
-    found = {key for key in values if key not in own and not key.startswith("seed ")}
+    found = {key for key in values if key not in own}
     return found.union(*(keys(value, own) for key, value in values.items() if key not in OPEN))
 
 

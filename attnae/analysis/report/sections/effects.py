@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from attnae.analysis.estimates.noise import Noise
 from attnae.analysis.report.blocks import Blocks, Column, Figure, Section, Table, Text, columns
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, listed, number, p_statement, percent
@@ -110,14 +111,14 @@ def noise(result: StudyResult) -> Section:
             ("p_holm", "Holm p", "p"),
         )  # fmt: skip
         blocks.append(Table("Do effects change with the seed?", found.seed_interactions, shown))
-        changing = found.seed_interactions[found.seed_interactions.p_holm < result.reading.alpha].term
+        changing = found.seed_interactions[found.seed_interactions.p_holm < result.reading.alpha].factor
         if len(changing):
-            names = listed(term.removeprefix("seed:") for term in changing)
+            names = listed(changing)
             line = f"The effect of {names} changes with the seed: its interval above holds for these seeds only."
             blocks.append(Text(line, warning=True))
     if found.seed_effects is not None:
         caption = "Effects of each seed alone, their mean and t interval"
-        blocks.append(Table(caption, found.seed_effects, _seed_columns(found.seed_effects)))
+        blocks.append(_seed_table(caption, found))
         blocks.append(Text("If effects change with the seed, these intervals are the honest ones for new seeds."))
     reading = "How much runs differ that should be equal: the yardstick of all intervals."
     return Section(6, "Noise", reading, blocks)
@@ -186,9 +187,13 @@ def _lenth(result: StudyResult) -> Blocks:
     ]
 
 
-def _seed_columns(frame: pd.DataFrame) -> tuple[Column, ...]:
-    """Their mean first; then a column a seed, as far as anyone would read."""
-    seeds = [str(name) for name in frame if str(name).startswith("seed ")]
+def _seed_table(caption: str, noise: Noise) -> Table:
+    """The means over seeds first; then a column for each of the first seeds."""
+    assert noise.seed_effects is not None
+    assert noise.effects_by_seed is not None
+    wide = noise.effects_by_seed.pivot(index=["factor", "level"], columns="seed", values="estimate")
     shown = columns("factor", "level", ("estimate", "mean", "response"), ("interval", "interval", "interval"))
-    each = [Column(name, clean(name, 20), "response", DETAIL) for name in seeds[:MAX_SEEDS]]
-    return (*shown, *columns(("p", "p", "p")), *each)
+    frame = noise.seed_effects.merge(wide.rename(columns="seed {}".format), on=["factor", "level"])
+    names = [f"seed {label}" for label in noise.seeds[:MAX_SEEDS]]
+    heads = [Column(name, clean(name, 20), "response", DETAIL) for name in names]
+    return Table(caption, frame, (*shown, *columns(("p", "p", "p")), *heads))
