@@ -90,15 +90,15 @@ def test_order_of_runs_and_of_factors_does_not_matter():
     assert first.verdict.tolist() == second.verdict.tolist()
 
 
-def test_factor_of_one_level_is_dropped_and_said():
+def test_factor_with_one_level_is_dropped_with_a_note():
     table = article_study().assign(units="35 25 15 5")
     result = study(table, [*ARTICLE_FACTORS, "units"])
     assert result.dropped_factors == {"units": "35 25 15 5"}
-    assert "units is 35 25 15 5 in all finished runs: dropped" in result.notes
+    assert "units is 35 25 15 5 in all finished runs: the factor is dropped" in result.notes
     pd.testing.assert_frame_equal(result.effects, study(table).effects)
 
 
-def test_diverged_unfinished_and_missing_responses_are_left_out_and_said():
+def test_diverged_unfinished_and_missing_responses_are_left_out_with_a_note():
     table = article_study()
     table.loc[[0, 1], "status"] = "diverged"
     table.loc[[2, 6, 7], "status"] = ["unfinished", "duplicate", "unreadable"]
@@ -110,10 +110,10 @@ def test_diverged_unfinished_and_missing_responses_are_left_out_and_said():
     pd.testing.assert_frame_equal(result.effects, study(table.drop(index=range(8))).effects)
     assert (
         result.notes[0]
-        == "runs left out: 2 diverged, 1 duplicate, 1 unfinished, 1 unreadable; effects are among finished runs"
+        == "runs left out: 2 diverged, 1 duplicate, 1 unfinished, 1 unreadable; the effects describe finished runs only"
     )
-    assert result.notes[1] == "2 finished runs without a finite response left out: effects are among the others"
-    assert result.notes[2].startswith("1 runs without a value of batch_norm")
+    assert result.notes[1] == "runs left out: 2 finished without a finite response"
+    assert result.notes[2].startswith("runs left out: 1 without a value of one of batch_norm")
 
 
 def test_status_and_seed_columns_are_optional():
@@ -170,7 +170,7 @@ def test_names_that_the_model_gives_to_its_own_terms(name):
 
 
 def test_one_run_only():
-    with pytest.raises(UserError, match="only one finished run: nothing to compare it with"):
+    with pytest.raises(UserError, match="only one finished run: there is nothing to compare it with"):
         study(article_study().iloc[:1])
 
 

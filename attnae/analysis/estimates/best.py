@@ -14,7 +14,7 @@ from attnae.analysis.inference.contrasts import contrasts, holm, two_sided_p
 from attnae.analysis.inference.saturated import cell_means
 from attnae.errors import UserError
 
-# As many combinations are listed, best first; Holm's family is always all of them.
+# Only this many combinations are listed, best first; the family of Holm's adjustment is always all of them.
 MAX_LISTED = 100
 
 PURE_ERROR = "cell means, pure error"
@@ -27,11 +27,12 @@ COMPUTED = ("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "
 
 
 def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """One row a combination that was run, best first.
+    """One row for each combination that was run, best first.
 
-    Columns: the factors, n, mean (of the best: optimistic, hence without an interval), difference (to the
-    best), std_error, df, p, p_holm (family: all cells but the best), not_worse, method. Replicated studies
-    compare cell means at equal weights of the blocks by the pure error; others the predictions of model M.
+    Columns: the factors, n, mean, difference (to the best), std_error, df, p, p_holm (family: all cells but the
+    best), not_worse, method. There are no intervals of the means: that of the best cell is optimistic because it was
+    selected. Replicated studies compare cell means at equal weights of the blocks by the pure error; others compare
+    the predictions of model M.
     """
     first = np.unique(design.cells, return_index=True)[1]
     means = cell_means(design, y)
@@ -78,7 +79,7 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     base = np.flatnonzero((named == list(chosen.values())).all(axis=1))
     if not len(base):
         text = ", ".join(f"{design.factors[k].name}={design.factors[k].labels[i]}" for k, i in chosen.items())
-        raise UserError(f"--baseline: no finished run has {text}")
+        raise UserError(f"--baseline: no finished run has {text}; choose a combination that was run")
     rows = np.array([_mean_row(design, columns, levels) for levels in named])
     rows -= rows[base[0]]
     predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
@@ -152,6 +153,6 @@ def _paired_by_seed(
 
 
 def _holm_among(p: np.ndarray, family: int) -> np.ndarray:
-    """Holm p of the listed members of a family; those not listed are taken as larger, which is on the safe side."""
+    """Holm p of the listed members of a family; those not listed count as larger, which is conservative."""
     unlisted = max(0, family - int(np.isfinite(p).sum()))
     return holm(np.concatenate([p, np.ones(unlisted)]))[: len(p)]

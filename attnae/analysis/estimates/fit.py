@@ -41,7 +41,7 @@ def summarise_model(design: Design, y: np.ndarray, interactions: Interactions) -
     rss = float(residuals @ residuals)
     terms = tuple(term for term in design.terms if term != INTERCEPT)
     if interactions != "auto":
-        reason = f"interactions: {interactions}, as asked for"
+        reason = f"--interactions {interactions} was given"
     elif len(design.factors) < 2:
         reason = "one factor has no interactions"
     elif design.has_interactions:

@@ -102,4 +102,4 @@ def _alias_note(design: Design, term: str, df: int) -> str:
     others: Sequence[str] = aliased_with(design, term, not_containing(design, term))
     if df == 0:
         return f"aliased with {', '.join(others)}" if others else CONSTANT
-    return f"{nominal - df} of {nominal} df aliased"
+    return f"{nominal - df} of {nominal} degrees of freedom are aliased"

@@ -203,7 +203,7 @@ def test_empty_combination_is_named():
     assert result.effects.note.str.contains("no run has a=y with b=True").all()
     anova = result.anova.set_index("term")
     assert anova.df["a:b"] == 1
-    assert anova.note["a:b"] == "1 of 2 df aliased"
+    assert anova.note["a:b"] == "1 of 2 degrees of freedom are aliased"
     means = result.marginal_means.set_index(["factor", "level"])["mean"]
     assert np.isnan(means["a", "y"])
     assert means["a", "x"] == pytest.approx(table[table.a == "x"].response.mean())
@@ -217,7 +217,7 @@ def test_alias_with_several_terms_at_once():
     assert anova.note.to_dict() == {
         "a": "aliased with b, c",
         "b": "aliased with a, c",
-        "c": "1 of 2 df aliased",
+        "c": "1 of 2 degrees of freedom are aliased",
         "residual": "",
     }
     assert anova.df["residual"] == 8

@@ -60,7 +60,7 @@ def test_diverged_runs_ranked_worst_turn_a_flattered_level():
     result = fit_study(table, ["a", "b"], permutations=0)
     assert result.effects.set_index("factor").verdict["a"] == "undetermined"
     assert verdicts(result, "diverged ranked worst").verdict["a", "1"] == "hurts"
-    assert result.notes == ("runs left out: 12 diverged; effects are among finished runs",)
+    assert result.notes == ("runs left out: 12 diverged; the effects describe finished runs only",)
     finished = table[table.status == "finished"]
     again = fit_study(finished, ["a", "b"], permutations=0)
     pd.testing.assert_frame_equal(result.effects, again.effects)
@@ -86,7 +86,7 @@ def test_an_alternative_without_logarithms_is_said():
     table = article_study()
     alternatives = {"best": table.response - 0.25}
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, log=True, alternatives=alternatives)
-    assert result.notes == ("sensitivity, best: no logarithms, not all responses are positive",)
+    assert result.notes == ("sensitivity, best: not computed, because not all responses are positive",)
 
 
 def test_alternatives_follow_the_index():
