@@ -1,4 +1,4 @@
-"""What a study amounts to: the object whose tables are the report's files."""
+"""The result of a study: the object whose tables are the files of the report."""
 
 from __future__ import annotations
 
@@ -18,12 +18,25 @@ from attnae.analysis.estimates.noise import Noise
 
 @dataclass(frozen=True)
 class StudyResult:
-    """All results of a study; its tables are the report's files. Tables that do not apply are None."""
+    """All results of a study, in the order of the report. Tables that do not apply are None.
+
+    Attributes:
+        response: name of the response.
+        factors: the factors of model M; dropped_factors have only one level, which is given.
+        notes: what was left out, and which analyses were not possible; one line each.
+        y: (runs,) the responses that were analysed: logarithms if `reading.log`.
+        reversals: one line for each verdict that another analysis turns into its opposite.
+        cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
+        further: the tables of `statistics.py`, by name.
+
+    The columns of each table are documented in docs/report.md.
+    """
 
     response: str
     reading: Reading
     factors: tuple[Factor, ...]
     dropped_factors: dict[str, str]
+    notes: tuple[str, ...]
     design: Design
     y: np.ndarray
     model: Model
@@ -37,13 +50,12 @@ class StudyResult:
     simple_effects: pd.DataFrame | None
     diagnostics: Diagnostics
     sensitivity: pd.DataFrame
-    permutation: pd.DataFrame | None
     reversals: tuple[str, ...]
+    permutation: pd.DataFrame | None
     cells: pd.DataFrame
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
     further: dict[str, pd.DataFrame | None]
-    notes: tuple[str, ...]
 
     @property
     def coefficients(self) -> pd.DataFrame | None:

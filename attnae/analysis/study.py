@@ -1,4 +1,4 @@
-"""From a table of runs to everything that the report says about them."""
+"""From a table of runs to all results of the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from attnae.analysis.estimates.sensitivity import reversals, sensitivity_table
 from attnae.analysis.inference.anova import anova_table
 from attnae.analysis.inference.permutation import permutation_table
 from attnae.analysis.inference.power import next_steps_table
-from attnae.analysis.inference.saturated import is_replicated
 from attnae.analysis.inference.verdicts import Goal
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import further_tables
@@ -47,12 +46,12 @@ def fit_study(
     permutations: int = 9999,
     random_seed: int = 0,
 ) -> StudyResult:
-    """Which factors move the response, by how much, and how sure that is.
+    """Which factors change the response, by how much, and how certain that is.
 
     Args:
-        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and run.
-            Rows that diverged, are unfinished, unreadable or duplicates, or whose response is not finite, are left
-            out, and said.
+        table: one row for each run, with columns for the response and each factor, and optionally for seed, status
+            and run. Runs that diverged, are unfinished, unreadable or duplicates, and runs without a finite response
+            are left out; the notes say how many.
         factors: columns whose levels are compared.
         response, seed, status, run: names of columns; all but the response may be missing from the table.
         log: analyse the natural logarithm of the response.
@@ -60,10 +59,14 @@ def fit_study(
         alpha: 1 - confidence of intervals, and familywise error of verdicts.
         interactions: two-way interactions in model M: as the design allows, never, or always.
         baseline: factor -> level; the other combinations of these factors are compared with it.
-        negligible: effects within +- this are called negligible where the 90% interval says so.
-        target: the effect that more seeds should find; by default each row's own estimate.
+        negligible: an effect whose 90% interval lies within +- this, on the scale of the analysis, is negligible.
+        target: the effect that more seeds should detect; by default each row's own estimate.
         alternatives: the response under other epoch rules, by name, on the table's index.
-        permutations: draws of the permutation tests; 0 for none. Their random numbers come from random_seed.
+        permutations: draws of the permutation tests; 0 for none.
+        random_seed: seed of the permutation tests.
+
+    Returns:
+        One attribute for each table of the report.
 
     Raises:
         UserError: nothing can be estimated, or an option does not fit the table.
@@ -72,13 +75,14 @@ def fit_study(
     reading = Reading(goal, alpha, log, negligible)
     columns = Columns(response, seed, status, run)
     data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
-    y = _transform(data, response) if log else data.y
+    y = _logarithm(data, response) if log else data.y
     design = data.design
+    # First of all, so that a mistake in the baseline is reported before anything slow.
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
     effects = effects_table(family, y, reading)
-    pairs = interactions_table(design, y, reading)
     anova = anova_table(design, y)
+    pairs = interactions_table(design, y, reading)
     sensitivity, problems = sensitivity_table(
         effects, table, factors, columns, interactions, reading, alternatives or {}
     )
@@ -87,6 +91,7 @@ def fit_study(
         reading=reading,
         factors=design.factors,
         dropped_factors=data.dropped_factors,
+        notes=(*data.notes, *problems),
         design=design,
         y=y,
         model=summarise_model(design, y, interactions),
@@ -98,19 +103,18 @@ def fit_study(
         marginal_means=marginal_means_table(design, y, alpha=alpha),
         pairwise=pairwise_table(family, y, alpha=alpha),
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
-        diagnostics=diagnose(design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha),
+        diagnostics=diagnose(design, y, data.y, data.runs, alpha=alpha),
         sensitivity=sensitivity,
-        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         reversals=reversals(sensitivity),
+        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         cells=cells_table(design, y, reading),
         baseline=compared,
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
         further=further_tables(design, y, reading),
-        notes=(*data.notes, *problems),
     )
 
 
-def _transform(data: Prepared, response: str) -> np.ndarray:
+def _logarithm(data: Prepared, response: str) -> np.ndarray:
     if (data.y <= 0).any():
         run = data.runs[int(data.y.argmin())]
         raise UserError(f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response")

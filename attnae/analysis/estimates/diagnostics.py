@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.contrasts import FULL_LEVERAGE, holm
+from attnae.analysis.inference.saturated import is_replicated
 
 LAMBDAS = np.round(np.linspace(-2, 2, 81), 2)
 
@@ -51,16 +53,14 @@ class Diagnostics:
     largest: dict[str, float | str] | None
 
 
-def diagnose(
-    design: Design, y: np.ndarray, raw: np.ndarray, runs: list[str], *, replicated: bool, alpha: float
-) -> Diagnostics:
+def diagnose(design: Design, y: np.ndarray, raw: np.ndarray, runs: Sequence[str], *, alpha: float) -> Diagnostics:
     """Diagnostics of responses y (transformed) and raw (not transformed), both (runs,)."""
     residual = design.residuals(y - y.mean())
     studentized = _studentized(design, residual)
     rank = stats.rankdata(residual, method="ordinal")
     residuals = pd.DataFrame(
         {
-            "run": runs,
+            "run": list(runs),
             "fitted": y - residual,
             "residual": residual,
             "leverage": design.leverage,
@@ -81,7 +81,7 @@ def diagnose(
         ],
         columns=["factor", "level", "n", "sd"],
     )
-    test = _brown_forsythe(design, residual) if replicated and design.residual_df else None
+    test = _brown_forsythe(design, residual) if is_replicated(design) and design.residual_df else None
     positive = design.residual_df > 0 and (raw > 0).all()
     box_cox = box_cox_profile(design, raw, alpha=alpha) if positive else None
     return Diagnostics(residuals, spread, test, box_cox, _largest(design, studentized, runs))
@@ -114,7 +114,7 @@ def _studentized(design: Design, residual: np.ndarray) -> np.ndarray:
     return np.where(design.leverage > FULL_LEVERAGE, np.nan, external)
 
 
-def _largest(design: Design, studentized: np.ndarray, runs: list[str]) -> dict[str, float | str] | None:
+def _largest(design: Design, studentized: np.ndarray, runs: Sequence[str]) -> dict[str, float | str] | None:
     """The outlier test of Cook & Weisberg (1982): t with one degree of freedom less, Bonferroni over the runs."""
     if not np.isfinite(studentized).any():
         return None

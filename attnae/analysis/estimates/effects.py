@@ -19,6 +19,7 @@ from attnae.analysis.inference.contrasts import Contrasts, Estimates, contrasts,
 from attnae.analysis.inference.power import detectable
 from attnae.analysis.inference.verdicts import Goal, effect_verdicts, level_verdicts
 
+# Level of the interval that decides about `negligible`: two one-sided tests at 5% (Schuirmann 1987).
 NARROW_LEVEL = 0.9
 
 Key = tuple[str, str]
@@ -26,9 +27,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reading:
-    """How responses are read: what is better, how sure one must be, and on which scale they are.
+    """How results are judged.
 
     Attributes:
+        goal: whether small or large responses are better.
+        alpha: familywise error of verdicts, and 1 - confidence of intervals.
         log: the responses are logarithms; percent changes are 100 * (exp(b) - 1).
         negligible: effects within +- this, on the scale of the analysis, do not matter.
     """
@@ -82,7 +85,8 @@ class MainEffects:
 
 
 def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """`effects.csv`: one row for a two-level factor, one a level of others; `linear` and `quadratic` for curves."""
+    """`effects.csv`: one row for a two-level factor, one for each level of a many-level factor, and rows `linear` and
+    `quadratic` for a continuous one."""
     design = family.design
     estimates, p_holm, words = family.judge(y, reading)
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}

@@ -37,12 +37,13 @@ class PureError:
 
 @dataclass(frozen=True)
 class Lenth:
-    """Lenth (1989), Technometrics 31, 469-473.
+    """Lenth's method (Lenth 1989, Technometrics 31, 469-473), in units of the (transformed) response.
 
     Attributes:
         table: `lenth.csv`: contrast, effect (high minus low), ratio (|effect| / ME), active (> ME),
-            active_sme; then half_normal (the plot's quantile) and aliases (words of the same column in a
-        fraction). pse: pseudo standard error of an effect.
+            active_sme (> SME); then half_normal (the plot's quantile) and aliases (contrasts that have the same
+            column in a fraction).
+        pse: pseudo standard error of an effect.
         me: margin of error, for one contrast.
         sme: simultaneous margin of error, for all of them.
     """
@@ -55,14 +56,17 @@ class Lenth:
 
 @dataclass(frozen=True)
 class Noise:
-    """Where the noise of a study is seen.
+    """What a study says about its noise.
 
     Attributes:
         method: "pure error" (replicated runs), "lenth" (unreplicated two-level designs) or "residual" (of
             model M).
         statement: what that means for the conclusions, in plain words.
-        seeds: the seeds, and `blocks` whether they recur across cells and enter model M.
+        seeds: labels of the seeds.
+        blocks: whether the seeds recur across cells and enter model M.
         runs_per_cell: smallest and largest number.
+        pure_error: None unless some cells are replicated.
+        lenth: None unless the design is a regular two-level one with one run per cell.
         seed_interactions: F tests of whether effects change with the seed; None without blocks, as are the next two.
         seed_effects: the mean of each effect over the seeds; effects_by_seed has the effects of each seed alone.
     """
@@ -90,10 +94,7 @@ def assess_noise(family: MainEffects, y: np.ndarray, seeds: tuple[str, ...], *, 
     elif screening is not None:
         method, statement = "lenth", f"one run per cell, {validity}: Lenth's method is screening only"
     else:
-        method, statement = (
-            "residual",
-            f"one run per cell, {validity}: noise is estimated from model M's residuals",
-        )
+        method, statement = "residual", f"one run per cell, {validity}: noise is estimated from model M's residuals"
     mean, each = _effects_by_seed(family, y, seeds, alpha) if design.has_blocks else (None, None)
     return Noise(
         method=method,
@@ -110,7 +111,10 @@ def assess_noise(family: MainEffects, y: np.ndarray, seeds: tuple[str, ...], *, 
 
 
 def pure_error(design: Design, y: np.ndarray) -> PureError | None:
-    """None where no cell is replicated beyond the blocks, so that nothing but model M's residual is left."""
+    """The noise between equal runs, and the F test of model M's lack of fit (Draper & Smith 1998, section 2.1).
+
+    None if cells and blocks leave no residual degrees of freedom.
+    """
     residuals, df = cell_residuals(design, y)
     if df == 0:
         return None
@@ -158,7 +162,7 @@ def _added_sum_of_squares(design: Design, columns: np.ndarray, y: np.ndarray) ->
 
 
 def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(contrasts, seeds): contrasts estimated from each seed's runs alone; NaN where a seed cannot tell.
+    """(contrasts, seeds): contrasts estimated from the runs of each seed alone; NaN where not estimable.
 
     Args:
         rows: (contrasts, columns) over the design's columns, zero on those of the blocks.
@@ -216,7 +220,7 @@ def _effects_by_seed(
 
 
 def lenth(design: Design, y: np.ndarray, *, alpha: float = 0.05) -> Lenth | None:
-    """Lenth's screening of a complete or regular two-level design with one run a cell; None for any other."""
+    """Lenth's screening of a complete or regular two-level design with one run per cell; None for any other."""
     words = two_level_words(design)
     if words is None:
         return None
@@ -260,7 +264,7 @@ def margins(pse: float, contrasts: int, alpha: float = 0.05) -> tuple[float, flo
 
 
 def two_level_words(design: Design) -> list[tuple[tuple[int, ...], list[tuple[int, ...]]]] | None:
-    """The n - 1 contrasts of a complete or regular two-level design with one run a cell, else None.
+    """The n - 1 contrasts of a complete or regular two-level design with one run per cell, else None.
 
     Each is a word, the factors whose signs are multiplied, with the words of the same column up to a sign.
     Words are taken by length, then in the order of the factors; no longer than two letters or than needed.
