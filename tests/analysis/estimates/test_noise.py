@@ -63,7 +63,7 @@ def test_effects_of_each_seed():
     assert row.p == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue)
 
 
-def test_one_run_a_cell_says_for_this_seed_only():
+def test_one_run_per_cell_is_valid_for_this_seed_only():
     noise = fit_study(article_study(seeds=1), ARTICLE_FACTORS, permutations=0).noise
     assert noise.method == "residual"
     assert "valid for this seed only" in noise.statement

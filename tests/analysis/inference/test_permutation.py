@@ -82,7 +82,7 @@ def test_random_search_has_no_strata():
 
 
 def test_seeds_are_strata_only_if_they_are_blocks():
-    """Seeds 20 times as wide as the noise: shuffling across them would bury the effect."""
+    """Seeds 20 times as wide as the noise: shuffling across them would hide the effect."""
     runs = article_study(rng_seed=5)
     runs["response"] += 0.2 * runs.seed
     assert table_of(runs, ARTICLE_FACTORS, draws=999).p["batch_norm"] == 0.001
