@@ -17,7 +17,7 @@ def next_steps_table(design: Design, effects: pd.DataFrame, *, target: float | N
     """factor, level, effect, power_now, seeds_now, seeds_needed: one row for each row of the effects.
 
     The effect to detect is the target, else the estimate (optimistic if it was selected because it is large).
-    `seeds_now` is the mean number of runs a cell. Standard errors shrink with the square root of the seeds,
+    `seeds_now` is the mean number of runs per cell. Standard errors shrink with the square root of the seeds,
     and degrees of freedom grow with them. `seeds_needed` gives a power of 80%; blank where above 1,000.
     """
     seeds_now = design.n / (int(design.cells.max()) + 1)
@@ -53,6 +53,6 @@ def shifted_t_power(
 def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
     """The smallest effect that a two-sided t test at alpha / family detects with a power of 80%.
 
-    `shifted_t_power` solved for the effect (Bloom 1995, Evaluation Review 19, 547-556); in units of std_error.
+    `shifted_t_power` solved for the effect (Bloom 1995, Evaluation Review 19, 547-556); in the units of std_error.
     """
     return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))
