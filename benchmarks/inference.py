@@ -1,7 +1,7 @@
-"""Do the intervals cover, and how often does a study without any effect find one? Simulated studies decide.
+"""Simulated studies: how often intervals cover, and how often a study without any effect reports one.
 
 Every scenario draws responses for the article's 32 cells and judges them with the code that `analyze.py`
-runs; what depends on the design alone is computed once a design, so that 10,000 studies take seconds.
+runs. What depends on the design alone is computed once per design, so that 10,000 studies take seconds.
 
     python benchmarks/inference.py --studies 10000
 """
@@ -19,8 +19,8 @@ import pandas as pd
 
 from attnae.analysis.design.prepare import Columns, prepare
 from attnae.analysis.estimates.effects import MainEffects, Reading
-from attnae.analysis.estimates.lenth import margins, pseudo_standard_error
-from attnae.analysis.inference.contrasts import detectable
+from attnae.analysis.estimates.noise import margins, pseudo_standard_error
+from attnae.analysis.inference.power import detectable
 from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, WORSE
 
 FACTORS = ("batch_norm", "dropout", "spatial_attention", "act")
@@ -38,7 +38,8 @@ class Scenario:
         seeds: runs a cell.
         shared_seeds: whether the seeds recur across cells, which makes them blocks.
         noise: draws (runs, studies) responses without any effect.
-        missing: share of the cells without a run, another choice of cells for each of `patterns` designs.
+        missing: share of the cells without a run.
+        patterns: number of designs, each with its own random choice of missing cells.
     """
 
     name: str
@@ -65,13 +66,13 @@ def independent(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> n
 
 
 def wide_seeds(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
-    """Seeds that move all their runs by an amount twice as wide as the noise."""
+    """Each seed shifts all its runs, with an SD of twice the noise."""
     shifts = 2 * NOISE * rng.standard_normal((runs["seed"].max() + 1, studies))
     return shifts[runs["seed"]] + independent(runs, studies, rng)
 
 
 def noisy_activation(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
-    """One activation whose runs scatter five times as much."""
+    """One activation has five times the noise of the others."""
     spread = np.where(runs["act"] == "sigmoid", 5.0, 1.0)
     return spread[:, None] * independent(runs, studies, rng)
 
@@ -87,7 +88,7 @@ SCENARIOS = (
 
 
 def runs_of(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
-    """One row a run: the factors, seed and a placeholder response."""
+    """One row for each run: the factors, seed and a placeholder response."""
     switches = (False, True)
     cells = np.array(list(product(switches, switches, switches, ACTIVATIONS)), dtype=object)
     kept = np.sort(rng.permutation(len(cells))[round(scenario.missing * len(cells)) :])
@@ -106,7 +107,7 @@ def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | Non
     """Studies without any effect: how often intervals hold 0, and how often a study gives a verdict."""
     reading = reading or Reading()
     rng = np.random.default_rng(seed)
-    covered, named, told_apart = [], [], []
+    covered, named, judged = [], [], []
     for _ in range(scenario.patterns):
         runs = runs_of(scenario, rng)
         y = scenario.noise(runs, studies // scenario.patterns, rng)
@@ -114,16 +115,15 @@ def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | Non
         low, high = estimates.interval(1 - reading.alpha)
         covered.append((low <= 0) & (high >= 0))
         named.append(np.isin(words, [HELPS, HURTS]).any(axis=0))
-        told_apart.append(np.isin(words, [HELPS, HURTS, BEST, WORSE]).any(axis=0))
+        judged.append(np.isin(words, [HELPS, HURTS, BEST, WORSE]).any(axis=0))
     inside = np.hstack(covered)
     by_row = inside.mean(axis=1)
-    shares = [float(np.concatenate(found).mean()) for found in (named, told_apart)]
+    shares = [float(np.concatenate(found).mean()) for found in (named, judged)]
     return Outcome(float(inside.mean()), float(by_row.min()), *shares, inside.shape[1])
 
 
 def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = None) -> float:
-    """Share of studies that find an effect of batch norm as large as the formula of `mde` with the true
-    sigma."""
+    """Share of studies that detect an effect of batch norm of the size of `mde` computed with the true sigma."""
     reading = reading or Reading()
     rng = np.random.default_rng(seed)
     runs = runs_of(Scenario("power", independent, seeds=seeds), rng)

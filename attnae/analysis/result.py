@@ -1,4 +1,4 @@
-"""What a study amounts to: the object whose tables are the report's files."""
+"""The result of a study: the object whose tables are the files of the report."""
 
 from __future__ import annotations
 
@@ -12,72 +12,31 @@ from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.article import ArticleTable
 from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.effects import Reading
-from attnae.analysis.estimates.lenth import Lenth
-from attnae.analysis.estimates.noise import PureError
-
-
-@dataclass(frozen=True)
-class Model:
-    """Model M in numbers.
-
-    Attributes:
-        formula: its terms, as `response ~ seed + a + b + a:b`.
-        reason: why it has interactions or not.
-        parameters: columns of the model matrix; more than `rank` where terms are aliased.
-        condition_number: of the sum-to-zero coded matrix, aliased directions left out.
-        residual_sd: pooled, in units of the (transformed) response; NaN without residual degrees of freedom.
-    """
-
-    formula: str
-    terms: tuple[str, ...]
-    reason: str
-    runs: int
-    cells: int
-    parameters: int
-    rank: int
-    residual_df: int
-    residual_sd: float
-    r_squared: float
-    condition_number: float
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Where the noise of a study is seen.
-
-    Attributes:
-        method: "pure error" (replicated runs), "lenth" (unreplicated two-level designs) or "residual" (of
-            model M).
-        statement: what that means for the conclusions, in plain words.
-        seeds: the seeds, and `blocks` whether they recur across cells and enter model M.
-        runs_per_cell: smallest and largest number.
-        seed_interactions, seed_effects: whether effects change with the seed; None without blocks.
-    """
-
-    method: str
-    statement: str
-    seeds: tuple[str, ...]
-    blocks: bool
-    runs_per_cell: tuple[int, int]
-    pure_error: PureError | None
-    lenth: Lenth | None
-    seed_interactions: pd.DataFrame | None
-    seed_effects: pd.DataFrame | None
+from attnae.analysis.estimates.fit import Model
+from attnae.analysis.estimates.noise import Noise
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """All results of a study; its tables are the report's files. Tables that do not apply are None.
+    """All results of a study, in the order of the report. Tables that do not apply are None.
 
     Attributes:
-        y: (runs,) the responses as they were analysed: logarithms if that was asked for.
+        response: name of the response.
+        factors: the factors of model M; dropped_factors have only one level, which is given.
+        notes: what was left out, and which analyses were not possible; one line each.
+        y: (runs,) the responses that were analysed: logarithms if `reading.log`.
+        reversals: one line for each verdict that another analysis turns into its opposite.
+        cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
+
+    The columns of each table are documented in docs/report.md.
     """
 
     response: str
     reading: Reading
     factors: tuple[Factor, ...]
     dropped_factors: dict[str, str]
+    notes: tuple[str, ...]
     design: Design
     y: np.ndarray
     model: Model
@@ -91,13 +50,12 @@ class StudyResult:
     simple_effects: pd.DataFrame | None
     diagnostics: Diagnostics
     sensitivity: pd.DataFrame
-    permutation: pd.DataFrame | None
     reversals: tuple[str, ...]
+    permutation: pd.DataFrame | None
     cells: pd.DataFrame
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
     statistics: dict[str, pd.DataFrame | None]
-    notes: tuple[str, ...]
 
     @property
     def coefficients(self) -> pd.DataFrame | None:

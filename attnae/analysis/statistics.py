@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.estimates.effects import Reading
-from attnae.analysis.estimates.interactions import trends_table
+from attnae.analysis.estimates.effects import Reading, trends_table
 
 # Columns that tables like effects.csv show.
 EFFECT_COLUMNS = (

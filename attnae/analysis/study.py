@@ -1,4 +1,4 @@
-"""From a table of runs to everything that the report says about them."""
+"""From a table of runs to all results of the report."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design.model import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, Prepared, prepare
 from attnae.analysis.estimates.article import article_table
 from attnae.analysis.estimates.best import baseline_table, cells_table
 from attnae.analysis.estimates.diagnostics import diagnose
-from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, main_rows
-from attnae.analysis.estimates.interactions import interactions_table
-from attnae.analysis.estimates.lenth import lenth
+from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, interactions_table
+from attnae.analysis.estimates.fit import summarise_model
 from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
-from attnae.analysis.estimates.noise import pure_error, seed_effects, seed_interactions
+from attnae.analysis.estimates.noise import assess_noise
 from attnae.analysis.estimates.sensitivity import reversals, sensitivity_table
 from attnae.analysis.inference.anova import anova_table
 from attnae.analysis.inference.permutation import permutation_table
 from attnae.analysis.inference.power import next_steps_table
-from attnae.analysis.inference.saturated import is_replicated
 from attnae.analysis.inference.verdicts import Goal
-from attnae.analysis.result import Model, Noise, StudyResult
+from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import compute_statistics
 from attnae.errors import UserError
 
@@ -49,12 +47,12 @@ def fit_study(
     permutations: int = 9999,
     random_seed: int = 0,
 ) -> StudyResult:
-    """Which factors move the response, by how much, and how sure that is.
+    """Which factors change the response, by how much, and how certain that is.
 
     Args:
-        table: one row a run, with a column for the response and each factor, and perhaps for seed, status and run.
-            Rows that diverged, are unfinished, unreadable or duplicates, or whose response is not finite, are left
-            out, and said.
+        table: one row for each run, with columns for the response and each factor, and optionally for seed, status
+            and run. Runs that diverged, are unfinished, unreadable or duplicates, and runs without a finite response
+            are left out; the notes say how many.
         factors: columns whose levels are compared.
         response, seed, status, run: names of columns; all but the response may be missing from the table.
         response_name: what the report and messages call the response, such as `test/loss`; None: as its column.
@@ -63,10 +61,14 @@ def fit_study(
         alpha: 1 - confidence of intervals, and familywise error of verdicts.
         interactions: two-way interactions in model M: as the design allows, never, or always.
         baseline: factor -> level; the other combinations of these factors are compared with it.
-        negligible: effects within +- this are called negligible where the 90% interval says so.
-        target: the effect that more seeds should find; by default each row's own estimate.
+        negligible: an effect whose 90% interval lies within +- this, on the scale of the analysis, is negligible.
+        target: the effect that more seeds should detect; by default each row's own estimate.
         alternatives: the response under other epoch rules, by name, on the table's index.
-        permutations: draws of the permutation tests; 0 for none. Their random numbers come from random_seed.
+        permutations: draws of the permutation tests; 0 for none.
+        random_seed: seed of the permutation tests.
+
+    Returns:
+        One attribute for each table of the report.
 
     Raises:
         UserError: nothing can be estimated, or an option does not fit the table.
@@ -75,13 +77,14 @@ def fit_study(
     reading = Reading(goal, alpha, log, negligible)
     columns = Columns(response, seed, status, run, response_name)
     data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
-    y = _transform(data, columns.shown_response) if log else data.y
+    y = _logarithm(data, columns.shown_response) if log else data.y
     design = data.design
+    # First of all, so that a mistake in the baseline is reported before anything slow.
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
     effects = effects_table(family, y, reading)
-    pairs = interactions_table(design, y, reading)
     anova = anova_table(design, y)
+    pairs = interactions_table(design, y, reading)
     sensitivity, problems = sensitivity_table(
         effects, table, factors, columns, interactions, reading, alternatives or {}
     )
@@ -90,83 +93,30 @@ def fit_study(
         reading=reading,
         factors=design.factors,
         dropped_factors=data.dropped_factors,
+        notes=(*data.notes, *problems),
         design=design,
         y=y,
-        model=_summarise(design, y, interactions),
+        model=summarise_model(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
         anova=anova,
         interactions=pairs,
-        noise=_noise(family, data, y, alpha),
+        noise=assess_noise(family, y, data.seeds, alpha=alpha),
         marginal_means=marginal_means_table(design, y, alpha=alpha),
         pairwise=pairwise_table(family, y, alpha=alpha),
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
-        diagnostics=diagnose(design, y, data.y, list(data.runs), replicated=is_replicated(design), alpha=alpha),
+        diagnostics=diagnose(design, y, data.y, data.runs, alpha=alpha),
         sensitivity=sensitivity,
-        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         reversals=reversals(sensitivity),
+        permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         cells=cells_table(design, y, reading),
         baseline=compared,
         next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
         statistics=compute_statistics(design, y, reading),
-        notes=(*data.notes, *problems),
     )
 
 
-def _summarise(design: Design, y: np.ndarray, interactions: Interactions) -> Model:
-    centred = y - y.mean()
-    residuals = design.residuals(centred)
-    rss = float(residuals @ residuals)
-    terms = tuple(term for term in design.terms if term != INTERCEPT)
-    if interactions != "auto":
-        reason = f"interactions: {interactions}, as asked for"
-    elif len(design.factors) < 2:
-        reason = "one factor has no interactions"
-    elif design.has_interactions:
-        reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
-    else:
-        reason = f"two-way interactions would leave fewer than {MIN_RESIDUAL_DF} residual degrees of freedom"
-    return Model(
-        formula=f"response ~ {' + '.join(terms)}",
-        terms=terms,
-        reason=reason,
-        runs=design.n,
-        cells=int(design.cells.max()) + 1,
-        parameters=design.matrix.shape[1],
-        rank=design.rank,
-        residual_df=design.residual_df,
-        residual_sd=float(np.sqrt(rss / design.residual_df)) if design.residual_df else np.nan,
-        r_squared=1 - rss / float(centred @ centred),
-        condition_number=design.condition_number,
-    )
-
-
-def _noise(family: MainEffects, data: Prepared, y: np.ndarray, alpha: float) -> Noise:
-    design = family.design
-    pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
-    blocks = design.has_blocks
-    counts = np.bincount(design.cells)
-    validity = "valid for this seed only" if len(data.seeds) < 2 else "each with its own seed"
-    if pure is not None:
-        method, statement = "pure error", "noise is seen between runs of the same cell"
-    elif screening is not None:
-        method, statement = "lenth", f"one run a cell, {validity}: Lenth's method is screening only"
-    else:
-        method, statement = "residual", f"one run a cell, {validity}: noise is what model M leaves"
-    return Noise(
-        method=method,
-        statement=statement,
-        seeds=data.seeds,
-        blocks=blocks,
-        runs_per_cell=(int(counts.min()), int(counts.max())),
-        pure_error=pure,
-        lenth=screening,
-        seed_interactions=seed_interactions(design, y),
-        seed_effects=seed_effects(design, family.keys, main_rows(design), y, data.seeds, alpha),
-    )
-
-
-def _transform(data: Prepared, response: str) -> np.ndarray:
+def _logarithm(data: Prepared, response: str) -> np.ndarray:
     if (data.y <= 0).any():
         run = data.runs[int(data.y.argmin())]
         raise UserError(f"{response} has no logarithm in run {run} ({data.y.min():g}): leave out --log-response")

@@ -90,15 +90,15 @@ def test_order_of_runs_and_of_factors_does_not_matter():
     assert first.verdict.tolist() == second.verdict.tolist()
 
 
-def test_factor_of_one_level_is_dropped_and_said():
+def test_factor_with_one_level_is_dropped_with_a_note():
     table = article_study().assign(units="35 25 15 5")
     result = study(table, [*ARTICLE_FACTORS, "units"])
     assert result.dropped_factors == {"units": "35 25 15 5"}
-    assert "units is 35 25 15 5 in all finished runs: dropped" in result.notes
+    assert "units is 35 25 15 5 in all finished runs: the factor is dropped" in result.notes
     pd.testing.assert_frame_equal(result.effects, study(table).effects)
 
 
-def test_diverged_unfinished_and_missing_responses_are_left_out_and_said():
+def test_diverged_unfinished_and_missing_responses_are_left_out_with_a_note():
     table = article_study()
     table.loc[[0, 1], "status"] = "diverged"
     table.loc[[2, 6, 7], "status"] = ["unfinished", "duplicate", "unreadable"]
@@ -110,10 +110,10 @@ def test_diverged_unfinished_and_missing_responses_are_left_out_and_said():
     pd.testing.assert_frame_equal(result.effects, study(table.drop(index=range(8))).effects)
     assert (
         result.notes[0]
-        == "runs left out: 2 diverged, 1 duplicate, 1 unfinished, 1 unreadable; effects are among finished runs"
+        == "runs left out: 2 diverged, 1 duplicate, 1 unfinished, 1 unreadable; the effects describe finished runs only"
     )
-    assert result.notes[1] == "2 finished runs without a finite response left out: effects are among the others"
-    assert result.notes[2].startswith("1 runs without a value of batch_norm")
+    assert result.notes[1] == "runs left out: 2 finished without a finite response"
+    assert result.notes[2].startswith("runs left out: 1 without a value of one of batch_norm")
 
 
 def test_status_and_seed_columns_are_optional():
@@ -170,7 +170,7 @@ def test_names_that_the_model_gives_to_its_own_terms(name):
 
 
 def test_one_run_only():
-    with pytest.raises(UserError, match="only one finished run: nothing to compare it with"):
+    with pytest.raises(UserError, match="only one finished run: there is nothing to compare it with"):
         study(article_study().iloc[:1])
 
 
@@ -192,7 +192,7 @@ def test_names_that_no_formula_could_hold():
     assert set(odd.coefficients.term) >= {"opt.drop-out", "model/act fn_elu"}
 
 
-def test_a_study_takes_less_than_two_seconds():
+def test_a_study_is_analysed_within_seconds():
     table = article_study()
     start = time.process_time()
     fit_study(table, ARTICLE_FACTORS, baseline={"act": "relu"}, alternatives={"best": table.response**1.01})
@@ -235,7 +235,7 @@ def test_pooled_errors_would_be_caught_by_the_simulation(inference):
     assert np.mean((low <= 0) & (high >= 0), axis=1)[noisy] < 0.85
 
 
-def test_a_table_of_read_runs_is_all_it_needs(tmp_path):
+def test_fit_study_takes_the_table_of_read_runs(tmp_path):
     """The public way: read_runs, then fit_study with the tag as the response."""
     table = article_study()
     write_study(tmp_path, table, ARTICLE_FACTORS)

@@ -81,7 +81,8 @@ def divergence_tests(table: pd.DataFrame, factors: Sequence[str]) -> pd.DataFram
     if not diverged.any():
         return pd.DataFrame(columns=TEST_COLUMNS)
     from scipy.stats import fisher_exact
-    from statsmodels.stats.multitest import multipletests
+
+    from attnae.analysis.inference.contrasts import holm
 
     rows = []
     for factor in factors:
@@ -95,7 +96,7 @@ def divergence_tests(table: pd.DataFrame, factors: Sequence[str]) -> pd.DataFram
             tests = [max(tests, key=lambda test: test[2] / test[3])]
         rows += tests
     frame = pd.DataFrame(rows, columns=TEST_COLUMNS[:-1])
-    frame["p_holm"] = multipletests(frame["p"], method="holm")[1] if len(frame) else []
+    frame["p_holm"] = holm(frame["p"].to_numpy())
     return frame
 
 

@@ -1,4 +1,4 @@
-"""What a design cannot tell apart: empty combinations of levels and aliased terms, by name."""
+"""Why a contrast has no estimate: combinations of levels without a run, and aliased terms, by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from attnae.analysis.design.model import INTERCEPT, Design, build
 
 CONSTANT = "constant over the runs"
-_ADVICE = "; it is if interactions are taken to be absent (--interactions none)"
+_ADVICE = "; it can be estimated if interactions are assumed to be absent (--interactions none)"
 
 
 def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
@@ -29,7 +29,7 @@ def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
 
 
 def _estimable_alone(design: Design, contrast: np.ndarray) -> bool:
-    """Whether a contrast of main effects has an estimate once interactions are taken to be absent."""
+    """Whether a contrast of main effects has an estimate if interactions are assumed to be absent."""
     mains = build(design.factors, design.codes, design.blocks, interactions=False)
     size = mains.matrix.shape[1]
     if not design.has_interactions or np.any(contrast[size:]):
@@ -55,9 +55,11 @@ def empty_combinations(design: Design, term: str) -> list[str]:
 
 
 def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
-    """A smallest list of the other terms whose columns span the term's: one where one suffices, else what is
-    left after dropping, from the last on, every term that is not needed. Empty where they do not span it, or the
-    intercept alone does."""
+    """A shortest list of other terms whose columns span the columns of the term.
+
+    One term if one is enough; otherwise all others, less those that are not needed, dropped from the last to the
+    first. Empty if the others do not span the term, or if the intercept alone does.
+    """
     columns = design.basis.T @ design.columns([term])
     if not _spans(design, others, columns) or _spans(design, [INTERCEPT], columns):
         return []

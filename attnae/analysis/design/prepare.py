@@ -67,7 +67,7 @@ def prepare(
     *,
     among: pd.Series | None = None,
 ) -> Prepared:
-    """Drop what cannot be analysed, say so, and fix model M by what is left.
+    """Drop the runs that cannot be analysed, list them in the notes, and choose model M for the others.
 
     Args:
         responses: one value a row of the table.
@@ -82,14 +82,14 @@ def prepare(
     if among is None and not keep.all():
         counts = table.loc[~keep, columns.status].value_counts(sort=False)
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-        notes.append(f"runs left out: {kinds}; effects are among finished runs")
+        notes.append(f"runs left out: {kinds}; the effects describe finished runs only")
     values = pd.to_numeric(responses, errors="coerce").astype(float)
     finite = pd.Series(np.isfinite(values.to_numpy()), index=table.index)
     if lost := int((keep & ~finite).sum()):
-        notes.append(f"{lost} finished runs without a finite response left out: effects are among the others")
+        notes.append(f"runs left out: {lost} finished without a finite response")
     known = table[list(factors)].notna().all(axis=1)
     if lost := int((keep & finite & ~known).sum()):
-        notes.append(f"{lost} runs without a value of {', '.join(factors)} left out")
+        notes.append(f"runs left out: {lost} without a value of one of {', '.join(factors)}")
     keep = keep & finite & known
     rows, y = table[keep], values[keep].to_numpy()
     rows = rows.copy()
@@ -99,9 +99,9 @@ def prepare(
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}
     dropped = {name: level_label(rows[name].iloc[0]) for name in factors if name not in read}
-    notes += [f"{name} is {level} in all finished runs: dropped" for name, level in dropped.items()]
+    notes += [f"{name} is {level} in all finished runs: the factor is dropped" for name, level in dropped.items()]
     if not read:
-        raise UserError("no factor varies among the finished runs: there is nothing to compare; train with two values")
+        raise UserError("no factor varies among the finished runs: train runs with at least two values of one")
     codes = np.column_stack([codes for _, codes in read.values()])
     seed = None if BLOCK in factors or columns.seed in factors else columns.seed
     blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
@@ -145,7 +145,7 @@ def _check_responses(y: np.ndarray, response: str) -> None:
     if len(y) == 0:
         raise UserError(f"no finished run has a finite {response}: nothing to analyse; choose another (--response)")
     if len(y) == 1:
-        raise UserError("only one finished run: nothing to compare it with; train at least one more")
+        raise UserError("only one finished run: there is nothing to compare it with; train at least one more")
     if np.ptp(y) == 0:
         raise UserError(
             f"{response} is {y[0]:g} in all {len(y)} finished runs: nothing to explain; choose another (--response)"

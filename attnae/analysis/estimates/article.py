@@ -18,8 +18,8 @@ ARTICLE_NAMES = {
     "act": "Activation",
 }
 READING = (
-    "Rows of levels are mean responses of the level with all two-level factors off, not effects: "
-    "whether the levels differ is not to be read from their p-values."
+    "The rows of levels are mean responses with all two-level factors off, not effects. "
+    "Their p-values do not test whether the levels differ."
 )
 
 
@@ -32,8 +32,8 @@ class ArticleTable:
 
 
 def article_matrix(factors: Sequence[Factor], codes: np.ndarray) -> tuple[list[str], np.ndarray] | None:
-    """Names and (runs, columns): 0/1 for two-level factors, then one 0/1 column a level of the many-level
-    one.
+    """Names and matrix (runs, columns): a 0/1 column for each two-level factor, then one for each level of the
+    many-level factor.
 
     None unless there is exactly one many-level factor and all others have two levels.
     """

@@ -14,23 +14,25 @@ from attnae.analysis.inference.contrasts import contrasts, holm, two_sided_p
 from attnae.analysis.inference.saturated import cell_means
 from attnae.errors import UserError
 
-# As many combinations are listed, best first; Holm's family is always all of them.
-MAX_CELLS = 100
+# Only this many combinations are listed, best first; the family of Holm's adjustment is always all of them.
+MAX_LISTED = 100
 
 PURE_ERROR = "cell means, pure error"
 PREDICTED = "model M's predictions, HC2"
 PAIRED = "paired by seed"
 CONTRAST = "model M, HC2"
 
-FIGURES = ("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "not_worse", "method")
+# Columns of these tables that hold no setting; a factor of such a name becomes `factor:name`.
+COMPUTED = ("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "not_worse", "method")
 
 
 def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """One row a combination that was run, best first.
+    """One row for each combination that was run, best first.
 
-    Columns: the factors, n, mean (of the best: optimistic, hence without an interval), difference (to the
-    best), std_error, df, p, p_holm (family: all cells but the best), not_worse, method. Replicated studies
-    compare cell means at equal weights of the blocks by the pure error; others the predictions of model M.
+    Columns: the factors, n, mean, difference (to the best), std_error, df, p, p_holm (family: all cells but the
+    best), not_worse, method. There are no intervals of the means: that of the best cell is optimistic because it was
+    selected. Replicated studies compare cell means at equal weights of the blocks by the pure error; others compare
+    the predictions of model M.
     """
     first = np.unique(design.cells, return_index=True)[1]
     means = cell_means(design, y)
@@ -38,7 +40,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
     if design.has_blocks:
         rows[:, design.terms[BLOCK]] = 0
     mean = means.mean if means is not None else rows @ (design.pseudo_inverse @ (y - y.mean())) + y.mean()
-    order = np.argsort(mean if reading.goal == "min" else -mean, kind="stable")[:MAX_CELLS]
+    order = np.argsort(mean if reading.goal == "min" else -mean, kind="stable")[:MAX_LISTED]
     best = int(order[0])
     difference = mean[order] - mean[best]
     if means is not None:
@@ -77,11 +79,11 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     base = np.flatnonzero((named == list(chosen.values())).all(axis=1))
     if not len(base):
         text = ", ".join(f"{design.factors[k].name}={design.factors[k].labels[i]}" for k, i in chosen.items())
-        raise UserError(f"--baseline: no finished run has {text}")
+        raise UserError(f"--baseline: no finished run has {text}; choose a combination that was run")
     rows = np.array([_mean_row(design, columns, levels) for levels in named])
     rows -= rows[base[0]]
     predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
-    order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_CELLS]
+    order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_LISTED]
     fitted = contrasts(design, rows[order])
     estimates = fitted.fit(y)
     records = []
@@ -114,11 +116,13 @@ def parse_baseline(design: Design, baseline: Mapping[str, object]) -> dict[int, 
 
 
 def _settings(design: Design, columns: list[int], codes: np.ndarray) -> pd.DataFrame:
-    """One column a factor, as labels; `factor:p` for a factor that has the name of one of the figures."""
+    """One column for each factor, with the labels of its levels; `attrs["factors"]` maps these columns to factors."""
     factors = [design.factors[k] for k in columns]
-    names = [f"factor:{factor.name}" if factor.name in FIGURES else factor.name for factor in factors]
+    names = [f"factor:{factor.name}" if factor.name in COMPUTED else factor.name for factor in factors]
     labels = [np.array(factor.labels)[codes[:, k]] for k, factor in enumerate(factors)]
-    return pd.DataFrame(dict(zip(names, labels, strict=True)))
+    table = pd.DataFrame(dict(zip(names, labels, strict=True)))
+    table.attrs["factors"] = dict(zip(names, (factor.name for factor in factors), strict=True))
+    return table
 
 
 def _mean_row(design: Design, columns: list[int], levels: np.ndarray) -> np.ndarray:
@@ -149,6 +153,6 @@ def _paired_by_seed(
 
 
 def _holm_among(p: np.ndarray, family: int) -> np.ndarray:
-    """Holm p of the listed members of a family; those not listed are taken as larger, which is on the safe side."""
+    """Holm p of the listed members of a family; those not listed count as larger, which is conservative."""
     unlisted = max(0, family - int(np.isfinite(p).sum()))
     return holm(np.concatenate([p, np.ones(unlisted)]))[: len(p)]

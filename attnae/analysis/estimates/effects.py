@@ -1,4 +1,7 @@
-"""Main effects: contrasts of equal-weight marginal means of model M, and verdicts on them."""
+"""Effects: contrasts of model M with a verdict each.
+
+Main effects, interactions and trends are three families of hypotheses: Holm's adjustment is done within each.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ import pandas as pd
 from attnae.analysis.design.aliases import why_not_estimable
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.contrasts import Contrasts, Estimates, contrasts, detectable, holm, point_estimates
+from attnae.analysis.inference.contrasts import Contrasts, Estimates, contrasts, holm, point_estimates
+from attnae.analysis.inference.power import detectable
 from attnae.analysis.inference.verdicts import Goal, effect_verdicts, level_verdicts
 
+# Level of the interval that decides about `negligible`: two one-sided tests at 5% (Schuirmann 1987).
 NARROW_LEVEL = 0.9
 
 Key = tuple[str, str]
@@ -22,9 +27,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Reading:
-    """How responses are read: what is better, how sure one must be, and on which scale they are.
+    """How results are judged.
 
     Attributes:
+        goal: whether small or large responses are better.
+        alpha: familywise error of verdicts, and 1 - confidence of intervals.
         log: the responses are logarithms; percent changes are 100 * (exp(b) - 1).
         negligible: effects within +- this, on the scale of the analysis, do not matter.
     """
@@ -78,7 +85,8 @@ class MainEffects:
 
 
 def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """`effects.csv`: one row for a two-level factor, one a level of others; `linear` and `quadratic` for curves."""
+    """`effects.csv`: one row for a two-level factor, one for each level of a many-level factor, and rows `linear` and
+    `quadratic` for a continuous one."""
     design = family.design
     estimates, p_holm, words = family.judge(y, reading)
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}
@@ -173,6 +181,48 @@ def effect_words(estimates: Estimates, p_holm: np.ndarray, reading: Reading) -> 
         alpha=reading.alpha,
         negligible=reading.negligible,
     )
+
+
+def judged_table(
+    design: Design, keys: Sequence[Key], rows: np.ndarray, y: np.ndarray, reading: Reading
+) -> pd.DataFrame:
+    """Rows like those of `effects.csv`, a Holm family of their own, judged as single differences."""
+    fitted = contrasts(design, rows)
+    estimates = fitted.fit(y)
+    p_holm = holm(estimates.p)
+    grand = point_estimates(design, design.mean_contrast({})[None], y)
+    table = contrast_frame(keys, fitted, estimates, reading.alpha, p_holm)
+    words = effect_words(estimates, p_holm, reading)
+    return complete_table(table, fitted, rows, words, percent_change(estimates, grand, y, reading), reading)
+
+
+def trends_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
+    """The line through the level means of each numeric factor of three to six levels, lowest to highest value."""
+    lines = [(factor, weights) for factor in design.factors if (weights := factor.trend()) is not None]
+    if not lines:
+        return None
+    keys = [(f.name, f"{f.labels[0]} to {f.labels[-1]}{' (log10)' * (f.scale == 'log10')}") for f, _ in lines]
+    rows = np.array([design.place(factor.name, weights) for factor, weights in lines])
+    return judged_table(design, keys, rows, y, reading)
+
+
+def interactions_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
+    """`interactions.csv`, None where model M has no interactions.
+
+    Two single effects: half the difference of differences. A single effect and a level: the effect at that
+    level minus the mean effect. Two levels: the cell mean minus what both main effects give.
+    """
+    keys, rows = [], []
+    for a, b in combinations(design.factors, 2):
+        term = f"{a.name}:{b.name}"
+        if term not in design.terms:
+            continue
+        half = 0.5 if a.single_effect and b.single_effect else 1.0
+        for label_a, weights_a in a.interaction_rows():
+            for label_b, weights_b in b.interaction_rows():
+                keys.append((term, f"{label_a}:{label_b}"))
+                rows.append(design.place(term, half * np.kron(weights_a, weights_b)))
+    return judged_table(design, keys, np.array(rows), y, reading) if keys else None
 
 
 def _pairs(design: Design, factor: Factor) -> tuple[list[tuple[int, int]], Contrasts]:

@@ -10,8 +10,8 @@ from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import MainEffects, contrast_frame, error_names
-from attnae.analysis.estimates.noise import estimates_by_seed, seed_means
-from attnae.analysis.inference.contrasts import contrasts, holm
+from attnae.analysis.estimates.noise import estimates_by_seed, t_over_seeds
+from attnae.analysis.inference.contrasts import contrasts
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
 
@@ -19,10 +19,10 @@ BY_SEED = "SD of per-seed means / sqrt(seeds)"
 def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.DataFrame:
     """`marginal_means.csv`: factor, level, mean, std_error, ci_low, ci_high, n; then df and method.
 
-    Means are equal-weight marginal means of model M. Where seeds are blocks, intervals come from the means of
-    each seed alone, with df = seeds - 1: a new seed moves all runs together, and pooled errors would treat runs that
-    share a seed as independent. Otherwise, or where fewer than two seeds hold enough of the design for a mean of
-    their own, they come from model M. Continuous factors have no levels and no rows.
+    Means are equal-weight marginal means of model M (Searle, Speed & Milliken 1980). Where seeds are blocks,
+    intervals come from the means of each seed alone, with df = seeds - 1: a new seed moves all runs together, and
+    pooled errors would treat runs that share a seed as independent. Otherwise, or if fewer than two seeds have enough
+    runs for a mean of their own, intervals come from model M. Continuous factors have no levels and no rows.
     """
     levels = [(f, i) for f in design.factors if f.kind != "continuous" for i in range(len(f.levels))]
     table = pd.DataFrame(
@@ -36,9 +36,9 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     std_error, df = estimates.std_error, fitted.df
     method = np.array([f"model M, {name}".removesuffix(", ") for name in error_names(fitted)])
     if design.has_blocks:
-        _, by_seed, seeds_df = seed_means(estimates_by_seed(design, rows, y))
-        known = np.isfinite(seeds_df)
-        std_error, df = np.where(known, by_seed, std_error), np.where(known, seeds_df, df)
+        over_seeds = t_over_seeds(estimates_by_seed(design, rows, y), alpha)
+        known = over_seeds["df"].notna()
+        std_error, df = np.where(known, over_seeds["std_error"], std_error), np.where(known, over_seeds["df"], df)
         method = np.where(known, BY_SEED, method)
     half = stats.t.ppf(1 - alpha / 2, df) * std_error
     position = {factor.name: column for column, factor in enumerate(design.factors)}
@@ -95,7 +95,6 @@ def simple_effects_table(
     table = contrast_frame(keys, fitted, fitted.fit(y), alpha)
     table.insert(2, "within", [name for name, _ in within])
     table.insert(3, "at", [label for _, label in within])
-    table["p_holm"] = holm(table["p"].to_numpy())
     return table.assign(error=error_names(fitted))
 
 

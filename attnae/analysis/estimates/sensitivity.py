@@ -1,4 +1,4 @@
-"""Whether the verdicts survive other readings of the same runs."""
+"""Whether the verdicts stay the same under other analyses of the same runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def sensitivity_table(
 
     Returns:
         analysis, factor, level, estimate, p, p_holm, verdict, reverses (helps against hurts, best against
-        worse), starting with the effects as reported; and what could not be analysed, in plain words.
+        worse), starting with the effects as reported; and one line for each analysis that was not
+        possible.
     """
     kept = ["factor", "level", "estimate", "p", "p_holm", "verdict"]
     tables = [effects[kept].assign(analysis=AS_REPORTED)]
@@ -46,7 +47,7 @@ def sensitivity_table(
             problems.append(f"sensitivity, {name}: {error}")
             continue
         if variant.log and (data.y <= 0).any():
-            problems.append(f"sensitivity, {name}: no logarithms, not all responses are positive")
+            problems.append(f"sensitivity, {name}: not computed, because not all responses are positive")
             continue
         y = np.log(data.y) if variant.log else data.y
         tables.append(effects_table(MainEffects.of(data.design), y, variant)[kept].assign(analysis=name))
@@ -59,7 +60,7 @@ def sensitivity_table(
 
 
 def reversals(sensitivity: pd.DataFrame) -> tuple[str, ...]:
-    """One plain line a verdict that turns into its opposite."""
+    """One line for each verdict that turns into its opposite."""
     reported = sensitivity[sensitivity.analysis == AS_REPORTED].set_index(["factor", "level"]).verdict
     return tuple(
         f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, but {row.verdict} ({row.analysis})"

@@ -1,1 +1,18 @@
-"""Contrasts of the model: estimates, errors, tests, verdicts. Arrays in, arrays out."""
+"""Tests, intervals and verdicts, from a design and its responses."""
+
+from attnae.analysis.inference.anova import anova_table
+from attnae.analysis.inference.contrasts import Contrasts, Estimates, holm
+from attnae.analysis.inference.permutation import permutation_table
+from attnae.analysis.inference.power import next_steps_table
+from attnae.analysis.inference.verdicts import effect_verdicts, level_verdicts
+
+__all__ = [
+    "Contrasts",
+    "Estimates",
+    "anova_table",
+    "effect_verdicts",
+    "holm",
+    "level_verdicts",
+    "next_steps_table",
+    "permutation_table",
+]

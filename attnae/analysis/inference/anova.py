@@ -1,4 +1,4 @@
-"""Type-II analysis of variance of model M by nested fits, right where cells are missing and terms aliased."""
+"""Type-II analysis of variance of model M by nested fits, which stay correct with missing cells and aliased terms."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
         space = added_space(design, term)
         ss, df = sum_of_squares(space.T @ (y - y.mean())), space.shape[1]
         ss = ss if ss > tiny else 0.0
-        f = ss / df / mean_square if df and mean_square else np.nan
+        f, p = f_row(ss, df, residual_ss, design.residual_df)
         rows.append(
             {
                 "term": term,
                 "sum_sq": ss if df else np.nan,
                 "df": df,
                 "F": f,
-                "p": stats.f.sf(f, df, design.residual_df) if df and design.residual_df else np.nan,
+                "p": p,
                 "p_holm": np.nan,
                 "eta_sq_partial": ss / (ss + residual_ss) if df and design.residual_df and ss else np.nan,
                 "omega_sq": _omega_squared(ss, df, mean_square, design.n) if df else np.nan,
@@ -83,7 +83,7 @@ def sum_of_squares(values: np.ndarray) -> float:
 
 
 def f_row(ss: float, df: int, error_ss: float, error_df: int) -> tuple[float, float]:
-    """F and its p; NaN where either has no degrees of freedom or there is no error."""
+    """F = (ss / df) / (error_ss / error_df) and its p; NaN if a df is 0 or there is no error."""
     if not df or not error_df or error_ss <= 0:
         return np.nan, np.nan
     f = (ss / df) / (error_ss / error_df)
@@ -102,4 +102,4 @@ def _alias_note(design: Design, term: str, df: int) -> str:
     others: Sequence[str] = aliased_with(design, term, not_containing(design, term))
     if df == 0:
         return f"aliased with {', '.join(others)}" if others else CONSTANT
-    return f"{nominal - df} of {nominal} df aliased"
+    return f"{nominal - df} of {nominal} degrees of freedom are aliased"

@@ -1,4 +1,4 @@
-"""Permutation tests of single factors: no assumption about the distribution of the noise."""
+"""Permutation tests of single factors, which assume no distribution of the noise."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Scheme:
 
 
 def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 0) -> pd.DataFrame:
-    """One row a factor: factor, statistic (type-II SS), p, p_holm, method, draws.
+    """One row for each factor: factor, statistic (type-II SS), p, p_holm, method, draws.
 
     The labels of a factor are permuted within strata of runs that agree in all other factors and the seed;
     there it is the same as permuting responses, and the design stays as it is. Where fewer than half of the
     runs lie in strata with two levels of the factor, residuals of the model without the factor are permuted
-    within seeds instead (Freedman & Lane 1983). p = (1 + draws at least as extreme) / (1 + draws). The null
-    hypothesis is that the factor changes nothing, alone or in an interaction.
+    within seeds instead (Freedman & Lane 1983). p = (1 + draws at least as extreme) / (1 + draws)
+    (Phipson & Smyth 2010). The null hypothesis is that the factor changes nothing, alone or in an interaction.
     """
     rows = []
     for position, factor in enumerate(design.factors):
@@ -42,7 +42,7 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
         scheme = choose_scheme(design, factor, position, y - y.mean())
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
-        p = p_value(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
+        p = permutation_p(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
         rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
     table = pd.DataFrame(rows)
     table.insert(3, "p_holm", holm(table["p"].to_numpy()))
@@ -58,6 +58,7 @@ def strata_of(design: Design, position: int) -> np.ndarray:
 
 
 def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> Scheme:
+    """Responses within strata if at least half of the runs lie in strata with two levels, else Freedman-Lane."""
     strata = strata_of(design, position)
     codes = design.codes[:, position]
     low = np.full(strata.max() + 1, len(factor.levels))
@@ -72,7 +73,8 @@ def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) 
     return Scheme(FREEDMAN_LANE, residuals, blocks)
 
 
-def p_value(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+def permutation_p(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
+    """The share of arrangements whose sum of squares in `space`, (runs, df), is at least the observed one."""
     groups = _groups(scheme.strata)
     # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
     threshold = observed * (1 - 1e-9)

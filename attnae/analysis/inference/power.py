@@ -1,4 +1,4 @@
-"""How many more seeds would find an effect."""
+"""Power of t tests: the smallest detectable effect, and how many seeds would detect an effect."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.contrasts import POWER
 
+# The power that `mde` and `seeds_needed` speak of.
+POWER = 0.8
 MAX_SEEDS = 1000
 
 
 def next_steps_table(design: Design, effects: pd.DataFrame, *, target: float | None, alpha: float) -> pd.DataFrame:
     """factor, level, effect, power_now, seeds_now, seeds_needed: one row for each row of the effects.
 
-    The effect to find is the target, else the estimate (optimistic where it was picked for being large).
-    `seeds_now` is the mean number of runs a cell. Standard errors shrink with the square root of the seeds,
+    The effect to detect is the target, else the estimate (optimistic if it was selected because it is large).
+    `seeds_now` is the mean number of runs per cell. Standard errors shrink with the square root of the seeds,
     and degrees of freedom grow with them. `seeds_needed` gives a power of 80%; blank where above 1,000.
     """
     seeds_now = design.n / (int(design.cells.max()) + 1)
@@ -39,11 +40,19 @@ def next_steps_table(design: Design, effects: pd.DataFrame, *, target: float | N
 def shifted_t_power(
     effect: np.ndarray, std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float
 ) -> np.ndarray:
-    """P(T > t[1 - alpha / (2m), df] - effect / SE): power of a two-sided t-test in the effect's direction.
+    """Power of a two-sided t test at alpha / family, in the direction of the effect; all arrays broadcast.
 
-    A Student's t moved by the effect stands for the noncentral t; it is the formula behind `mde`, solved for
-    power.
+    P(T > t[1 - alpha / (2 family), df] - effect / std_error): a Student's t shifted by the effect approximates the
+    noncentral t.
     """
     critical = stats.t.ppf(1 - alpha / (2 * max(family, 1)), df)
     with np.errstate(divide="ignore", invalid="ignore"):
         return stats.t.sf(critical - np.divide(effect, std_error), df)
+
+
+def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
+    """The smallest effect that a two-sided t test at alpha / family detects with a power of 80%.
+
+    `shifted_t_power` solved for the effect (Bloom 1995, Evaluation Review 19, 547-556); in the units of std_error.
+    """
+    return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))

@@ -1,4 +1,4 @@
-"""Verdict words. Everything is array in, array out, so that simulations judge with the same code as reports."""
+"""Verdicts, from arrays of estimates and p-values: simulations and reports are judged by the same code."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def level_verdicts(
         means: (levels, ...) marginal means.
         pairwise_p: (levels, levels, ...) Holm-adjusted p of pairs, symmetric; the diagonal is not read.
         distinct: (...) whether any of the factor's rows in the family of main effects has Holm p below alpha.
-            Without it no two levels are told apart, which keeps false verdicts within alpha for the whole
-            study.
+            Without it no two levels are called different, which limits false verdicts in the whole study
+            to a share of alpha.
 
     Returns:
         (levels, ...) words; blank where there is no mean.

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.estimates.noise import Noise
 from attnae.analysis.report.report import Report
-from attnae.analysis.result import Noise, StudyResult
+from attnae.analysis.result import StudyResult
 from attnae.text import UNPRINTABLE
 
 SCHEMA = "attnae-report"
@@ -69,6 +70,7 @@ def tables(report: Report) -> dict[str, pd.DataFrame | None]:
         "simple_effects": result.simple_effects,
         "seed_interactions": result.noise.seed_interactions,
         "seed_effects": result.noise.seed_effects,
+        "effects_by_seed": result.noise.effects_by_seed,
         "residuals": result.diagnostics.residuals,
         "spread": result.diagnostics.spread,
         "brown_forsythe": result.diagnostics.brown_forsythe,

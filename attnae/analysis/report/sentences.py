@@ -8,7 +8,7 @@ from typing import Any
 
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.estimates.effects import NARROW_LEVEL
-from attnae.analysis.inference.contrasts import POWER
+from attnae.analysis.inference.power import POWER
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, WORSE
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, decimals_for, fixed, listed, p_statement, percent, title_of

@@ -52,7 +52,7 @@ def test_level_order(values, labels):
     assert [factor.levels[code] for code in codes] == values
 
 
-def test_levels_that_are_printed_alike_are_one():
+def test_levels_with_the_same_label_are_one_level():
     table = pd.DataFrame({"f": [1, "1", 2, "2", 1, 2], "g": ["1", 1, "1", 1, 1, "1"], "h": [1, 2] * 3})
     result = fit_study(table.assign(response=[1.0, 2.0, 5.0, 6.0, 1.5, 5.5]), ["f", "g", "h"], permutations=0)
     assert {factor.name: factor.labels for factor in result.factors} == {"f": ("1", "2"), "h": ("1", "2")}
@@ -61,7 +61,7 @@ def test_levels_that_are_printed_alike_are_one():
     assert fit_study(rounded, ["self"], permutations=0).factors[0].labels == ("0.3", "0.5")
 
 
-def test_a_level_is_found_as_users_write_it():
+def test_index_accepts_other_spellings_of_a_level():
     number, _ = read_factor("f", pd.Series([0.2, 5.0, 1e-4]))
     assert [number.index(text) for text in ("0.20", 5, "1e-4", "0.0001", "0.3", "x")] == [1, 2, 0, 0, -1, -1]
     switch, _ = read_factor("f", pd.Series([True, False]))
@@ -70,7 +70,7 @@ def test_a_level_is_found_as_users_write_it():
     assert [word.index(text) for text in ("relu", "ELU", "gelu")] == [0, 1, -1]
 
 
-def test_numeric_factors_become_curves_above_six_values():
+def test_numeric_factors_with_more_than_six_values_are_continuous():
     assert read_factor("f", pd.Series([1, 2, 3, 4, 5, 6]))[0].kind == "many-level"
     curve = read_factor("f", pd.Series([1, 2, 3, 4, 5, 6, 7]))[0]
     assert (curve.kind, curve.scale) == ("continuous", "linear")
@@ -119,7 +119,7 @@ def test_blocks_are_seeds_that_recur_across_cells():
     assert blocks.tolist() == [0, 1, 0, 1]
 
 
-def test_runs_without_a_seed_are_no_block_of_their_own():
+def test_runs_without_a_seed_do_not_form_blocks():
     table = article_study()
     table["seed"] = table["seed"].where(table.index % 3 != 2)
     design = design_of(table, ARTICLE_FACTORS)
@@ -185,7 +185,7 @@ def test_factor_confounded_with_the_seed_is_named():
     assert np.isfinite(effects.std_error["b"])
 
 
-def test_what_the_intercept_spans_is_constant_and_no_alias_of_other_terms():
+def test_a_constant_term_is_not_reported_as_an_alias():
     """c is the opposite of a: their product is the same in every run, whatever b is."""
     table = factorial(a=[-1, 1], b=[-1, 1], replicates=4).assign(c=lambda t: -t.a)
     table["response"] = np.random.default_rng(0).standard_normal(len(table))
@@ -203,7 +203,7 @@ def test_empty_combination_is_named():
     assert result.effects.note.str.contains("no run has a=y with b=True").all()
     anova = result.anova.set_index("term")
     assert anova.df["a:b"] == 1
-    assert anova.note["a:b"] == "1 of 2 df aliased"
+    assert anova.note["a:b"] == "1 of 2 degrees of freedom are aliased"
     means = result.marginal_means.set_index(["factor", "level"])["mean"]
     assert np.isnan(means["a", "y"])
     assert means["a", "x"] == pytest.approx(table[table.a == "x"].response.mean())
@@ -217,7 +217,7 @@ def test_alias_with_several_terms_at_once():
     assert anova.note.to_dict() == {
         "a": "aliased with b, c",
         "b": "aliased with a, c",
-        "c": "1 of 2 df aliased",
+        "c": "1 of 2 degrees of freedom are aliased",
         "residual": "",
     }
     assert anova.df["residual"] == 8

@@ -1,4 +1,4 @@
-"""Best cells, differences to a baseline, and how many seeds would tell."""
+"""Best cells, differences to a baseline, and how many seeds are needed."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_power_is_near_the_noncentral_t_and_the_inverse_of_the_mde():
 
 
 def test_seeds_needed():
-    """Four times the runs halve the error: a target of the present mde needs what is there, half of it 4 times."""
+    """Four times the runs halve the error: a target of the mde needs the present seeds, half of it 4 times as many."""
     table = factorial(a=[0, 1], b=[0, 1], replicates=25)
     table["response"] = np.random.default_rng(0).standard_normal(100)
     effects = fit_study(table, ["a", "b"], permutations=0).effects
@@ -142,7 +142,7 @@ def test_baseline_of_replicates_uses_model_m():
     assert rows.std_error["1", "1"] == pytest.approx(welch)
 
 
-def test_long_lists_are_cut_and_stay_on_the_safe_side():
+def test_long_lists_are_cut_but_holm_counts_all_cells():
     """120 cells: the 100 best are listed, and Holm counts all of them."""
     table = factorial(a=list(range(1, 121)), replicates=2).astype({"a": str})
     table["response"] = np.random.default_rng(0).standard_normal(240)
@@ -152,7 +152,7 @@ def test_long_lists_are_cut_and_stay_on_the_safe_side():
     assert cells.p_holm[smallest] == pytest.approx(min(1.0, 119 * cells.p[smallest]))
 
 
-def test_factors_with_the_names_of_figures():
+def test_factors_named_like_computed_columns():
     """A pressure called p is not overwritten by the p-values."""
     table = factorial(p=[10, 20], n=["x", "y"], replicates=3)
     table["response"] = np.random.default_rng(0).standard_normal(12)

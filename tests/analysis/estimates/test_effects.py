@@ -63,7 +63,7 @@ def test_verdicts_of_the_article_study(study):
     assert set(verdicts["act"][["elu", "relu", "selu"]]) == {"tied"}
 
 
-def test_goal_turns_the_words_and_nothing_else(study):
+def test_goal_changes_the_verdicts_only(study):
     other = fit_study(article_study(), ARTICLE_FACTORS, permutations=0, goal="max").effects
     assert other.set_index(["factor", "level"]).verdict["batch_norm", "True"] == "hurts"
     assert other.set_index(["factor", "level"]).verdict["act", "sigmoid"] == "best"
@@ -203,7 +203,7 @@ def test_trend_of_a_numeric_factor_is_the_slope_through_its_level_means():
     assert trend.estimate[0] == pytest.approx(2.0, abs=0.02)
 
 
-def test_a_u_shape_is_seen_by_the_quadratic_row_alone():
+def test_a_u_shape_is_detected_by_the_quadratic_row_only():
     rng = np.random.default_rng(4)
     table = pd.DataFrame({"lr": 10 ** np.linspace(-5, -1, 60), "bn": np.arange(60) % 2 == 0})
     table["response"] = 3 + (np.log10(table.lr) + 3) ** 2 + 0.1 * rng.standard_normal(60)

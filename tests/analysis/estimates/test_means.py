@@ -24,7 +24,7 @@ def test_intervals_come_from_the_means_of_the_seeds():
     assert (row["n"], row["df"]) == (24, 2)
 
 
-def test_missing_cells_do_not_tilt_the_means_of_a_seed():
+def test_missing_cells_do_not_bias_the_means_of_a_seed():
     """Without noise, seed means from model M are exact although cells are missing; raw means of runs are not."""
     table = article_study(noise=0.0).assign(response=lambda t: t.response + 0.1 * t.seed)
     table = table.drop(index=[0, 5, 40, 77])

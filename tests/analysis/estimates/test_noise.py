@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from attnae.analysis.estimates.lenth import margins, pseudo_standard_error
+from attnae.analysis.estimates.noise import margins, pseudo_standard_error
 from attnae.analysis.study import fit_study
 from tests.analysis.published import BATTERY, FILTRATION, FILTRATION_EFFECTS
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
@@ -50,18 +50,20 @@ def test_seed_by_factor_f():
 
 def test_effects_of_each_seed():
     table = article_study()
-    seeds = fit_study(table, ARTICLE_FACTORS, permutations=0).noise.seed_effects.set_index(["factor", "level"])
+    noise = fit_study(table, ARTICLE_FACTORS, permutations=0).noise
+    seeds = noise.seed_effects.set_index(["factor", "level"])
+    each = noise.effects_by_seed.set_index(["factor", "level", "seed"]).estimate
     by_seed = [
         part[part.dropout].response.mean() - part[~part.dropout].response.mean() for _, part in table.groupby("seed")
     ]
     row = seeds.loc[("dropout", "True")]
-    assert row[["seed 0", "seed 1", "seed 2"]].tolist() == pytest.approx(by_seed)
+    assert [each["dropout", "True", seed] for seed in "012"] == pytest.approx(by_seed)
     interval = stats.ttest_1samp(by_seed, 0).confidence_interval()
     assert (row.ci_low, row.ci_high) == pytest.approx((interval.low, interval.high))
     assert row.p == pytest.approx(stats.ttest_1samp(by_seed, 0).pvalue)
 
 
-def test_one_run_a_cell_says_for_this_seed_only():
+def test_one_run_per_cell_is_valid_for_this_seed_only():
     noise = fit_study(article_study(seeds=1), ARTICLE_FACTORS, permutations=0).noise
     assert noise.method == "residual"
     assert "valid for this seed only" in noise.statement

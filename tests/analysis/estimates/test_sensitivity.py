@@ -37,7 +37,7 @@ def test_other_epoch_rules():
     assert result.reversals == ()
 
 
-def test_a_verdict_that_turns_is_flagged():
+def test_a_reversed_verdict_is_flagged():
     table = article_study()
     turned = 0.5 - table.response
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"best": turned})
@@ -49,8 +49,8 @@ def test_a_verdict_that_turns_is_flagged():
     assert "act = sigmoid: worse as reported, but best (best)" in result.reversals
 
 
-def test_diverged_runs_ranked_worst_turn_a_flattered_level():
-    """Runs of the bad level that are worst vanish; among finished runs nothing is seen, with ranks it is."""
+def test_diverged_runs_ranked_worst_reverse_a_verdict():
+    """The worst runs of the bad level diverge: the effect shows in the ranks, not among the finished runs."""
     table = factorial(a=[0, 1], b=[0, 1], replicates=12)
     rng = np.random.default_rng(0)
     table["response"] = 10 + rng.standard_normal(48)
@@ -60,7 +60,7 @@ def test_diverged_runs_ranked_worst_turn_a_flattered_level():
     result = fit_study(table, ["a", "b"], permutations=0)
     assert result.effects.set_index("factor").verdict["a"] == "undetermined"
     assert verdicts(result, "diverged ranked worst").verdict["a", "1"] == "hurts"
-    assert result.notes == ("runs left out: 12 diverged; effects are among finished runs",)
+    assert result.notes == ("runs left out: 12 diverged; the effects describe finished runs only",)
     finished = table[table.status == "finished"]
     again = fit_study(finished, ["a", "b"], permutations=0)
     pd.testing.assert_frame_equal(result.effects, again.effects)
@@ -74,7 +74,7 @@ def test_ranks(goal, expected):
     assert ranked_worst(values, diverged, goal=goal).tolist() == expected
 
 
-def test_an_alternative_that_cannot_be_analysed_is_said():
+def test_an_alternative_that_cannot_be_analysed_is_noted():
     table = article_study()
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"best": table.response * 0})
     assert set(result.sensitivity.analysis) == {"as reported", "log"}
@@ -82,11 +82,11 @@ def test_an_alternative_that_cannot_be_analysed_is_said():
     assert result.notes[0].startswith("sensitivity, best: response is 0 in all 96 finished runs")
 
 
-def test_an_alternative_without_logarithms_is_said():
+def test_an_alternative_without_logarithms_is_noted():
     table = article_study()
     alternatives = {"best": table.response - 0.25}
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, log=True, alternatives=alternatives)
-    assert result.notes == ("sensitivity, best: no logarithms, not all responses are positive",)
+    assert result.notes == ("sensitivity, best: not computed, because not all responses are positive",)
 
 
 def test_alternatives_follow_the_index():

@@ -11,7 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.model import build, choose_model
-from attnae.analysis.inference.contrasts import contrasts, detectable, holm, point_estimates, two_sided_p
+from attnae.analysis.inference.contrasts import contrasts, holm, point_estimates, two_sided_p
+from attnae.analysis.inference.power import detectable
 
 
 def unbalanced(seed: int = 3, runs: int = 40):
@@ -92,7 +93,7 @@ def test_leverage_one_falls_back_to_the_pooled_error():
     assert fitted.fit(y).std_error[0] == pytest.approx(np.sqrt(y[:5].var(ddof=1) / 5 + y[5:10].var(ddof=1) / 5))
 
 
-def test_many_studies_at_once_are_the_studies_one_by_one():
+def test_many_studies_at_once_equal_single_studies():
     design, _ = unbalanced()
     y = np.random.default_rng(4).standard_normal((design.n, 5)) + 100
     fitted = contrasts(design, main_rows(design))
@@ -103,7 +104,7 @@ def test_many_studies_at_once_are_the_studies_one_by_one():
             np.testing.assert_allclose(getattr(together, name)[:, k], getattr(alone, name), rtol=1e-9)
 
 
-def test_large_offsets_cost_no_digits():
+def test_large_offsets_do_not_lose_precision():
     design, y = unbalanced()
     rows = main_rows(design)
     near, far = contrasts(design, rows).fit(y), contrasts(design, rows).fit(y + 2.0**30)

@@ -10,7 +10,7 @@ import pytest
 
 from attnae.analysis.design.prepare import Columns, prepare
 from attnae.analysis.inference.anova import added_space
-from attnae.analysis.inference.permutation import FREEDMAN_LANE, WITHIN_STRATA, Scheme, p_value, permutation_table
+from attnae.analysis.inference.permutation import FREEDMAN_LANE, WITHIN_STRATA, Scheme, permutation_p, permutation_table
 from attnae.analysis.study import fit_study
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 
@@ -68,7 +68,7 @@ def test_freedman_lane_against_all_permutations():
     design = prepare(runs, ["x", "g"], runs["response"], Columns(), "none").design
     space = added_space(design, "x")
     scheme = Scheme(FREEDMAN_LANE, left, np.zeros(6, dtype=int))
-    p = p_value(space, scheme, drop(y), DRAWS, np.random.default_rng(0))
+    p = permutation_p(space, scheme, drop(y), DRAWS, np.random.default_rng(0))
     assert p == pytest.approx(exact, abs=4 * np.sqrt(exact / DRAWS))
 
 
@@ -82,7 +82,7 @@ def test_random_search_has_no_strata():
 
 
 def test_seeds_are_strata_only_if_they_are_blocks():
-    """Seeds 20 times as wide as the noise: shuffling across them would bury the effect."""
+    """Seeds 20 times as wide as the noise: shuffling across them would hide the effect."""
     runs = article_study(rng_seed=5)
     runs["response"] += 0.2 * runs.seed
     assert table_of(runs, ARTICLE_FACTORS, draws=999).p["batch_norm"] == 0.001

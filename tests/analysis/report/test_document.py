@@ -32,7 +32,7 @@ def studies():
 
 
 def keys(values: object, own: set[str]) -> set[str]:
-    """The keys of all objects, without `own`: names of factors and columns of single seeds."""
+    """All keys of all objects, but names of factors."""
     if isinstance(values, list):
         return set().union(*(keys(item, own) for item in values))
     if not isinstance(values, dict):

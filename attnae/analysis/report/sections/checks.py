@@ -82,7 +82,7 @@ def best_cells(report: Report) -> Blocks:
     result = report.result
     cells = result.cells
     ties = int(cells.not_worse.sum())
-    named, frame = _settings(cells, "n")
+    named, frame = _settings(cells)
     shown: Columns = (
         *named,
         "n",
@@ -105,7 +105,7 @@ def best_cells(report: Report) -> Blocks:
     elif result.baseline.empty:
         blocks.append(Text("There is no other combination to compare the baseline with."))
     else:
-        named, frame = _settings(result.baseline, "difference")
+        named, frame = _settings(result.baseline)
         paired: Columns = (*named, "difference", "interval", "p_holm", Column("n", "pairs", "count"), "method")
         blocks.append(Table("Differences to the baseline", frame, paired))
     return blocks
@@ -126,15 +126,12 @@ def next_steps(report: Report) -> Blocks:
     return blocks
 
 
-def _settings(frame: pd.DataFrame, end: str) -> tuple[tuple[Column, ...], pd.DataFrame]:
-    """The columns of the factors, which stand before the column `end`, or one column for all where there are many; and
-    the frame that has it. `factor:p` is a factor that has the name of another column.
-    """
-    factors = [str(name) for name in frame.columns[: frame.columns.get_loc(end)]]
-    heads = [clean(name.removeprefix("factor:"), 40) for name in factors]
-    if len(factors) <= MAX_COLUMNS:
-        return tuple(Column(name, head.replace("_", " ")) for name, head in zip(factors, heads, strict=True)), frame
-    joined = [_joined(heads, levels) for levels in frame[factors].itertuples(index=False, name=None)]
+def _settings(frame: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
+    """One column per factor, or a single column for all of them where there are many; and the frame that has it."""
+    heads = {column: clean(factor, 40) for column, factor in frame.attrs["factors"].items()}
+    if len(heads) <= MAX_COLUMNS:
+        return tuple(Column(name, head.replace("_", " ")) for name, head in heads.items()), frame
+    joined = [_joined(list(heads.values()), levels) for levels in frame[list(heads)].itertuples(index=False, name=None)]
     return (Column("combination", "combination"),), frame.assign(combination=joined)
 
 

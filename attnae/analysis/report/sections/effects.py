@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attnae.analysis.estimates.lenth import Lenth
+from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import Report
@@ -89,17 +89,12 @@ def noise(report: Report) -> Blocks:
     if found.seed_interactions is not None:
         shown = ("term", "sum_sq", DF, "F", "p", "p_holm")
         blocks.append(Table("Do effects change with the seed?", found.seed_interactions, shown))
-        rows = zip(result.factors, found.seed_interactions.p_holm, strict=True)  # a row a factor
-        changing = [factor.name for factor, p in rows if p < result.reading.alpha]
-        if changing:
+        changing = found.seed_interactions[found.seed_interactions.p_holm < result.reading.alpha].factor
+        if len(changing):
             line = f"The effect of {listed(changing)} changes with the seed: its interval holds for these seeds only."
             blocks.append(Text(line, warning=True))
     if found.seed_effects is not None:
-        keys = (f"seed {seed}" for seed in found.seeds[:MAX_SEEDS])
-        seeds = (Column(key, clean(key, 20), "response", LAST) for key in keys)
-        shown_effects: Columns = ("factor", "level", Column("estimate", "mean", "response"), "interval", "p", *seeds)
-        caption = "Effects estimated from each seed alone: their mean and its t interval"
-        blocks.append(Table(caption, found.seed_effects, shown_effects))
+        blocks.append(_seed_table(found))
         blocks.append(Text("If effects change with the seed, only these intervals are valid for new seeds."))
     return blocks
 
@@ -146,3 +141,15 @@ def _lenth(found: Lenth) -> Blocks:
         Table(f"Lenth's method for {len(found.table)} contrasts, largest first", largest, shown, "lenth.csv"),
         Figure("half_normal", "Half-normal plot. Contrasts far above the line are larger than noise alone explains."),
     ]
+
+
+def _seed_table(noise: Noise) -> Table:
+    """The means over seeds first; then a column for each of the first seeds."""
+    assert noise.seed_effects is not None
+    assert noise.effects_by_seed is not None
+    wide = noise.effects_by_seed.pivot(index=["factor", "level"], columns="seed", values="estimate")
+    frame = noise.seed_effects.merge(wide.rename(columns="seed {}".format), on=["factor", "level"])
+    keys = [f"seed {label}" for label in noise.seeds[:MAX_SEEDS]]
+    seeds = (Column(key, clean(key, 20), "response", LAST) for key in keys)
+    shown: Columns = ("factor", "level", Column("estimate", "mean", "response"), "interval", "p", *seeds)
+    return Table("Effects estimated from each seed alone: their mean and its t interval", frame, shown)
