@@ -1,7 +1,7 @@
-"""Do the intervals cover, and how often does a study without any effect find one? Simulated studies decide.
+"""Coverage of the intervals, and the rate of false verdicts in studies without any effect, by simulation.
 
-Every scenario draws responses for the article's 32 cells and judges them with the code that `analyze.py`
-runs; what depends on the design alone is computed once a design, so that 10,000 studies take seconds.
+Every scenario draws responses for the article's 32 cells and analyses them with the code of `analyze.py`. What depends
+only on the design is computed once per design, so that 10,000 studies take seconds.
 
     python benchmarks/inference.py --studies 10000
 """
@@ -35,10 +35,10 @@ class Scenario:
     """A kind of study.
 
     Attributes:
-        seeds: runs a cell.
-        shared_seeds: whether the seeds recur across cells, which makes them blocks.
+        seeds: runs per cell.
+        shared_seeds: whether all cells have the same seeds, which are then blocks.
         noise: draws (runs, studies) responses without any effect.
-        missing: share of the cells without a run, another choice of cells for each of `patterns` designs.
+        missing: share of the cells without a run; each of the `patterns` designs has its own random choice.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of studies, or of intervals."""
+    """Shares of the studies, or of the intervals."""
 
     coverage: float
     lowest_coverage: float
@@ -65,13 +65,13 @@ def independent(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> n
 
 
 def wide_seeds(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
-    """Seeds that move all their runs by an amount twice as wide as the noise."""
+    """Each seed shifts all its runs; the shifts have twice the standard deviation of the noise."""
     shifts = 2 * NOISE * rng.standard_normal((runs["seed"].max() + 1, studies))
     return shifts[runs["seed"]] + independent(runs, studies, rng)
 
 
 def noisy_activation(runs: pd.DataFrame, studies: int, rng: np.random.Generator) -> np.ndarray:
-    """One activation whose runs scatter five times as much."""
+    """One activation has five times the standard deviation."""
     spread = np.where(runs["act"] == "sigmoid", 5.0, 1.0)
     return spread[:, None] * independent(runs, studies, rng)
 
@@ -87,7 +87,7 @@ SCENARIOS = (
 
 
 def runs_of(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
-    """One row a run: the factors, seed and a placeholder response."""
+    """One row per run: the factors, the seed and a placeholder response."""
     switches = (False, True)
     cells = np.array(list(product(switches, switches, switches, ACTIVATIONS)), dtype=object)
     kept = np.sort(rng.permutation(len(cells))[round(scenario.missing * len(cells)) :])
@@ -103,27 +103,26 @@ def family_of(runs: pd.DataFrame) -> MainEffects:
 
 
 def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | None = None) -> Outcome:
-    """Studies without any effect: how often intervals hold 0, and how often a study gives a verdict."""
+    """Studies without any effect: how often intervals contain 0, and how often a study has a false verdict."""
     reading = reading or Reading()
     rng = np.random.default_rng(seed)
-    covered, named, told_apart = [], [], []
+    covered, helps_or_hurts, any_verdict = [], [], []
     for _ in range(scenario.patterns):
         runs = runs_of(scenario, rng)
         y = scenario.noise(runs, studies // scenario.patterns, rng)
         estimates, _, words = family_of(runs).judge(y, reading)
         low, high = estimates.interval(1 - reading.alpha)
         covered.append((low <= 0) & (high >= 0))
-        named.append(np.isin(words, [HELPS, HURTS]).any(axis=0))
-        told_apart.append(np.isin(words, [HELPS, HURTS, BEST, WORSE]).any(axis=0))
+        helps_or_hurts.append(np.isin(words, [HELPS, HURTS]).any(axis=0))
+        any_verdict.append(np.isin(words, [HELPS, HURTS, BEST, WORSE]).any(axis=0))
     inside = np.hstack(covered)
     by_row = inside.mean(axis=1)
-    shares = [float(np.concatenate(found).mean()) for found in (named, told_apart)]
+    shares = [float(np.concatenate(found).mean()) for found in (helps_or_hurts, any_verdict)]
     return Outcome(float(inside.mean()), float(by_row.min()), *shares, inside.shape[1])
 
 
 def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = None) -> float:
-    """Share of studies that find an effect of batch norm as large as the formula of `mde` with the true
-    sigma."""
+    """Share of studies that detect an effect of batch norm of the size `mde`, computed with the true sigma."""
     reading = reading or Reading()
     rng = np.random.default_rng(seed)
     runs = runs_of(Scenario("power", independent, seeds=seeds), rng)
@@ -136,7 +135,7 @@ def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = 
 
 
 def lenth_alarms(contrasts: int, studies: int, seed: int) -> tuple[float, float]:
-    """Shares of studies without any effect in which at least one contrast passes Lenth's ME, and SME."""
+    """Shares of studies without any effect in which at least one contrast exceeds Lenth's ME, and SME."""
     effects = np.random.default_rng(seed).standard_normal((studies, contrasts))
     me, sme = np.array([margins(pseudo_standard_error(row), contrasts) for row in effects]).T
     largest = np.abs(effects).max(axis=1)
@@ -158,7 +157,7 @@ def main() -> None:
     print()
     for seeds in (1, 3):
         power = power_at_mde(seeds, options.studies, options.seed + seeds)
-        print(f"power at the mde with the true sigma, {seeds} run(s) a cell: {100 * power:.1f}%")
+        print(f"power at the mde with the true sigma, {seeds} run(s) per cell: {100 * power:.1f}%")
     me, sme = lenth_alarms(31, options.studies, options.seed)
     print(f"Lenth, 31 contrasts without effect: one above ME in {100 * me:.1f}% of studies, SME in {100 * sme:.1f}%")
     print(f"{time.perf_counter() - start:.0f} s")

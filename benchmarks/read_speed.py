@@ -1,11 +1,11 @@
-"""How much faster the reader is than TensorBoard's EventAccumulator and tbparse, on the same files.
+"""Speed of the log reader compared with TensorBoard's EventAccumulator and tbparse on the same files.
 
     python benchmarks/read_speed.py                              # both studies, about a minute
     python benchmarks/read_speed.py --pictures 4 --picture-kb 400  # a study of more than a gigabyte
 
-Every reader reads every run of a study to all its scalars, from the page cache. Times are the least of `--repeats`
-(readers slower than a few seconds read once); results are compared value by value. tbparse is measured where it
-is installed.
+Every reader reads all scalars of all runs of a study, from the page cache. The times are the shortest of `--repeats`
+(readers that take more than a few seconds read once). The results are compared value by value. tbparse is measured if
+it is installed.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class Options:
     """Compare event file readers."""
 
     runs: int = 32
-    """Runs of the study with pictures."""
+    """Number of runs in the study with pictures."""
     scalar_runs: int = 320
-    """Runs of the study without."""
+    """Number of runs in the study without pictures."""
     epochs: int = 25
-    """Epochs of each run; every one logs 9 scalars."""
+    """Epochs per run; each epoch logs 9 scalars."""
     pictures: int = 1
-    """Pictures an epoch."""
+    """Pictures per epoch."""
     picture_kb: int = 100
-    """Kilobytes of a picture."""
+    """Size of a picture in kilobytes."""
     repeats: int = 5
-    """Times a fast reader reads."""
+    """How often a fast reader reads the study."""
 
 
 def attnae(directory: Path) -> Scalars:
@@ -81,7 +81,7 @@ def tbparse(directory: Path) -> Scalars:
 
 
 def write_study(directory: Path, runs: int, options: Options, *, pictures: bool) -> int:
-    """Write a study like those of train.py; returns its bytes."""
+    """Write a study like those of train.py, and return its size in bytes."""
     rng = np.random.default_rng(0)
     names = [tags.scalar(stage, metric) for stage in ("train", "val") for metric in tags.METRICS]
     picture = rng.bytes(1000 * options.picture_kb)
@@ -111,7 +111,7 @@ def _frames(events: list[Event]) -> Iterator[bytes]:
 
 
 def compare(name: str, runs: int, options: Options, *, pictures: bool) -> None:
-    """Time the readers in turn, so that a busy moment of the machine does not fall on one of them alone."""
+    """Time the readers in turns, so that a busy moment of the machine does not affect only one of them."""
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         size = write_study(directory, runs, options, pictures=pictures)
