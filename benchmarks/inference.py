@@ -35,8 +35,8 @@ class Scenario:
     """A kind of study.
 
     Attributes:
-        seeds: runs a cell.
-        shared_seeds: whether the seeds recur across cells, which makes them blocks.
+        seeds: runs per cell.
+        shared_seeds: whether all cells have the same seeds, which are then blocks.
         noise: draws (runs, studies) responses without any effect.
         missing: share of the cells without a run.
         patterns: number of designs, each with its own random choice of missing cells.
@@ -52,7 +52,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of studies, or of intervals."""
+    """Shares of the studies, or of the intervals."""
 
     coverage: float
     lowest_coverage: float
@@ -104,7 +104,7 @@ def family_of(runs: pd.DataFrame) -> MainEffects:
 
 
 def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | None = None) -> Outcome:
-    """Studies without any effect: how often intervals hold 0, and how often a study gives a verdict."""
+    """Studies without any effect: how often intervals contain 0, and how often a study has a false verdict."""
     reading = reading or Reading()
     rng = np.random.default_rng(seed)
     covered, named, judged = [], [], []
@@ -136,7 +136,7 @@ def power_at_mde(seeds: int, studies: int, seed: int, reading: Reading | None = 
 
 
 def lenth_alarms(contrasts: int, studies: int, seed: int) -> tuple[float, float]:
-    """Shares of studies without any effect in which at least one contrast passes Lenth's ME, and SME."""
+    """Shares of studies without any effect in which at least one contrast exceeds Lenth's ME, and SME."""
     effects = np.random.default_rng(seed).standard_normal((studies, contrasts))
     me, sme = np.array([margins(pseudo_standard_error(row), contrasts) for row in effects]).T
     largest = np.abs(effects).max(axis=1)
@@ -158,7 +158,7 @@ def main() -> None:
     print()
     for seeds in (1, 3):
         power = power_at_mde(seeds, options.studies, options.seed + seeds)
-        print(f"power at the mde with the true sigma, {seeds} run(s) a cell: {100 * power:.1f}%")
+        print(f"power at the mde with the true sigma, {seeds} run(s) per cell: {100 * power:.1f}%")
     me, sme = lenth_alarms(31, options.studies, options.seed)
     print(f"Lenth, 31 contrasts without effect: one above ME in {100 * me:.1f}% of studies, SME in {100 * sme:.1f}%")
     print(f"{time.perf_counter() - start:.0f} s")

@@ -1,4 +1,4 @@
-"""How much faster the reader is than TensorBoard's EventAccumulator and tbparse, on the same files.
+"""Speed of the log reader compared with TensorBoard's EventAccumulator and tbparse on the same files.
 
     python benchmarks/read_speed.py                              # both studies, about a minute
     python benchmarks/read_speed.py --pictures 4 --picture-kb 400  # a study of more than a gigabyte
@@ -40,7 +40,7 @@ class Options:
     """Compare event file readers."""
 
     runs: int = 32
-    """Runs of the study with pictures."""
+    """Number of runs in the study with pictures."""
     scalar_runs: int = 320
     """Runs of the study without pictures."""
     epochs: int = 25
@@ -81,7 +81,7 @@ def tbparse(directory: Path) -> Scalars:
 
 
 def write_study(directory: Path, runs: int, options: Options, *, pictures: bool) -> int:
-    """Write a study like those of train.py; returns its bytes."""
+    """Write a study like those of train.py, and return its size in bytes."""
     rng = np.random.default_rng(0)
     names = [tags.scalar(stage, metric) for stage in ("train", "val") for metric in tags.METRICS]
     picture = rng.bytes(1000 * options.picture_kb)

@@ -1,11 +1,11 @@
-"""How much faster a small study is by two workers of one thread than by one of two threads, or than a shell loop.
+"""Speed of a small study: two workers of one thread, one worker of two threads, and a shell loop.
 
     python benchmarks/study_speed.py                  # eager, about ten minutes on two cores
-    python benchmarks/study_speed.py --compiled       # the same, compiled, beside it
+    python benchmarks/study_speed.py --compiled       # also the compiled runs
 
-The contestants train the same runs in processes of their own, start to end, imports included, and take turns: the
-first of a turn is the last of the next. What counts are the ratios of the wall times of one turn, and their median
-over the turns; the times themselves drift with whatever else the machine does.
+The variants train the same runs in new processes. The times include everything from start to end, imports as well. The
+variants take turns, and the order is reversed after each turn. Compare the ratios of the wall times within a turn and
+their median over the turns, because the times themselves change with the other work of the machine.
 """
 
 from __future__ import annotations
@@ -36,39 +36,39 @@ class Options:
     """Compare ways to train a study of four cells on two cores."""
 
     turns: int = 5
-    """Turns of all contestants."""
+    """Turns of each variant."""
     seeds: int = 2
-    """Seeds of each of the four cells."""
+    """Seeds per cell; there are four cells."""
     epochs: int = 5
     """Epochs of each run."""
     limit_train: int | None = None
-    """Training images; unset: all of the digits."""
+    """Number of training images; unset: all of the digits."""
     compiled: bool = False
-    """Also with --compile on, after one turn that does not count and fills the compiler's cache."""
+    """Also measure with --compile on, after one turn that fills the compiler's cache and is not counted."""
 
 
 def main(options: Options) -> None:
     runs = options.seeds * len(list(itertools.product(*FACTORS.values())))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {runs} runs a contestant")
-    contest("eager", options, ["--compile", "off"], warm_up=0)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {runs} runs per variant")
+    measure("eager", options, ["--compile", "off"], warm_up=0)
     if options.compiled:
-        contest("compiled", options, ["--compile", "on"], warm_up=1)
+        measure("compiled", options, ["--compile", "on"], warm_up=1)
 
 
-def contest(title: str, options: Options, flags: list[str], warm_up: int) -> None:
+def measure(title: str, options: Options, flags: list[str], warm_up: int) -> None:
     flags = [*flags, "--dataset", "digits", "--epochs", str(options.epochs)]
     flags += ["--limit-train", str(options.limit_train)] if options.limit_train else []
-    contestants: dict[str, Callable[[Path], None]] = {
+    variants: dict[str, Callable[[Path], None]] = {
         "2 workers x 1 thread": lambda folder: study(folder, options.seeds, [*flags, "--workers", "2"]),
         "1 worker x 2 threads": lambda folder: study(
             folder, options.seeds, [*flags, "--workers", "1", "--threads", "2"]
         ),
         "shell loop, 2 threads": lambda folder: loop(folder, options.seeds, [*flags, "--threads", "2"]),
     }
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+    times: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(-warm_up, options.turns):
-        for name in list(contestants) if turn % 2 == 0 else reversed(contestants):
-            taken = timed(contestants[name])
+        for name in list(variants) if turn % 2 == 0 else reversed(variants):
+            taken = timed(variants[name])
             if turn >= 0:
                 times[name].append(taken)
                 print(f"  {title}, turn {turn + 1}, {name}: {taken:.1f} s", flush=True)
@@ -82,12 +82,12 @@ def contest(title: str, options: Options, flags: list[str], warm_up: int) -> Non
         )
 
 
-def timed(contestant: Callable[[Path], None]) -> float:
-    """Seconds, in an empty folder."""
+def timed(variant: Callable[[Path], None]) -> float:
+    """Seconds that the variant takes in an empty folder."""
     folder = Path(tempfile.mkdtemp())
     try:
         start = time.perf_counter()
-        contestant(folder)
+        variant(folder)
         return time.perf_counter() - start
     finally:
         shutil.rmtree(folder)

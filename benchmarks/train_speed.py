@@ -1,14 +1,14 @@
 """How fast a model trains: against a plain PyTorch port of the same model, and against its own convolutions alone.
 
-    python benchmarks/train_speed.py --data-dir DIR       # MNIST in DIR (digits sized up where there is none)
+    python benchmarks/train_speed.py --data-dir DIR       # MNIST in DIR (if there is none, enlarged digits)
 
-Four contestants take turns in one process, so that what else the machine does meets all of them:
+Four variants take turns in one process, so that other work on the machine affects all of them:
 
-    a  the plain port: the same model, eager, default memory format, nn.Dropout, torch.optim.Adam, C library's
-       allocator as it comes; images through torchvision's data set, ToTensor and a DataLoader; a bare loop
-    b  the model and the data path of this project, in a bare loop
-    c  what `train.py` runs: Lightning's Trainer with all callbacks, logs and progress bar
-    d  the ceiling: forward and backward passes of the model's own convolutions, and nothing else
+    a  the plain port: the same model, eager, default memory format, nn.Dropout, torch.optim.Adam, the C library's
+       default allocator settings; images from torchvision's data set, ToTensor and a DataLoader; a bare loop
+    b  the model and the data loading of this project, in a bare loop
+    c  `train.py`: Lightning's Trainer with all callbacks, logs and progress bar
+    d  the upper limit: only the forward and backward passes of the model's convolutions
 
 Ratios are of one turn, and what counts is their median; images per second drift with the machine. Then, in processes
 of their own: how long --help and the first step take, the peak of memory, and what pictures cost.
@@ -62,7 +62,7 @@ from attnae.training.run import train
 
 TRAIN = str(Path(__file__).parents[1] / "train.py")
 M_MMAP_THRESHOLD = -3
-MNIST_IMAGES = 55_000  # that an epoch trains on
+MNIST_IMAGES = 55_000  # training images of one epoch
 ALL_LAYERS: dict[str, Any] = {"spatial_attention": True, "batch_norm": True, "dropout": True, "act": "elu"}
 
 
@@ -71,23 +71,23 @@ class Options:
     """Compare training speeds."""
 
     data_dir: Path = Path("data")
-    """Where MNIST is; without it, the digits are sized up to 28x28."""
+    """The folder of MNIST; without MNIST, the digits are enlarged to 28x28."""
     turns: int = 15
-    """Turns of all contestants."""
+    """Turns of each variant."""
     steps: int = 6
-    """Steps of 64 images that a contestant makes in a turn, after one that does not count."""
+    """Steps of 64 images in a turn, after one step that is not counted."""
     threads: int = 2
-    """Threads of the CPU."""
+    """CPU threads."""
     compile: bool = True
     """Compile b and c, as `--compile auto` does in a full run on MNIST."""
     once: bool = True
-    """Also time --help, the first step, memory and pictures."""
+    """Also measure --help, the first step and the peak memory."""
     out: Path = Path("train_speed.json")
-    """Where the numbers are written."""
+    """The file to which the numbers are written."""
 
 
 def images_of(options: Options) -> dict[str, Any]:
-    """The options that name the images: MNIST, or a folder of the digits at its size."""
+    """The options that select the images: MNIST, or a folder of digits of the same size."""
     if MNIST_FILES.find(options.data_dir, AUTO_LAYOUTS):
         return {"dataset": "mnist", "data_dir": options.data_dir}
     folder = Path(tempfile.mkdtemp())
@@ -97,7 +97,7 @@ def images_of(options: Options) -> dict[str, Any]:
 
 
 def plain_port(config: RunConfig) -> Iterator[None]:
-    """Contestant a, a step at each `next`."""
+    """Variant a; each `next` makes one step."""
     torch.manual_seed(config.seed)
     vae = VAE(**config.model_arguments())
     for module in list(vae.modules()):
@@ -117,7 +117,7 @@ def plain_port(config: RunConfig) -> Iterator[None]:
 
 
 def plain_images(config: RunConfig) -> Dataset:
-    """torchvision's MNIST, or the digits likewise: an image is opened and converted at each access."""
+    """torchvision's MNIST, or the digits in the same way: an image is opened and converted at each access."""
     if config.dataset == "mnist":
         root = Path(tempfile.mkdtemp())
         (root / "MNIST" / "raw").mkdir(parents=True)
@@ -140,12 +140,12 @@ class _Pictures(Dataset):
 
 
 def bare_loop(config: RunConfig) -> Iterator[None]:
-    """Contestant b, a step at each `next`: the module's own step on the data module's own batches."""
+    """Variant b; each `next` makes one step of the Lightning module on a batch of the data module."""
     prepared = prepare(config)
     module, images = prepared.module, prepared.data.images["train"]
     module._trainer = OneDevice()  # type: ignore[assignment]
     if prepared.config.compile == "on":
-        module._compiled_forward = compiled(module.vae.forward, torch.device("cpu"))
+        module._compiled_forward = compiled(module.vae.forward, torch.device("cpu"), sys.exit)
     optimizer = module.configure_optimizers()["optimizer"]
     while True:
         for index in torch.randperm(len(images))[: len(images) // 64 * 64].split(64):
@@ -158,13 +158,13 @@ def bare_loop(config: RunConfig) -> Iterator[None]:
 
 
 def convolutions(config: RunConfig) -> Iterator[None]:
-    """Contestant d: every convolution that one step makes, forwards and backwards, at each `next`."""
+    """Variant d; each `next` runs every convolution of one step, forward and backward."""
     with Convolutions() as recorded:
         VAE(**config.model_arguments())(torch.rand(config.batch_size, 1, 28, 28))
     passes = []
     for x, weight, bias, *how in recorded.calls:
         x, weight = (tensor.detach().contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
-        # Nobody trains the images: the first convolution passes no gradient on.
+        # The images need no gradient, so the first convolution computes none for its input.
         wanted = [tensor.requires_grad_() for tensor in ([x, weight] if passes else [weight])]
         y = torch.convolution(x, weight, bias, *how)
         passes.append((wanted, (x, weight, bias, *how), torch.randn_like(y)))
@@ -175,7 +175,7 @@ def convolutions(config: RunConfig) -> Iterator[None]:
 
 
 class OneDevice:
-    """As much of a Trainer as a training step asks for."""
+    """The only attribute of a Trainer that a training step uses."""
 
     world_size = 1
 
@@ -193,8 +193,8 @@ class Convolutions(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class Judge(Callback):
-    """Rides in contestant c: times its turns, and lets the others have theirs in between."""
+class Turns(Callback):
+    """Measures the turns of variant c, in which it is a callback, and runs the turns of the others in between."""
 
     def __init__(self, others: dict[str, Iterator[None]], options: Options) -> None:
         self.others = others
@@ -219,7 +219,7 @@ class Judge(Callback):
         forwards = len(self.seconds["c"]) % 2
         for name, steps in list(self.others.items())[:: 1 if forwards else -1]:
             if name == "a":
-                allocator_as_it_comes()
+                default_allocator()
             next(steps)
             start = time.perf_counter()
             for _ in range(self.options.steps):
@@ -237,8 +237,8 @@ class Enough(Exception):
     """The last turn is over."""
 
 
-def allocator_as_it_comes() -> None:
-    """glibc as it is after its own adjustments have met blocks of 22 MB, the largest of a step (mallopt(3))."""
+def default_allocator() -> None:
+    """The settings that glibc reaches by itself after blocks of 22 MB, the largest of a step (mallopt(3))."""
     if (libc := ctypes.CDLL(None)) and hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_MAX, 65_536)
         libc.mallopt(M_MMAP_THRESHOLD, 22 * 2**20)
@@ -246,8 +246,8 @@ def allocator_as_it_comes() -> None:
         libc.malloc_trim(0)
 
 
-def contest(options: Options) -> tuple[dict[str, list[float]], float]:
-    """Images per second of each turn by contestant, and the seconds that the pictures of one epoch take."""
+def measure(options: Options) -> tuple[dict[str, list[float]], float]:
+    """Images per second in each turn, by variant, and the seconds for one set of pictures."""
     config = RunConfig(
         **ALL_LAYERS,
         **images_of(options),
@@ -257,15 +257,15 @@ def contest(options: Options) -> tuple[dict[str, list[float]], float]:
     )
     resolved = prepare(config).config
     others = {"a": plain_port(resolved), "b": bare_loop(resolved), "d": convolutions(resolved)}
-    judge = Judge(others, options)
+    turns = Turns(others, options)
     with contextlib.suppress(Enough):
-        train(config, console=Console(), callbacks=[judge])
+        train(config, console=Console(), callbacks=[turns])
     images = options.steps * resolved.batch_size
-    return {name: [images / taken for taken in judge.seconds[name]] for name in "abcd"}, judge.pictures_s
+    return {name: [images / taken for taken in turns.seconds[name]] for name in "abcd"}, turns.pictures_s
 
 
 def first_step(options: Options, how: str) -> dict[str, float]:
-    """A training of one short epoch by `train.py`, in a process of its own: seconds to the first step, peak memory."""
+    """Seconds to the first step and peak memory of `train.py` for one short epoch, in a new process."""
     images = images_of(options)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in images.items()]
     flags += ["--spatial-attention", "--act=elu", f"--threads={options.threads}", "--epochs=1", "--limit-train=640"]
@@ -282,7 +282,7 @@ def step(self, *args, **kwargs):
 module.AttentionVAE.optimizer_step = step
 from attnae.cli import train_command
 code = train_command({flags!r})
-# Of this program alone: getrusage would also count what the process that started it held then (proc(5), execve(2)).
+# getrusage would also count the memory that the parent process held when it started this one (proc(5), execve(2)).
 print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)
 sys.exit(code)
 """
@@ -303,7 +303,7 @@ def seconds_of(*arguments: str) -> float:
 
 
 def main(options: Options) -> None:
-    speeds, pictures_s = contest(options)
+    speeds, pictures_s = measure(options)
     report: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -317,21 +317,19 @@ def main(options: Options) -> None:
         ratios = [x / y for x, y in zip(speeds[one], speeds[other], strict=True)]
         report[f"{one}/{other}"] = statistics.median(ratios)
         print(f"{one}/{other}: {statistics.median(ratios):.3f} (turns: {min(ratios):.3f} to {max(ratios):.3f})")
-    # One set of pictures in five epochs, as --picture-every has it.
+    # One set of pictures in five epochs, the default of --picture-every.
     report["pictures_s"] = pictures_s
     report["pictures_share_of_epoch"] = pictures_s / 5 / (MNIST_IMAGES / statistics.median(speeds["c"]))
-    print(
-        f"pictures: {pictures_s:.1f} s, {report['pictures_share_of_epoch']:.1%} of an epoch of MNIST at one set in five"
-    )
+    print(f"pictures: {pictures_s:.1f} s, {report['pictures_share_of_epoch']:.1%} of the time of an epoch of MNIST")
     if options.once:
         report["help_s"] = seconds_of("--help")
         report["dry_run_s"] = seconds_of("--dry-run", "--dataset", "digits")
-        print(f"--help: {report['help_s']:.2f} s; --dry-run, which imports all: {report['dry_run_s']:.1f} s")
+        print(f"--help: {report['help_s']:.2f} s; --dry-run, which imports everything: {report['dry_run_s']:.1f} s")
         for how in ("off", "on"):
             report[f"compile_{how}"] = once = first_step(options, how)
             print(
                 f"--compile {how}: {once['first_step_s']:.1f} s from the start to the first step, "
-                f"peak of memory {once['peak_memory_mb']:.0f} MB"
+                f"peak memory {once['peak_memory_mb']:.0f} MB"
             )
     options.out.write_text(json.dumps(report, indent=2) + "\n")
 

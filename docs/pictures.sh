@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Draws the pictures of the README and of docs/findings.md from real runs:
 #   docs/pictures.sh RUN STUDY [FOLDER]
-# RUN is a run with spatial attention, STUDY a study's directory; the pictures go to FOLDER, docs/pictures if not given.
+# RUN is a run with spatial attention, and STUDY is the directory of a study. The pictures are written to FOLDER
+# (default: docs/pictures).
 set -euo pipefail
 run=$1 study=${2:?usage: docs/pictures.sh RUN STUDY [FOLDER]}
 folder=${3:-$(dirname "${BASH_SOURCE[0]}")/pictures}

@@ -1,6 +1,6 @@
-"""Every command in the README and in docs/ is run as it stands there, on small images and with small models.
+"""Every command in the README, CONTRIBUTING.md and docs/ is run as written, on small images and with small models.
 
-A command of a kind that `perform` does not know fails, so that none can be added and then rot.
+A command that `run_command` does not know fails, so that every new command is tested as well.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from attnae.config import RunConfig, read_config
 from tests.conftest import ROOT, tiny_flags
 from tests.data.test_sources import write_idx_set
 
-# docs/trained.md has a test of its own, in tests/trained/test_docs.py, which looks at what its commands write.
+# tests/trained/test_docs.py tests docs/trained.md, because it also checks the files that the commands write.
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -30,28 +30,28 @@ DOCUMENTS = [
 BLOCK = re.compile(r"```(?:sh|bash|console)\n(.*?)```", re.S)
 INLINE = re.compile(r"`((?:(?:python|tensorboard|pytest|ray)|attnae \w+) [^`]+)`")
 TOOLS = ("python", "python3", "pip", "pytest", "ruff", "mypy", "attnae", "tensorboard", "ray")
-BEFORE = re.compile(r"^(\w+\$ +|exec |srun .* \"\$head\" |\.venv/bin/)")  # prompts, and where a program is started
-# Lines of shell scripts that are no command of ours; `bash -n` reads them as parts of their script.
-AROUND = re.compile(r"#|head=\$\(scontrol|sleep \d+$|rsync -a ")
+PROMPT = re.compile(r"^(\w+\$ +|exec |srun .* \"\$head\" |\.venv/bin/)")  # shell prompts and prefixes of a command
+# Lines of shell scripts without a command of this project. `bash -n` checks them as part of their script.
+OTHER_LINES = re.compile(r"#|head=\$\(scontrol|sleep \d+$|rsync -a ")
 
-# Typed behind what is written.
+# Appended to the documented commands.
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
 TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10", "--seeds=1"]
 STUDIES = ("attention", "factorial", "mnist")
-# In the place of the article's 32 cells, which are planned as they are.
+# This replaces the article's 32 cells; the real study file is used with --dry-run only.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
 
 
 def commands(path):
-    """The commands of a document, in order, each once."""
+    """The commands of a document, in order and without repetitions."""
     text = path.read_text()
     lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines() if line]
     found = []
     for line in [*lines, *INLINE.findall(text)]:
         for part in line.split(" && "):
-            command = BEFORE.sub("", part)
-            if not AROUND.match(command):
+            command = PROMPT.sub("", part)
+            if not OTHER_LINES.match(command):
                 found.append(" ".join(command.split()))
     return list(dict.fromkeys(found))
 
@@ -60,16 +60,16 @@ ALL = [(path.name, command) for path in DOCUMENTS for command in commands(path)]
 
 
 def is_slow(command):
-    """Those that start processes which import torch for themselves."""
+    """Whether the command starts processes that import torch again."""
     return "benchmarks/" in command or ("--study" in command and "--launcher ray" not in command)
 
 
 @pytest.fixture(scope="module")
 def with_runs(tmp_path_factory):
-    """A checkout with small files where the real ones would take hours, and with what the commands read.
+    """A checkout with small data sets, and with the runs that the commands read.
 
-    MNIST and FashionMNIST are 72 training images of noise each. logs/ holds a small study, a run with attention and
-    one that was killed; the folders of `STUDIES` in it the study and the killed run again.
+    MNIST and FashionMNIST have 72 training images of noise each. logs/ holds a small study, a run with attention and
+    a run that was killed. Each folder of `STUDIES` in it holds copies of the study and of the killed run.
     """
     from tests.faults.processes import ended, right_after_the_checkpoint, start
 
@@ -103,46 +103,52 @@ def with_runs(tmp_path_factory):
     ("document", "command"),
     [pytest.param(*each, marks=[pytest.mark.slow] if is_slow(each[1]) else [], id=" ".join(each)) for each in ALL],
 )
-def test_it_runs(document, command, with_runs, tmp_path, monkeypatch):
+def test_documented_command_runs(document, command, with_runs, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(with_runs, tmp_path / "home", symlinks=True))
-    perform(shlex.split(command, comments=True), document)
+    run_command(shlex.split(command, comments=True), document)
 
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "docs" / "trained.md"], ids=lambda path: path.name)
-def test_links_lead_somewhere(path):
+def test_relative_links_exist(path):
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
     assert [link for link in links if not (path.parent / link.partition("#")[0]).exists()] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_blocks_are_scripts(path):
+def test_named_tests_exist(path):
+    for file, test in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", path.read_text()):
+        assert (f"def {test}(" if test else "") in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_shell_blocks_are_valid_bash(path):
     for block in re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), re.S):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
 
 
 def python_block(name, values, home, monkeypatch):
-    """What the names in a document's only Python block stand for, once it has run beside the runs."""
+    """Run the only Python block of a document in the folder `home`; return its variables."""
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.S)
     monkeypatch.chdir(home)
     exec(block, values)
     return values
 
 
-def test_a_model_from_python(with_runs, monkeypatch):
+def test_python_block_of_the_readme(with_runs, monkeypatch):
     found = python_block("README.md", {"images": torch.rand(3, 1, 8, 8)}, with_runs, monkeypatch)
     assert found["codes"].shape == found["log_var"].shape == (3, 2)
     assert {attention.shape[:2] for attention in found["maps"].values()} == {(3, 1)}
 
 
-def test_statistics_from_python(with_runs, monkeypatch):
+def test_python_block_of_the_statistics(with_runs, monkeypatch):
     result = python_block("docs/statistics.md", {}, with_runs, monkeypatch)["result"]
     assert list(result.effects.factor.unique()) == ["act"]
     assert set(result.dropped_factors) == {"batch_norm", "dropout", "spatial_attention"}
 
 
 @pytest.mark.slow
-def test_the_pictures_are_those_of_the_script(with_runs, tmp_path):
-    """The script draws those that are shown, in the README and in docs/findings.md, and no others."""
+def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
+    """The script draws the pictures of the README and docs/findings.md, and no others."""
     tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
     subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=300)
@@ -152,10 +158,10 @@ def test_the_pictures_are_those_of_the_script(with_runs, tmp_path):
     assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
-def perform(words, document):
+def run_command(words, document):
     match words:
         case ["python", "train.py" | "analyze.py" as script, "--help"]:
-            assert "--" in said("python", script, "--help")
+            assert "--" in output_of("python", script, "--help")
         case ["python", "train.py", *args]:
             assert train(args) == 0
         case ["python", "analyze.py", *args]:
@@ -163,8 +169,8 @@ def perform(words, document):
             report = Path(args[0]) / "analysis" / "report.json"
             assert report.stat().st_size > 1000
         case ["python", "benchmarks/study_speed.py", *_]:
-            assert "--compiled" in said("python", words[1], "--help")
-            eager = [word for word in words[1:] if word != "--compiled"]  # the same again, and minutes of compiling
+            assert "--compiled" in output_of("python", words[1], "--help")
+            eager = [word for word in words[1:] if word != "--compiled"]  # compiling would take minutes
             benchmark(*eager, "--turns=1", "--epochs=1", "--seeds=1", "--limit-train=60")
         case ["python", "benchmarks/train_speed.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
@@ -175,24 +181,24 @@ def perform(words, document):
         case ["attnae", *args]:
             assert main(args) == 0
         case ["tensorboard", *args]:
-            assert "test/loss" in said("tensorboard", *args, "--inspect")
+            assert "test/loss" in output_of("tensorboard", *args, "--inspect")
         case ["ray", verb, *args]:
-            options = said("ray", verb, "--help")
+            options = output_of("ray", verb, "--help")
             assert all(arg.partition("=")[0] in options for arg in args if arg.startswith("--"))
         case ["python3" | "pip" | "pytest" | "ruff" | "mypy" as tool, *_] | ["python", "-m", "pytest" as tool]:
             assert tool in (ROOT / ".ci" / "run").read_text()
         case _:
-            raise AssertionError(f"{document}: no test knows how to run {shlex.join(words)}")
+            raise AssertionError(f"{document}: no test covers {shlex.join(words)}")
 
 
 def train(args):
-    """train.py with these arguments, made small. What needs a cluster is planned and not run: test_ray.py has one."""
+    """Run train.py with these arguments and small images. Ray commands get --dry-run only; test_ray.py runs Ray."""
     args = [arg.replace("/usr/share/datasets", ".").replace("/shared/", "./") for arg in args]
     args = ["data" if arg in ("DIR", "$SCRATCH/data") else arg for arg in args]
     if "--resume" in args:
         return train_command(args)
     if "--study" not in args:
-        code = train_command([*args, *TINY_RUN, "--name=typed"])  # logs/mine is there already
+        code = train_command([*args, *TINY_RUN, "--name=typed"])  # logs/mine exists already
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code
@@ -203,11 +209,11 @@ def train(args):
 
 
 def benchmark(script, *args):
-    assert said("python", script, *["no-mnist" if arg == "DIR" else arg for arg in args])
+    assert output_of("python", script, *["no-mnist" if arg == "DIR" else arg for arg in args])
 
 
-def said(tool, *args):
-    """What a program of this environment prints; it must end well."""
+def output_of(tool, *args):
+    """The standard output of a program of this environment; it must exit with code 0."""
     program = sys.executable if tool == "python" else shutil.which(tool, path=Path(sys.executable).parent)
     done = subprocess.run([program, *args], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
