@@ -17,6 +17,8 @@ from attnae.config import RunConfig
 # On two cores compiling takes 75 s and then saves a seventh of each step: it pays off after about 80 million values
 # (docs/performance.md). With more than twice as many it is worth the wait.
 PAYS_BACK_VALUES = 200_000_000
+# PyTorch 2.6 has no such setting; a failure in the backward pass ends the run there.
+EAGER_BACKWARD = {name: True for name in ("force_non_lazy_backward_lowering",) if hasattr(functorch_config, name)}
 
 
 def pays_back(config: RunConfig, training_images: int, device: str) -> bool:
@@ -55,7 +57,7 @@ def compiled(
         tried = True
         try:
             # Lazily, the backward pass would be compiled only after this call, where nobody catches its failure.
-            with functorch_config.patch(force_non_lazy_backward_lowering=True):
+            with functorch_config.patch(EAGER_BACKWARD):
                 return call(*args)
         except Exception as error:  # of the compiler, the C++ compiler, the driver: there is no common type
             cause = (str(error).strip().splitlines() or [""])[0]

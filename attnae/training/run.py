@@ -67,9 +67,9 @@ def train(
 
     The process is left as it was: its warning filters, its logging levels, its environment variables, PyTorch's number
     of threads and its global random generators (of the CPU and the device used). What stays changed: glibc's allocator
-    keeps freed memory (see `keep_freed_memory`), PyTorch's generators of other GPUs have been seeded, and where several
-    devices train, PyTorch's process group stays open until the process ends. Signal handlers, warning filters and
-    environment variables belong to the whole process, so call this from one thread at a time.
+    keeps freed memory (see `keep_freed_memory`), and PyTorch's generators of other GPUs have been seeded. Signal
+    handlers, warning filters and environment variables belong to the whole process, so call this from one thread at a
+    time.
     """
     keep_freed_memory()
     console = console or Console(quiet=True)
@@ -104,10 +104,17 @@ def _prepared(config: RunConfig, trainer: pl.Trainer) -> Prepared:
     """`prepare` for this trainer; its options and warnings name the precision that is really used."""
     device, used = trainer.strategy.root_device.type, str(trainer.precision)
     prepared = prepare(config.replace(precision=used), device)
-    if used == config.precision:
-        return prepared
-    warning = f"--precision {config.precision} is not available on a {device} device: {used} is used instead."
-    return dataclasses.replace(prepared, warnings=(warning, *prepared.warnings))
+    warnings = []
+    if used != config.precision:
+        warnings.append(
+            f"--precision {config.precision} is not available on a {device} device: {used} is used instead."
+        )
+    if trainer.world_size > 1:
+        warnings.append(
+            f"Each of the {trainer.world_size} devices trains on {config.batch_size // trainer.world_size} images of a "
+            "batch, and batch norm uses only these: the numbers differ from those of a single device."
+        )
+    return dataclasses.replace(prepared, warnings=(*warnings, *prepared.warnings))
 
 
 def _fit_and_test(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
+import torch.distributed as dist
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_only
@@ -36,6 +37,7 @@ def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
     imported; that rank becomes the trainer's, so that loggers and Lightning's warnings follow the trainer, too.
     Afterwards the variables and the rank are as before.
     """
+    connected = dist.is_available() and dist.is_initialized()
     variables, rank = _launcher_variables(), rank_zero_only.rank  # type: ignore[attr-defined]
     try:
         _set_launcher_variables({})
@@ -45,6 +47,9 @@ def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
             trainer = make_trainer(config)
         rank_zero_only.rank = trainer.global_rank  # type: ignore[attr-defined]
         yield trainer
+        # Lightning leaves the communication of CPUs open, whose threads can then end the interpreter with an abort.
+        if dist.is_available() and dist.is_initialized() and not connected:
+            dist.destroy_process_group()
     finally:
         _set_launcher_variables(variables)
         rank_zero_only.rank = rank  # type: ignore[attr-defined]

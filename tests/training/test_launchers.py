@@ -9,6 +9,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.rundir.directory import read_metrics
 from attnae.training.run import train
 from attnae.training.trainer import trainer_in_its_environment
 from tests.conftest import ROOT, tiny_flags
@@ -126,3 +127,5 @@ def test_two_processes_that_slurm_starts_train_one_model(tmp_path):
     assert (errors, other_errors, other_out) == ("", "", ""), out
     (directory,) = (tmp_path / "logs").iterdir()
     assert files(directory) == WHOLE_RUN
+    (warning,) = read_metrics(directory)["warnings"]
+    assert warning.startswith("Each of the 2 devices trains on 15 images of a batch, and batch norm uses only these")
