@@ -104,7 +104,7 @@ def test_a_read_only_log_directory(half_done, small_disk, tmp_path):
         code, screen = run(args, tmp_path / "screen")
         assert_one_line(code, screen, "cannot be written to: Read-only file system")
     code, screen = run([place / "study"], tmp_path / "screen", script="analyze")
-    assert_one_line(code, screen, "cannot be written to (Read-only file system): choose another place with --out")
+    assert_one_line(code, screen, "cannot be written to (Read-only file system): choose another directory with --out")
     assert contents(place) == before
 
 
