@@ -28,7 +28,7 @@ def open_output(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{path} cannot be written ({reason}): choose another place with --out") from error
+        raise UserError(f"{path} cannot be written ({reason}): choose another directory with --out") from error
 
 
 def report_written(paths: Sequence[Path], what: str) -> int:

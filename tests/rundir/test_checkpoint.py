@@ -40,9 +40,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(run, tmp_path, save):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
     save({"state_dict": Payload(tmp_path / "touched")}, tmp_path / CHECKPOINT)
-    with pytest.raises(UserError, match="could run code"):
+    with pytest.raises(UserError, match="could execute code"):
         load(tmp_path)
-    with pytest.raises(UserError, match="could run code"):
+    with pytest.raises(UserError, match="could execute code"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / CHECKPOINT)
     assert not (tmp_path / "touched").exists()
 
