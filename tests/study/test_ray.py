@@ -75,7 +75,7 @@ def test_at_most_so_many_side_by_side_and_failures_are_listed(cluster, tmp_path,
     assert "ray, 1 side by side" in output
     assert "4 runs: 1 finished, 1 failed, 2 diverged" in output
     assert output.count("retried") == 1
-    assert "is a folder" in output
+    assert "is a directory, but a run has a file of this name" in output
     log = (design.directory / "workers.log").read_text()
     assert f"{broken.name}:\nray::" in log
     assert 'File "' in log

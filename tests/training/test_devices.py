@@ -78,7 +78,7 @@ def test_the_noise_of_an_evaluation(fake):
 def test_evaluation(fake, monkeypatch):
     """Scoring and the pictures: results come back to the CPU."""
     mode, module, images = fake
-    monkeypatch.setattr(apply, "array_of", lambda tensor: np.zeros(tuple(tensor.float().cpu().shape), np.float32))
+    monkeypatch.setattr(apply, "to_numpy", lambda tensor: np.zeros(tuple(tensor.float().cpu().shape), np.float32))
     vae = module.vae
     with mode, apply.evaluating(vae):
         index = torch.arange(len(images))
