@@ -78,7 +78,10 @@ MISTAKES = {
     ),
     "a picture of another kind": (["walk", "mine", "-o", "x.jpg"], "choose one of .png"),
     "a model of another kind": (["export", "mine", "-o", "x.h5"], "choose one of .onnx, .pt2"),
-    "a place that cannot be written": (["sample", "mine", "-o", "note.png/x.png"], "choose another directory with --out"),
+    "a place that cannot be written": (
+        ["sample", "mine", "-o", "note.png/x.png"],
+        "choose another directory with --out",
+    ),
     "a folder in the way": (["sample", "mine", "-o", "folder.png"], "folder.png cannot be written"),
     "no samples": (["sample", "mine", "-n", "0"], "--count 0: must be from 1 to 1024"),
     "a seed out of range": (["sample", "mine", "--seed", "-1"], "--seed -1: must be from 0"),
