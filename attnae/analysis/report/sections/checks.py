@@ -101,7 +101,9 @@ def best_cells(report: Report) -> Blocks:
         Table(f"Combinations, best first ({cells.method.iloc[0]})", frame, shown),
     ]
     if result.baseline is None:
-        blocks.append(Text("No comparison with a baseline: name one with --baseline, such as --baseline act=relu."))
+        first = result.factors[0]
+        example = f"{clean(first.name)}={clean(first.labels[0])}"
+        blocks.append(Text(f"No comparison with a baseline: name one with --baseline, such as --baseline {example}."))
     elif result.baseline.empty:
         blocks.append(Text("There is no other combination to compare the baseline with."))
     else:
