@@ -94,8 +94,9 @@ SECTIONS = [
     Section(
         "next",
         "What to run next",
-        "How many seeds per cell are needed to detect an effect of the given size with 80% power; blank: more than "
-        "1,000. The size is the estimate, which tends to be too large for the largest effects; --target sets another.",
+        "How many seeds per cell are needed to detect an effect of the given size with 80% power; blank: unknown, or "
+        "more than 1,000. The size is the estimate, which tends to be too large for the largest effects; "
+        "--target sets another.",
         checks.next_steps,
     ),
 ]
