@@ -26,6 +26,7 @@ from attnae.rundir.checkpoint import AtomicCheckpointIO
 LAUNCHER_VARIABLES = re.compile(
     r"(SLURM|JSM|TORCHELASTIC)_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
 )
+THREADS = "OMP_NUM_THREADS"
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
     Afterwards the variables and the rank are as before.
     """
     connected = dist.is_available() and dist.is_initialized()
+    threads = os.environ.get(THREADS)  # Lightning sets it where several processes train, and leaves it
     variables, rank = _launcher_variables(), rank_zero_only.rank  # type: ignore[attr-defined]
     try:
         _set_launcher_variables({})
@@ -52,6 +54,8 @@ def trainer_in_its_environment(config: RunConfig) -> Iterator[pl.Trainer]:
             dist.destroy_process_group()
     finally:
         _set_launcher_variables(variables)
+        os.environ.pop(THREADS, None)
+        os.environ.update({} if threads is None else {THREADS: threads})
         rank_zero_only.rank = rank  # type: ignore[attr-defined]
 
 
