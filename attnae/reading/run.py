@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ HParam = bool | float | int | str
 Matcher = Callable[[str], dict[str, HParam]]
 
 FINISHED, DIVERGED, UNFINISHED, UNKNOWN = "finished", "diverged", "unfinished", "unknown"
+# How runs of other programs end: with an error or by a user, or stopped early because they looked unpromising.
+FAILED, PRUNED = "failed", "pruned"
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,15 @@ class Run:
         directory: where the run is stored; None for a row of a table.
         hparams: the settings, by name; nested names are joined by `/`. The seed is one of them.
         scalars: the series that were logged, by tag. A result that has no history is a series of one point.
-        status: FINISHED, DIVERGED, UNFINISHED, or UNKNOWN where the logs do not record it.
+        status: FINISHED, DIVERGED, UNFINISHED, FAILED, PRUNED, or UNKNOWN where the logs do not record it.
         provenance: versions, commit and data set, by name, nested names joined by `/`; empty if nothing is recorded.
         problems: what could not be read, each as a sentence for the report.
         metrics: the tags that the run itself declares as its results, in its order.
-        started: time of the first event, in seconds since 1970; NaN if unknown.
+        started: time at which the run began, in seconds since 1970; NaN if unknown.
+        seconds: how long it took; NaN if unknown.
+        group: the study or experiment that the run belongs to, where its format has such; empty otherwise. Runs of
+            different groups are never compared with one another.
+        goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
         format: the name of the format it was read from; filled in by `read_logs`.
     """
 
@@ -66,6 +72,9 @@ class Run:
     problems: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     started: float = math.nan
+    seconds: float = math.nan
+    group: str = ""
+    goal: Literal["min", "max"] | None = None
     format: str = ""
 
     @property
