@@ -263,6 +263,12 @@ def test_help_shows_an_example_and_imports_nothing_heavy(tmp_path, script):
     assert imported.stderr.strip() == "[]"
 
 
+def test_the_help_of_analyze_names_each_default_once(tmp_path):
+    shown = run("--help", cwd=tmp_path, script="analyze.py").stdout
+    assert "None" not in shown
+    assert "(default: )" not in shown
+
+
 def test_help_lists_every_option(tmp_path):
     from attnae.config import GROUPS, flag, option_names
 

@@ -29,6 +29,11 @@ DRAWS, DRAWS_OF_LARGE, LARGE_STUDY = 9999, 999, 1000
 FOLDER = "analysis"
 
 
+def shown(metavar: str) -> object:
+    """An option whose text says what its default is, in place of tyro's `{None}` and `(default: None)`."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 @dataclass(frozen=True)
 class AnalyzeCommand:
     """Report from training logs which choices helped, by how much, and how certain that is.
@@ -38,12 +43,12 @@ class AnalyzeCommand:
     python analyze.py logs/ --response val/acc --at best --baseline act=relu
     """
 
-    paths: Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="LOGS ...")]] = ()
+    paths: Positional[Annotated[tuple[Path, ...], shown("LOGS ...")]] = ()
     """Directories with one directory of TensorBoard logs per run below them, or CSV tables with one row per run."""
-    response: str | None = None
+    response: Annotated[str | None, shown("TAG")] = None
     """The scalar tag to analyse. Default: test/loss, or the most likely result of runs that have no test/loss.
     Set it to analyse another result, such as val/acc."""
-    factors: tuple[str, ...] | None = None
+    factors: Annotated[tuple[str, ...] | None, shown("NAME ...")] = None
     """The hyper-parameters to compare. Default: all that vary, except seeds, names and what others determine.
     Set it if the report treats the wrong ones as factors."""
     at: Annotated[str, tyro.conf.arg(metavar="last|best|tail:5")] = "last"
@@ -52,31 +57,31 @@ class AnalyzeCommand:
     log_response: FlagCreatePairsOff[bool] = False
     """Analyse the logarithm of the response, so that effects are ratios.
     Use it if the response spans orders of magnitude, or if the report says that logarithms would fit better."""
-    goal: Goal | None = None
+    goal: Annotated[Goal | None, shown("min|max")] = None
     """Whether a small or a large response is better. Default: max for names such as acc, auc, f1 or psnr, else min.
     Set it if the name of the response does not say."""
     alpha: float = 0.05
     """Significance level: intervals have confidence 1 - alpha, and the chance of any false verdict is at most alpha.
     Lower it if a false verdict is costly."""
-    baseline: tuple[str, ...] = ()
+    baseline: Annotated[tuple[str, ...], shown("NAME=LEVEL ...")] = ()
     """Also compare all combinations of some factors with this one, such as --baseline act=relu batch_norm=True.
     Use it if you want to improve on a current configuration."""
     interactions: Literal["auto", "none", "two-way"] = "auto"
     """Two-way interactions in the model: if there are enough runs for them (auto), never (none), or always (two-way).
     Choose none for more power if you know that no factor changes the effect of another."""
-    negligible: float | None = None
-    """The largest effect that does not matter to you, in units of the response.
+    negligible: Annotated[float | None, shown("FLOAT")] = None
+    """The largest effect that does not matter to you, in units of the response. Default: none.
     Set it to get the verdict "negligible" for effects that are shown to be smaller."""
-    target: float | None = None
+    target: Annotated[float | None, shown("FLOAT")] = None
     """The effect that a larger study should detect, in units of the response. Default: each effect as estimated.
     Set it to the smallest effect that matters to you; the report then says how many seeds detect it."""
-    permutations: int | None = None
+    permutations: Annotated[int | None, shown("INT")] = None
     """Number of permutations per permutation test. Default: 9999, or 999 for more than 1000 runs.
     Reduce it for a faster report; 0 skips these tests."""
-    name_pattern: str | None = None
-    """How the names of the runs spell hyper-parameters, such as "{act}-{bn}".
+    name_pattern: Annotated[str | None, shown("PATTERN")] = None
+    """How the names of the runs spell hyper-parameters, such as "{act}-{bn}". Default: not at all.
     Use it if the logs do not record the hyper-parameters."""
-    out: Path | None = None
+    out: Annotated[Path | None, shown("DIR")] = None
     """The directory to write the report to. Default: analysis/ in the first log directory.
     Set it if the logs are read-only, or to keep several reports."""
     json: FlagCreatePairsOff[bool] = False
