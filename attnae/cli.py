@@ -21,6 +21,7 @@ from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
+from attnae.study.command import WorkCommand
 from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
 from attnae.trained.commands import TRAINED
 
@@ -83,9 +84,10 @@ def analyze_command(args: Sequence[str] | None = None, prog: str = "analyze.py")
 def _attnae(args: list[str]) -> int:
     """The subcommand that the first argument names."""
     name, *rest = args or [""]
-    if name in TRAINED:
-        return tyro.cli(TRAINED[name], args=rest, prog=f"attnae {name}").run()
-    commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **TRAINED}
+    commands: dict[str, Any] = {"work": WorkCommand, **TRAINED}
+    if name in commands:
+        return tyro.cli(commands[name], args=rest, prog=f"attnae {name}").run()
+    commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **commands}
     choice: Any = Union[tuple(_subcommand(name, kind) for name, kind in commands.items())]  # noqa: UP007
     tyro.cli(choice, args=args, prog="attnae", description="Train attention autoencoders, and use them.")
     return 2  # not reached: tyro exits after --help, and for an unknown name

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -16,6 +17,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
+
+# The environment variables by which SLURM, LSF, torchrun and Lightning itself tell a process that it is one of several.
+LAUNCHER_VARIABLES = re.compile(
+    r"(SLURM|JSM|TORCHELASTIC)_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
+)
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from tyro.conf import FlagCreatePairsOff
 
 from attnae.config.run import flag
 from attnae.errors import UserError
@@ -28,12 +29,15 @@ class StudyOptions:
     workers: int | None = None
     """Number of runs side by side.
     Unset: (number of cores) / threads; with CUDA, (number of GPUs) x runs_per_gpu; with Ray, as many as fit."""
-    launcher: Literal["local", "ray"] = "local"
-    """Where the runs are trained. local: in processes on this machine. ray: as tasks on a Ray cluster."""
+    launcher: Literal["local", "ray", "none"] = "local"
+    """Where the runs are trained. local: in processes on this machine. ray: as tasks on a Ray cluster.
+    none: only make the directories; workers that are started with `attnae work` train the runs."""
     ray_address: str | None = None
     """Address of the Ray cluster: auto or host:port. Unset: the one on this machine, otherwise one is started."""
     retries: int = 2
     """How often a run that crashed is started again, from its last checkpoint."""
+    stop_on_failure: FlagCreatePairsOff[bool] = False
+    """Stop the study as soon as one run has failed for good. Use it to find mistakes early."""
     runs_per_gpu: int = 1
     """Number of runs that share a GPU. Increase it if a run leaves most of the GPU idle."""
 

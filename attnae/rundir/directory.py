@@ -111,10 +111,15 @@ def read_unfinished(directory: Path) -> RunConfig:
     return read_config(directory / CONFIG)
 
 
+def run_lock(directory: Path) -> FileLock:
+    """The lock of a run: one object for this whole process, which may acquire it again while it holds it."""
+    return FileLock(directory / LOCK, is_singleton=True)
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Lock the run for this process. The operating system releases the lock when the process ends, however it ends."""
-    lock = FileLock(directory / LOCK)
+    lock = run_lock(directory)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:

@@ -14,9 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from attnae.study.attempt import Attempt, read_attempt
 from attnae.study.design import PlannedRun
-from attnae.study.events import Event
-from attnae.study.state import ENDED, RunState, run_state
+from attnae.study.state import ENDED, RunState, read_state
 from attnae.tags import DIVERGED, FINISHED, scalar
 
 FAILED = "failed"
@@ -42,19 +42,26 @@ class Pace:
 
 
 class StudyView:
-    """The state of a study, updated by events and shown on a console. Use it as a context manager.
+    """The state of a study, read from the files of its runs and shown on a console. Use it as a context manager.
 
-    `states` are the states of the runs at the start; `workers` is the number of runs that are trained side by side.
+    `states` are the states of the runs at the start; `workers` is the number of runs that are trained side by side; a
+    run fails at its crash number `retries` + 1.
     """
 
     def __init__(
-        self, console: Console, runs: Mapping[str, PlannedRun], states: Mapping[str, RunState], workers: int
+        self,
+        console: Console,
+        runs: Mapping[str, PlannedRun],
+        states: Mapping[str, RunState],
+        workers: int,
+        retries: int,
     ) -> None:
         self.console = console
         self.runs = runs
         self.states = dict(states)
         self.workers = workers
-        self.running: dict[str, Event] = {}
+        self.retries = retries
+        self.attempts: dict[str, Attempt] = {}
         self.failures: dict[str, str] = {}
         self._live = Live(get_renderable=self._table, console=console, transient=True, refresh_per_second=2)
 
@@ -67,42 +74,55 @@ class StudyView:
         self._live.stop()
 
     @property
+    def open(self) -> list[str]:
+        """The runs that have neither ended nor failed."""
+        return [name for name, state in self.states.items() if state.status not in ENDED and name not in self.failures]
+
+    @property
     def counts(self) -> Counter[str]:
         """The number of runs that are finished, diverged and failed."""
         ended = Counter(state.status for state in self.states.values() if state.status in ENDED)
         return ended + Counter({FAILED: len(self.failures)})
 
-    def handle(self, event: Event) -> None:
-        """Update the state; print a line for every event except the end of an epoch."""
-        if event.kind == "epoch":
-            self.running[event.run] = event
-            return
-        self.running.pop(event.run, None)
-        if event.kind in ENDED:
-            self.states[event.run] = run_state(self.runs[event.run])
-        elif event.kind == FAILED:
-            self.failures[event.run] = event.message
-        self.console.print(self._line(event), highlight=False, soft_wrap=True)
+    def update(self) -> None:
+        """Read the files of the open runs; print a line for each run that ended or crashed since the last call."""
+        for name in self.open:
+            directory = self.runs[name].directory
+            before = self.attempts.get(name, Attempt())
+            attempt = read_attempt(directory)
+            if attempt is None:
+                state = read_state(self.runs[name])
+                if state.status in ENDED:
+                    self.attempts.pop(name, None)
+                    self.states[name] = state
+                    loss = state.metrics.get("metrics", {}).get(scalar("test", "loss"))
+                    shown = f"test loss {loss:.4f}  " if isinstance(loss, float) else ""
+                    self._print_line(name, state.status, f"{shown}{state.seconds:.1f} s")
+                continue
+            self.attempts[name] = attempt
+            if attempt.crashes > self.retries:
+                self.fail(name, attempt.message)
+            elif attempt.crashes > before.crashes:
+                self.console.print(
+                    f"{'':>9} [yellow]retried [/]  {escape(name)}  {escape(attempt.message)}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
 
-    def _line(self, event: Event) -> str:
-        name = escape(event.run)
-        if event.kind == "retried":
-            return f"{'':>9} [yellow]retried [/]  {name}  {escape(event.message)}"
+    def fail(self, name: str, message: str) -> None:
+        """A run has crashed for the last time, or cannot be trained at all."""
+        self.failures[name] = message
+        self._print_line(name, FAILED, escape(message))
+
+    def _print_line(self, name: str, status: str, text: str) -> None:
         count = f"{sum(self.counts.values())}/{len(self.runs)}"
-        line = f"{count:>9} [{STYLES[event.kind]}]{event.kind:<8}[/]  {name}"
-        if event.kind == FAILED:
-            return f"{line}  {escape(event.message)}"
-        state = self.states[event.run]
-        loss = state.metrics.get("metrics", {}).get(scalar("test", "loss"))
-        return f"{line}{f'  test loss {loss:.4f}' if isinstance(loss, float) else ''}  {state.seconds:.1f} s"
+        self.console.print(
+            f"{count:>9} [{STYLES[status]}]{status:<8}[/]  {escape(name)}  {text}", highlight=False, soft_wrap=True
+        )
 
     def seconds_left(self) -> float:
         """The estimated time until the study ends; NaN before any run has finished."""
-        epochs = sum(
-            run.config.epochs - (self.running[name].epoch if name in self.running else 0)
-            for name, run in self.runs.items()
-            if self.states[name].status not in ENDED and name not in self.failures
-        )
+        epochs = sum(self.runs[name].config.epochs - self.attempts.get(name, Attempt()).epoch for name in self.open)
         return Pace.measured(self.runs, self.states).estimate(epochs, self.workers)
 
     def _table(self) -> RenderableType:
@@ -110,9 +130,11 @@ class StudyView:
         table.add_column("epoch", justify="right", no_wrap=True)
         table.add_column("val loss", justify="right", no_wrap=True)
         table.add_column("running", overflow="fold")
-        for name, event in list(self.running.items()):
-            loss = "" if math.isnan(event.loss) else f"{event.loss:.4f}"
-            table.add_row(f"{event.epoch}/{self.runs[name].config.epochs}", loss, escape(name))
+        for name in self.open:
+            attempt = self.attempts.get(name, Attempt())
+            if attempt.process:
+                loss = "" if math.isnan(attempt.loss) else f"{attempt.loss:.4f}"
+                table.add_row(f"{attempt.epoch}/{self.runs[name].config.epochs}", loss, escape(name))
         counts = self.counts
         done = Table.grid(padding=(0, 1))
         words = [f"[{style}]{counts[kind]} {kind}[/]" for kind, style in STYLES.items() if counts[kind]]

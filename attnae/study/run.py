@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import time
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,21 +21,34 @@ from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.directory import check_place
 from attnae.study.design import Design, PlannedRun, cell_name, idle_factors, level_text
-from attnae.study.events import Event
-from attnae.study.local import environments, run_locally
+from attnae.study.local import LocalWorkers, environments
 from attnae.study.progress import FAILED, Pace, StudyView, duration
 from attnae.study.state import (
     ENDED,
-    HALF_DONE,
     LOG,
     RunState,
     check_record,
     lock_study,
+    prepare_runs,
     recorded_design,
     run_state,
+    to_do,
 )
+from attnae.study.worker import WorkOptions
 from attnae.tags import DIVERGED, FINISHED
 from attnae.training.prepare import build, needs_download, offline, prepare
+
+POLL_S = 0.3
+
+
+class Team(Protocol):
+    """Workers that a launcher has started."""
+
+    def at_work(self) -> bool:
+        """Whether any is left; called again and again, it replaces those that died with a run."""
+
+    def stop(self) -> None:
+        """Stop all of them; their runs can be resumed."""
 
 
 def run_study(design: Design, options: StudyOptions, console: Console) -> int:
@@ -54,20 +68,44 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
         with lock_study(design):
             runs = {run.name: run for run in design.runs()}
             states = {name: run_state(run) for name, run in runs.items()}
-            todo = to_do(runs, states)
-            workers, events = launch(design, todo, options)
+            todo = to_do(runs.values())
+            prepare_runs(todo)
+            if options.launcher == "none":
+                return _only_prepared(design, len(todo), console)
+            workers, team = launch(design, todo, options)
             console.print(_opening(design, states, workers, options), highlight=False, soft_wrap=True)
-            view = StudyView(console, runs, states, workers)
+            view = StudyView(console, runs, states, workers, options.retries)
             try:
-                with view, closing(events):
-                    for event in events:
-                        view.handle(event)
+                with view:
+                    _watch(team, view, options)
             except Stopped:
                 console.print(
                     f"{view.counts[FINISHED]} of {len(runs)} runs are finished; the same command continues the study."
                 )
                 raise
             return _sum_up(view, design, console)
+
+
+def _watch(team: Team, view: StudyView, options: StudyOptions) -> None:
+    """Show what the workers do until all runs have ended or failed, or no worker is left."""
+    try:
+        while team.at_work():
+            view.update()
+            if view.failures and options.stop_on_failure:
+                return
+            time.sleep(POLL_S)
+        view.update()
+        for name in view.open:
+            view.fail(name, f"no worker could be started: see {LOG}")
+    finally:
+        team.stop()
+
+
+def _only_prepared(design: Design, left: int, console: Console) -> int:
+    where = shlex.quote(str(design.directory))
+    console.print(f"{design.directory} is prepared: {left} runs are to be trained.", highlight=False, soft_wrap=True)
+    console.print(f"Start as many workers as you like: attnae work {where}", highlight=False, soft_wrap=True)
+    return 0
 
 
 def describe_study(design: Design, workers: int, console: Console) -> None:
@@ -144,31 +182,23 @@ def _build_all(design: Design, images: RunConfig) -> None:
             raise UserError(f"cell {cell_name(run.cell)}: {error}") from error
 
 
-def to_do(runs: Mapping[str, PlannedRun], states: Mapping[str, RunState]) -> list[PlannedRun]:
-    """The runs that have not ended, in the order of the design, but half-done runs first."""
-    open_runs = [run for name, run in runs.items() if states[name].status not in ENDED]
-    return sorted(open_runs, key=lambda run: states[run.name].status != HALF_DONE)
-
-
-def launch(
-    design: Design, runs: Sequence[PlannedRun], options: StudyOptions
-) -> tuple[int, Generator[Event, None, None]]:
-    """The number of runs that can be trained at the same time, and the events of training all of them."""
-    log = design.directory / LOG
+def launch(design: Design, runs: Sequence[PlannedRun], options: StudyOptions) -> tuple[int, Team]:
+    """The number of runs that can be trained at the same time, and the workers that train them."""
+    work = WorkOptions(design.directory, retries=options.retries, stop_on_failure=options.stop_on_failure)
     if options.launcher == "ray":
-        from attnae.study.ray_launcher import run_on_ray
+        from attnae.study.ray_launcher import RayWorkers
 
-        return run_on_ray(
+        tasks = RayWorkers(
             runs,
+            work,
             base=design.base,
             address=options.ray_address,
             workers=options.workers,
-            retries=options.retries,
             runs_per_gpu=options.runs_per_gpu,
-            log=log,
         )
+        return tasks.side_by_side, tasks
     places = environments(design.base, options.workers, options.runs_per_gpu)
-    return len(places), run_locally(runs, places=places, retries=options.retries, log=log)
+    return len(places), LocalWorkers(runs, places, work)
 
 
 def _opening(design: Design, states: Mapping[str, RunState], workers: int, options: StudyOptions) -> str:

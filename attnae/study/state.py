@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,17 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config import read_yaml
+from attnae.config import read_yaml, write_config
 from attnae.errors import UserError
-from attnae.rundir.directory import CONFIG, LOCK, read_metrics
+from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
+from attnae.study.attempt import forget_attempt
 from attnae.study.design import Design, PlannedRun, level_text
 from attnae.study.file import read_design, write_design
 from attnae.tags import DIVERGED, FINISHED
 
 STUDY = "study.yaml"
 LOG = "workers.log"
-MISSING = "missing"
+WAITING = "waiting"
 HALF_DONE = "half done"
 ENDED = (FINISHED, DIVERGED)
 
@@ -31,7 +32,7 @@ _RESOLVED = {"image_size", "channels", "compile", "threads"}
 
 @dataclass(frozen=True)
 class RunState:
-    """The state of a run: `missing`, `half done`, `finished` or `diverged`, and the content of its metrics.json."""
+    """The state of a run: `waiting`, `half done`, `finished` or `diverged`, and the content of its metrics.json."""
 
     status: str
     metrics: Mapping[str, Any]
@@ -108,15 +109,43 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
 def run_state(run: PlannedRun) -> RunState:
     """The state of the run; `UserError` if its directory holds a run with other options."""
     path = run.directory / CONFIG
-    if not path.is_file():
-        return RunState(MISSING, {})
-    recorded, planned = read_yaml(path), run.config.plain()
-    for option, value in planned.items():
-        if option not in _FREE | _RESOLVED and recorded.get(option) != value:
-            raise UserError(
-                f"{run.directory} holds a run with {option} {recorded.get(option)}, but the study has "
-                f"{value}: move it away"
-            )
+    if path.is_file():
+        recorded, planned = read_yaml(path), run.config.plain()
+        for option, value in planned.items():
+            if option not in _FREE | _RESOLVED and recorded.get(option) != value:
+                raise UserError(
+                    f"{run.directory} holds a run with {option} {recorded.get(option)}, but the study has "
+                    f"{value}: move it away"
+                )
+    return read_state(run)
+
+
+def read_state(run: PlannedRun) -> RunState:
+    """The state of the run, without a look at its options."""
     metrics = read_metrics(run.directory)
     status = metrics.get("status")
-    return RunState(status if status in ENDED else HALF_DONE, metrics)
+    if status in ENDED:
+        return RunState(str(status), metrics)
+    return RunState(HALF_DONE if metrics else WAITING, metrics)
+
+
+def to_do(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """The runs that have not ended, in the order of the design, but half-done runs first."""
+    states = [(read_state(run).status, run) for run in runs]
+    return [run for wanted in (HALF_DONE, WAITING) for status, run in states if status == wanted]
+
+
+def prepare_runs(runs: Sequence[PlannedRun]) -> None:
+    """Make the directories of the runs with their config.yaml, so that any worker can train them.
+
+    Runs that failed before are to be tried again.
+    """
+    for run in runs:
+        run.directory.mkdir(exist_ok=True)
+        if not (run.directory / CONFIG).is_file():
+            write_config(run.directory / CONFIG, run.config)
+        try:
+            with run_lock(run.directory).acquire(timeout=0):
+                forget_attempt(run.directory)
+        except Timeout:
+            continue  # another worker trains it already

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import warnings
 from collections.abc import Iterator
@@ -19,13 +18,9 @@ from rich.console import Console
 
 from attnae.config import RunConfig, flag
 from attnae.errors import UserError
-from attnae.process import STOPPING, Stopped, handlers, set_handlers
+from attnae.process import LAUNCHER_VARIABLES, STOPPING, Stopped, handlers, set_handlers
 from attnae.rundir.checkpoint import AtomicCheckpointIO
 
-# The environment variables by which SLURM, LSF, torchrun and Lightning itself tell a process that it is one of several.
-LAUNCHER_VARIABLES = re.compile(
-    r"(SLURM|JSM|TORCHELASTIC)_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
-)
 THREADS = "OMP_NUM_THREADS"
 
 

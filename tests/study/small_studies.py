@@ -1,8 +1,6 @@
-"""Small studies, and worker processes that only pretend to train."""
+"""Small studies, what they computed, and waiting for what other processes do."""
 
 import io
-import os
-import signal
 import time
 
 from rich.console import Console
@@ -11,7 +9,6 @@ from attnae.config import RunConfig
 from attnae.config.study_options import StudyOptions
 from attnae.rundir.directory import read_metrics
 from attnae.study.design import make_design
-from attnae.study.events import Event
 from tests.conftest import TINY, read_curves
 
 
@@ -47,26 +44,10 @@ def _exact(values):
     return {key: value.hex() if isinstance(value, float) else value for key, value in values.items()}
 
 
-def pretend(connection, environment, log):
-    """Stands in for `attnae.study.worker.work`: what a run does is written in the activation of its cell.
-
-    relu: ends well. elu: raises. selu: is killed. tanh: is killed the first time. mish: tells its environment.
-    """
-    while True:
-        try:
-            run = connection.recv()
-        except EOFError:
-            return
-        act = run.cell["act"]
-        marker = log.with_name(run.name)
-        connection.send(Event(run.name, "epoch", 1, 0.5))
-        if act == "elu":
-            connection.send(Event(run.name, "failed", message=f"ValueError: in process {os.getpid()}"))
-            return
-        if act == "selu" or (act == "tanh" and not marker.exists()):
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if act == "mish":
-            log.with_name(f"{run.name}-environment").write_text(environment["PLACE"])
-            time.sleep(0.3)  # so that one worker does not take all
-        connection.send(Event(run.name, "finished"))
+def wait_for(condition, seconds=90.0):
+    """The first true result of `condition`, which is called again and again."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result

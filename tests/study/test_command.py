@@ -9,13 +9,12 @@ from attnae.cli import train_command
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.rundir.directory import write_metrics
-from attnae.study import progress as live
 from attnae.study import run as study_run
+from attnae.study.attempt import Attempt, write_attempt
 from attnae.study.design import make_design
-from attnae.study.events import Event
 from attnae.study.file import read_design
 from attnae.study.progress import Pace, StudyView, duration
-from attnae.study.state import STUDY, lock_study, run_state
+from attnae.study.state import STUDY, lock_study, prepare_runs, run_state
 from tests.study.small_studies import small_design
 
 
@@ -133,7 +132,7 @@ def test_a_dry_run_shows_the_design_and_touches_nothing(command, tmp_path):
     flags = ["--study", "acts.yaml", "--seeds", "2", "--dry-run", "--workers", "2"]
     code, output, _ = command(*flags)
     assert code == 0
-    assert "2 cells x 2 seeds = 4 runs: 4 missing" in output
+    assert "2 cells x 2 seeds = 4 runs: 4 waiting" in output
     assert "time left: unknown until a run has finished" in output
     assert [path.name for path in tmp_path.iterdir()] == ["acts.yaml"]
 
@@ -145,10 +144,11 @@ def test_a_dry_run_knows_what_is_done_and_estimates_the_rest(command, planned, t
     record(make_design({"act": ("elu", "relu")}, (768, 769, 770, 771), base), [10.0, 20.0, 30.0])
     (runs[3].directory).mkdir()
     (runs[3].directory / "config.yaml").write_text(yaml.safe_dump(runs[3].config.plain()))
+    write_metrics(runs[3].directory, {"status": "unfinished"})
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     code, output, errors = command("--study", "acts.yaml", "--seeds", "4", "--dry-run", "--workers", "2")
     assert code == 0, errors
-    assert "8 runs: 3 finished, 1 half done, 4 missing" in output
+    assert "8 runs: 3 finished, 1 half done, 4 waiting" in output
     assert "time left: about 0:00:50" in output
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -239,8 +239,12 @@ def test_the_live_table_shows_what_runs(tmp_path):
     record(design, [8.0])
     runs = {run.name: run for run in design.runs()}
     console = Console(record=True, width=120, force_terminal=True)
-    view = StudyView(console, runs, {name: run_state(run) for name, run in runs.items()}, workers=2)
-    view.handle(Event("act=relu,seed=768", "epoch", 3, 0.1234))
+    states = {name: run_state(run) for name, run in runs.items()}
+    view = StudyView(console, runs, states, workers=2, retries=0)
+    relu = runs["act=relu,seed=768"].directory
+    relu.mkdir()
+    write_attempt(relu, Attempt("machine:1", epoch=3, loss=0.1234))
+    view.update()
     console.print(view._table())
     shown = console.export_text()
     assert "act=relu,seed=768" in shown
@@ -248,9 +252,34 @@ def test_the_live_table_shows_what_runs(tmp_path):
     assert "0.1234" in shown
     assert "1/3 ended" in shown
     assert view.seconds_left() == pytest.approx((1 + 4) * 2.0 / 2)
-    view.handle(Event("act=relu,seed=768", live.FAILED, message="ValueError: no"))
+    write_attempt(relu, Attempt().crashed("ValueError: no"))
+    view.update()
     assert view.counts == {"finished": 1, "failed": 1}
+    assert view.failures == {"act=relu,seed=768": "ValueError: no"}
     assert view.seconds_left() == pytest.approx(4 * 2.0 / 2)
+
+
+@pytest.mark.parametrize(("retries", "lines"), [(0, ["failed", "finished"]), (1, ["retried", "finished"])])
+def test_a_line_is_printed_for_each_crash_and_each_end(tmp_path, retries, lines):
+    from rich.console import Console
+
+    design = small_design(tmp_path, {"act": ("elu", "relu")})
+    with lock_study(design):
+        prepare_runs(design.runs())
+    one, two = design.runs()
+    runs = {run.name: run for run in design.runs()}
+    console = Console(record=True, width=120)
+    view = StudyView(console, runs, {name: run_state(run) for name, run in runs.items()}, workers=1, retries=retries)
+    view.update()
+    write_attempt(one.directory, Attempt().crashed("ValueError: no"))
+    view.update()
+    write_metrics(two.directory, {"status": "finished", "wall_time_s": 1.0, "metrics": {"test/loss": 0.25}})
+    view.update()
+    view.update()
+    shown = console.export_text().splitlines()
+    assert [line.split()[-4 if "ValueError" in line else 1] for line in shown] == lines
+    assert shown[0].endswith(f"{one.name}  ValueError: no")
+    assert shown[1].endswith(f"{two.name}  test loss 0.2500  1.0 s")
 
 
 def test_durations():

@@ -1,12 +1,11 @@
-"""A study gives the table that single runs give, to the bit, however it is run and whatever dies on the way."""
+"""A study gives the same numbers as single runs, to the bit, however it is run and whatever dies on the way."""
 
-import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
@@ -15,14 +14,14 @@ from attnae.errors import UserError
 from attnae.reading.read import read_runs
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import LOCK, locked, read_metrics
-from attnae.study import task as study_task
-from attnae.study.local import run_locally
-from attnae.study.state import STUDY, lock_study
-from attnae.study.task import train_planned
+from attnae.study.attempt import Attempt, read_attempt
+from attnae.study.local import LocalWorkers
+from attnae.study.state import STUDY, lock_study, prepare_runs
+from attnae.study.worker import Crash, WorkOptions, work
 from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
 from tests.conftest import ROOT, TINY, read_curves
-from tests.study.small_studies import run_quietly, small_design, table
+from tests.study.small_studies import run_quietly, small_design, table, wait_for
 
 FACTORS = {"spatial_attention": (False, True), "lr": (0.005, 1e18)}
 EPOCHS = 12
@@ -117,19 +116,17 @@ def test_the_same_again_trains_nothing_more(undisturbed):
 def test_a_worker_killed_in_mid_run(tmp_path, singles):
     """One worker, so that the order differs as well."""
     design = design_in(tmp_path)
-    killed = []
+    victim = design.directory / VICTIM
     with lock_study(design):
-        events = run_locally(design.runs(), places=[{}], retries=2, log=tmp_path / "log")
-        for event in events:
-            if event.run == VICTIM and event.kind == "epoch" and event.epoch == 2 and not killed:
-                [worker] = multiprocessing.active_children()
-                os.kill(worker.pid, signal.SIGKILL)
-                killed.append(worker.pid)
-            elif event.kind == "retried":
-                killed.append(event.message)
-    assert killed[1:] == ["its process was killed by SIGKILL"]
+        prepare_runs(design.runs())
+        team = LocalWorkers(design.runs(), [{}], WorkOptions(design.directory))
+        wait_for(lambda: (attempt := read_attempt(victim)) is not None and attempt.epoch == 2)
+        os.kill(int(read_attempt(victim).process.rpartition(":")[2]), signal.SIGKILL)
+        wait_for(lambda: team.at_work() and (read_attempt(victim) or Attempt()).crashes == 1)
+        assert read_attempt(victim).message == "its process was killed by SIGKILL"
+        wait_for(lambda: not team.at_work())
     assert table(design.directory) == singles
-    assert len(list((design.directory / VICTIM).glob("events.*"))) == 2
+    assert len(list(victim.glob("events.*"))) == 2
 
 
 def study_process(folder, *flags):
@@ -146,14 +143,6 @@ def study_process(folder, *flags):
     )
     command = [sys.executable, str(ROOT / "train.py"), "--study", "study.yml", "--compile", "off", *flags]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(condition, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return result
 
 
 def half_done(directory):
@@ -216,32 +205,132 @@ def test_a_run_that_cannot_go_on_is_listed_and_the_others_finish(tmp_path):
     design = small_design(tmp_path, {"act": ("elu", "relu")})
     broken = design.runs()[0].directory
     with lock_study(design):
-        with pytest.raises(ZeroDivisionError):
-            train_planned(design.runs()[0], lambda epoch, loss: 1 / (1 - epoch))
-        (broken / CHECKPOINT).write_bytes(b"half a checkpoint")
+        prepare_runs(design.runs())
+    (broken / CHECKPOINT).parent.mkdir()
+    (broken / CHECKPOINT).write_bytes(b"half a checkpoint")
     code, output = run_quietly(design, workers=1, retries=0)
     assert code == 1
     assert "2 runs: 1 finished, 1 failed, 0 diverged" in output
     assert f"failed    {broken.name}  {broken / CHECKPOINT}" in output
-    assert f"{broken / CHECKPOINT}" in output
     assert "Traceback (most recent" not in output
     assert "last.ckpt" in (design.directory / "workers.log").read_text()
+    # The same again tries it once more.
+    (broken / CHECKPOINT).unlink()
+    code, output = run_quietly(design, workers=1, retries=0)
+    assert code == 0
+    assert "2 runs: 2 finished, 0 failed, 0 diverged" in output
 
 
-def test_a_run_has_one_trainer(tmp_path, monkeypatch):
-    monkeypatch.setattr(study_task, "LOCK_PATIENCE_S", 0.1)
+@pytest.mark.parametrize("stop", [False, True])
+def test_stop_on_failure(tmp_path, stop):
+    """The first run cannot be trained; with --stop-on-failure the second is not begun."""
+    design = small_design(tmp_path, {"act": ("elu", "relu")})
+    with lock_study(design):
+        prepare_runs(design.runs())
+    (design.runs()[0].directory / "metrics.json").mkdir()
+    code, output = run_quietly(design, workers=1, retries=0, stop_on_failure=stop)
+    assert code == 1
+    assert f"2 runs: {0 if stop else 1} finished, 1 failed" in output
+
+
+def test_a_prepared_study_is_not_trained_until_somebody_works_on_it(tmp_path, singles):
+    design = design_in(tmp_path)
+    code, output = run_quietly(design, launcher="none")
+    assert code == 0
+    assert "4 runs are to be trained" in output
+    assert "attnae work" in output
+    assert {path.name for path in design.directory.glob("*/*")} == {"config.yaml", ".lock"}
+    moved = design.directory.rename(tmp_path / "moved")
+    assert work(WorkOptions(moved, max_runs=1)) == 1
+    assert len(table_of_ended(moved)) == 1
+    assert work(WorkOptions(moved)) == 3
+    assert work(WorkOptions(moved)) == 0
+    assert table(moved) == singles
+
+
+def table_of_ended(directory):
+    return [path for path in directory.glob("*/metrics.json") if read_metrics(path.parent)["status"] != "unfinished"]
+
+
+def work_process(directory, *flags):
+    """`attnae work` in a process of its own, which believes that it is one of two that SLURM has started."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "attnae", "work", str(directory), *flags],
+        cwd=directory.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_JOB_ID": "7"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 6])
+def test_workers_of_several_shells_train_each_run_once(tmp_path, singles, count):
+    design = design_in(tmp_path)
+    run_quietly(design, launcher="none")
+    shells = [work_process(design.directory) for _ in range(count)]
+    outputs = [shell.communicate(timeout=300)[0] for shell in shells]
+    assert {shell.returncode for shell in shells} <= {0, 1}, outputs
+    told = [line for output in outputs for line in output.splitlines()]
+    assert sorted(line for line in told if line.startswith("training ")) == sorted(
+        f"training {name}" for name in ENDINGS
+    )
+    assert table(design.directory) == singles
+    assert all(len(list(path.glob("events.*"))) == 1 for path in design.directory.iterdir() if path.is_dir())
+
+
+@pytest.mark.slow
+def test_a_worker_stops_at_its_time_limit_and_another_goes_on(tmp_path):
+    design = small_design(tmp_path, {"act": ("relu",)}, epochs=10_000)
+    run_quietly(design, launcher="none")
+    shell = work_process(design.directory, "--time-limit", "0:00:25")
+    output, _ = shell.communicate(timeout=120)
+    assert shell.returncode == 0, output
+    assert "the time limit is reached; the run can be resumed" in output
+    directory = design.runs()[0].directory
+    attempt = read_attempt(directory)
+    assert (attempt.process, attempt.crashes) == ("", 0)
+    assert attempt.epoch > 0
+    assert is_free(directory)
+    assert read_metrics(directory)["status"] == "unfinished"
+
+
+def test_a_crash_is_left_for_the_next_worker(tmp_path, monkeypatch):
+    from attnae.study import worker
+
+    design = small_design(tmp_path, {"act": ("elu", "relu")})
+    run_quietly(design, launcher="none")
+    options = WorkOptions(design.directory, retries=1)
+
+    def fail(run, attempt):
+        raise ZeroDivisionError("once more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "_train", fail)
+        with pytest.raises(Crash) as crash:
+            work(options)
+    assert crash.value.args == (0,)
+    first = design.runs()[0].directory
+    assert read_attempt(first).message == "ZeroDivisionError: once more"
+    assert work(replace(options, retries=0)) == 1  # the other run: this one has crashed too often
+    assert work(options) == 1
+    assert read_attempt(first) is None
+    assert {path.parent.name for path in table_of_ended(design.directory)} == {run.name for run in design.runs()}
+
+
+def test_a_run_has_one_trainer(tmp_path):
     design = small_design(tmp_path, {"act": ("elu",)})
     [run] = design.runs()
-    with pytest.raises(UserError, match="is not on this machine"):
-        train_planned(run, lambda epoch, loss: None)
-    with lock_study(design):
-        run.directory.mkdir()
-    with lock_study(design), locked(run.directory), pytest.raises(UserError, match="another process"):
-        train_planned(run, lambda epoch, loss: None)
-    reported = []
-    with lock_study(design):
-        assert train_planned(run, lambda epoch, loss: reported.append((epoch, loss))) == "finished"
-        assert train_planned(run, lambda epoch, loss: pytest.fail("it has ended")) == "finished"
+    options = WorkOptions(design.directory)
+    with pytest.raises(UserError, match="holds no study on this machine"):
+        work(options)
+    run_quietly(design, launcher="none")
+    with FileLock(run.directory / LOCK):
+        assert work(options) == 0
+        with pytest.raises(UserError, match="another process"), locked(run.directory):
+            pytest.fail("it was not refused")
+    assert not table_of_ended(design.directory)
+    assert work(options) == 1
     losses = read_curves(run.directory)["val/loss"]
-    assert [epoch for epoch, _ in reported] == [0, 1, 2]
-    assert [loss for _, loss in reported[1:]] == pytest.approx(list(losses.values()), rel=1e-6)
+    assert list(losses) == [1, 2]
