@@ -30,9 +30,9 @@ DOCUMENTS = [
 BLOCK = re.compile(r"```(?:sh|bash|console)\n(.*?)```", re.S)
 INLINE = re.compile(r"`((?:(?:python|tensorboard|pytest|ray)|attnae \w+) [^`]+)`")
 TOOLS = ("python", "python3", "pip", "pytest", "ruff", "mypy", "attnae", "tensorboard", "ray")
-PROMPT = re.compile(r"^(\w+\$ +|exec |srun .* \"\$head\" |\.venv/bin/)")  # shell prompts and prefixes of a command
+PROMPT = re.compile(r"^(\w+\$ +|exec |srun |\.venv/bin/)")  # shell prompts and prefixes of a command
 # Lines of shell scripts without a command of this project. `bash -n` checks them as part of their script.
-OTHER_LINES = re.compile(r"#|head=\$\(scontrol|sleep \d+$|rsync -a ")
+OTHER_LINES = re.compile(r"#|rsync -a ")
 
 # Appended to the documented commands.
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
@@ -178,6 +178,12 @@ def run_command(words, document):
             benchmark(*words[1:], "--studies=20")
         case ["attnae", "train", *args]:
             assert train(args) == 0
+        case ["attnae", "work", *args]:
+            small = ["--study", "configs/factorial.yaml", *TINY_STUDY, "--dataset=digits", "--name=typed"]
+            assert train_command([*small, "--launcher=none"]) == 0
+            args = ["logs/typed" if arg.endswith("logs/factorial") else arg for arg in args]
+            assert main(["work", *args, "--max-runs=1"]) == 0
+            assert len(list(Path("logs", "typed").glob("*/figure.png"))) == 1
         case ["attnae", *args]:
             assert main(args) == 0
         case ["tensorboard", *args]:
