@@ -1,4 +1,4 @@
-"""Say which choices helped, from TensorBoard logs: `python analyze.py --help`."""
+"""Say which choices helped, from training logs: `python analyze.py --help`."""
 
 import sys
 

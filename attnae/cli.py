@@ -23,7 +23,7 @@ from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
 from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
-from attnae.trained.commands import TRAINED
+from attnae.trained.commands import TRAINED, ListCommand
 
 # The options that can be combined with --resume: they change where and how the run continues, not what it computes.
 BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"}
@@ -86,11 +86,25 @@ def _attnae(args: list[str]) -> int:
     name, *rest = args or [""]
     commands: dict[str, Any] = {"work": WorkCommand, **TRAINED}
     if name in commands:
-        return tyro.cli(commands[name], args=rest, prog=f"attnae {name}").run()
+        command = tyro.cli(commands[name], args=rest, prog=f"attnae {name}")
+        return _list(command) if isinstance(command, ListCommand) else command.run()
     commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **commands}
     choice: Any = Union[tuple(_subcommand(name, kind) for name, kind in commands.items())]  # noqa: UP007
     tyro.cli(choice, args=args, prog="attnae", description="Train attention autoencoders, and use them.")
     return 2  # not reached: tyro exits after --help, and for an unknown name
+
+
+def _list(command: ListCommand) -> int:
+    """The runs of train.py below a directory, or else those of any other format."""
+    from attnae.trained.listing import holds_runs, print_table
+
+    if holds_runs(command.log_dir):
+        return command.run()
+    from attnae.reading.listing import runs_table
+    from attnae.reading.read import read_logs
+
+    print_table(runs_table(read_logs(command.log_dir)))
+    return 0
 
 
 def _subcommand(name: str, kind: type) -> Any:

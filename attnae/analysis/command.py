@@ -44,7 +44,8 @@ class AnalyzeCommand:
     """
 
     paths: Positional[Annotated[tuple[Path, ...], shown("LOGS ...")]] = ()
-    """Directories with one directory of TensorBoard logs per run below them, or CSV tables with one row per run."""
+    """Directories or files with the logs of many runs: TensorBoard, Lightning, MLflow, W&B, Optuna, Ray Tune, Hugging
+    Face, Keras, Ultralytics, or a CSV table with one row per run. Directories are searched at any depth."""
     response: Annotated[str | None, shown("TAG")] = None
     """The scalar tag to analyse. Default: test/loss, or the most likely result of runs that have no test/loss.
     Set it to analyse another result, such as val/acc."""

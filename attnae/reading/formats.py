@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attnae.errors import UserError
 from attnae.reading.run import Format
 from attnae.reading.table import TABLE
 from attnae.reading.tensorboard.reader import TENSORBOARD
+from attnae.reading.trainers.hugging_face import HUGGING_FACE
+from attnae.reading.trainers.keras import KERAS
+from attnae.reading.trainers.lightning import LIGHTNING
+from attnae.reading.trainers.ray import RAY
+from attnae.reading.trainers.ultralytics import ULTRALYTICS
+from attnae.reading.wandb.reader import WANDB
 
-# The first format that recognises a path reads it. Place a new format before these two, which accept, between them,
-# every directory and every file.
+# The first format that recognises a path reads it. Place a new format before `TABLE`, which accepts every file.
 FORMATS: list[Format] = [
     TENSORBOARD,
+    WANDB,
+    RAY,
+    HUGGING_FACE,
+    LIGHTNING,
+    ULTRALYTICS,
+    KERAS,
     TABLE,
 ]
 
 
-def find_format(path: Path) -> Format:
-    """The format of an existing path.
-
-    Raises:
-        UserError: no format recognises the path.
-    """
+def find_format(path: Path, *, scanning: bool = False) -> Format | None:
+    """The first format that recognises an existing path; with `scanning`, of those that a directory is searched for."""
     for candidate in FORMATS:
-        if candidate.recognises(path):
-            return candidate
-    raise UserError(f"{path} is in no known format: give {known_formats()}")
+        if scanning and not candidate.scanned:
+            continue
+        try:
+            if candidate.recognises(path):
+                return candidate
+        except OSError:  # a file that cannot be opened: another format may know it by its name
+            continue
+    return None
 
 
 def known_formats() -> str:

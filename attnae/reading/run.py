@@ -61,6 +61,7 @@ class Run:
             different groups are never compared with one another.
         goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
         format: the name of the format it was read from; filled in by `read_logs`.
+        source: the file or directory that it was read from; filled in by `read_logs` where the reader has not.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Run:
     group: str = ""
     goal: Literal["min", "max"] | None = None
     format: str = ""
+    source: str = ""
 
     @property
     def final(self) -> dict[str, float]:
@@ -90,7 +92,8 @@ class Request:
     Attributes:
         match: the settings that a run's name spells (`--name-pattern`), empty where the pattern does not fit; None
             without a pattern.
-        visited: (device, inode) of the directories already read, so that overlapping paths give each run once.
+        visited: (device, inode) of the directories and files already read, so that overlapping paths give each run
+            once.
     """
 
     match: Matcher | None = None
@@ -101,15 +104,28 @@ class Request:
 class Format:
     """One format of logs. Adding one takes a file that defines a `Format`, and a line in `formats.FORMATS`.
 
+    A directory is searched at any depth. Every directory and every file in it is offered to the formats in the order
+    of `FORMATS`, and the first that recognises it reads it. A recognised directory is read whole, and is not searched
+    further.
+
     Attributes:
         name: what the format is called.
         example: what to give to `analyze.py`, as it is shown to users.
-        recognises: whether an existing path holds logs of this format. It is asked before anything is read, so it
-            should look at names or at the first bytes only.
-        read: the runs at a path. Damage is reported in `Run.problems`; `UserError` is for a path without any run.
+        recognises: whether an existing file or directory is of this format. It is asked for every path, before
+            anything is read, so it should look at the name first, and then at the first bytes only.
+        read: the runs of a recognised path. Damage is reported in `Run.problems`; `UserError` is for a path without
+            any run. `Run.directory` is the directory of a run that has one of its own: it gives the run its name.
+        scanned: whether a directory is searched for this format; if not, only the file itself can be given.
+        belongs: patterns of the names of directories beside a recognised file that are part of its run, such as
+            `checkpoint-*`; they are not searched.
+        read_all: for a format that must see all its files to tell the runs apart: the runs of all recognised files
+            below a root. It is used in place of `read` when a directory is searched, and names the runs itself.
     """
 
     name: str
     example: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Request], Sequence[Run]]
+    scanned: bool = True
+    belongs: tuple[str, ...] = ()
+    read_all: Callable[[Path, Sequence[Path], Request], Sequence[Run]] | None = None

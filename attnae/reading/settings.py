@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from attnae.reading.run import HParam, Matcher
 
 # The first of these that holds any value is used. Lightning's command line writes both; `hparams.yaml` is shorter.
 YAML_NAMES = ("hparams.yaml", "config.yaml", ".hydra/config.yaml")
-MAX_YAML_BYTES = 1 << 20
+MAX_YAML_BYTES = 1 << 23
+MAX_ALIASED = 1 << 20  # characters by which aliases may let a file grow
+MAX_NODES = 300_000
 MAX_VALUES = 2_000
 MAX_NAME = 500
 MAX_DEPTH = 20
@@ -45,6 +47,12 @@ def value_of(text: str) -> HParam:
     return float(text) if _NUMBER.fullmatch(text) else text
 
 
+def number_of(text: str) -> float | None:
+    """The number that `text` spells, also NaN and infinities; None for any other text."""
+    text = text.strip()
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
 def as_setting(value: HParam) -> HParam:
     """NaN, which does not equal itself, and infinities as text, since settings are compared with each other."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
@@ -59,21 +67,47 @@ def read_yaml(directory: Path, problems: list[str]) -> dict[str, HParam]:
         path = directory / name
         if not path.is_file():
             continue
-        try:
-            if path.stat().st_size > MAX_YAML_BYTES:
-                raise ValueError(f"larger than {MAX_YAML_BYTES >> 20} MiB")
-            values = _load(path.read_text(encoding="utf-8"))
-        # A tag such as !!bool or !!timestamp before a value of another type makes PyYAML raise any of these.
-        except (OSError, ValueError, OverflowError, RecursionError, AttributeError, LookupError, TypeError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            problems.append(f"{name} cannot be read: {reason}")
-            continue
+        values = read_yaml_file(path, name, problems)
         if values:
             return values
     return {}
 
 
-def _load(text: str) -> dict[str, HParam]:
+def read_yaml_file(path: Path, name: str, problems: list[str]) -> dict[str, HParam]:
+    """Plain values of a YAML file, nested names joined by `/`; `name` is what `problems` call it."""
+    try:
+        tree = load_yaml(path)
+        values: dict[str, HParam] = {}
+        for key, value in flatten(tree) if isinstance(tree, dict) else ():
+            if value is OMITTED:
+                continue
+            if len(key) > MAX_NAME:
+                raise ValueError(f"a name is longer than {MAX_NAME} characters")
+            values[key] = setting_of(value)
+            if len(values) > MAX_VALUES:
+                raise ValueError(f"it has more than {MAX_VALUES} values")
+    except (ValueError, OverflowError) as error:
+        problems.append(f"{name} cannot be read: {error}")
+        return {}
+    return values
+
+
+def load_yaml(path: Path) -> Any:
+    """The content of a YAML file, with `OMITTED` in place of each value that has a tag of its own.
+
+    Raises:
+        ValueError: the file cannot be read, or it is not plain YAML of a moderate size.
+    """
+    try:
+        if path.stat().st_size > MAX_YAML_BYTES:
+            raise ValueError(f"larger than {MAX_YAML_BYTES >> 20} MiB")
+        return _load(path.read_text(encoding="utf-8"))
+    # A tag such as !!bool or !!timestamp before a value of another type makes PyYAML raise any of these.
+    except (OSError, ValueError, OverflowError, RecursionError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def _load(text: str) -> Any:
     import yaml
 
     class PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -87,31 +121,22 @@ def _load(text: str) -> dict[str, HParam]:
     PlainLoader.add_constructor(None, untagged)
     try:
         depth = 0
-        for event in yaml.parse(text, Loader=PlainLoader):  # libyaml composes recursively, and crashes if too deep
+        # libyaml composes recursively, and crashes if too deep; every node takes some 500 bytes.
+        for count, event in enumerate(yaml.parse(text, Loader=PlainLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+            if count > MAX_NODES:
+                raise ValueError(f"it has more than {MAX_NODES:,} values")
         loader = PlainLoader(text)
         root = loader.get_single_node()
         if root is None:
             return {}
-        if _expanded_size(root, {}) > MAX_YAML_BYTES:
-            raise ValueError(f"its aliases expand to more than {MAX_YAML_BYTES >> 20} MiB")
-        tree = loader.construct_document(root)
+        if _expanded_size(root, {}) > max(len(text), MAX_ALIASED):
+            raise ValueError(f"its aliases expand to more than {MAX_ALIASED >> 20} MiB")
+        return loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-    if not isinstance(tree, dict):
-        return {}
-    values: dict[str, HParam] = {}
-    for name, value in flatten(tree):
-        if value is OMITTED:
-            continue
-        if len(name) > MAX_NAME:
-            raise ValueError(f"a name is longer than {MAX_NAME} characters")
-        values[name] = _setting(value)
-        if len(values) > MAX_VALUES:
-            raise ValueError(f"it has more than {MAX_VALUES} values")
-    return values
 
 
 def _expanded_size(node: Any, known: dict[int, float]) -> float:
@@ -149,7 +174,8 @@ def flatten(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, A
         yield from flatten(child, f"{name}/{key}" if name else key, depth + 1)
 
 
-def _setting(value: Any) -> HParam:
+def setting_of(value: Any) -> HParam:
+    """A leaf of a YAML or JSON file as a setting; a list becomes its items, separated by blanks."""
     if isinstance(value, (list, tuple)):
         return " ".join(str(item) for item in value if item is not OMITTED)
     if isinstance(value, bool):
@@ -157,6 +183,18 @@ def _setting(value: Any) -> HParam:
     if isinstance(value, (int, float)):
         return plain_number(value)
     return as_setting(value_of(str(value)))  # YAML 1.1 reads 1e-4 as text
+
+
+def missing_settings(known: Mapping[str, HParam], extra: Mapping[str, HParam]) -> dict[str, HParam]:
+    """Those of `extra` that `known` does not hold under the same name, nor the value under the same last name."""
+    values = {(_last_name(name), value) for name, value in known.items()}
+    return {
+        name: value for name, value in extra.items() if name not in known and (_last_name(name), value) not in values
+    }
+
+
+def _last_name(name: str) -> str:
+    return re.split(r"[/.]", name)[-1]
 
 
 def name_matcher(pattern: str) -> Matcher:

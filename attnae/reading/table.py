@@ -77,7 +77,7 @@ def read(path: Path, request: Request) -> list[Run]:
     return runs
 
 
-TABLE = Format("CSV table", "a CSV table with one row per run", recognises, read)
+TABLE = Format("CSV table", "a CSV table with one row per run", recognises, read, scanned=False)
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -17,7 +17,6 @@ from attnae.trained.output import report_written
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
 MOST_IMAGES, MOST_ATTENTION, MOST_SCALE = 1024, 32, 64
-WIDE = 100_000  # columns of characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,19 +179,18 @@ class ListCommand:
     """Show the runs below a directory: status, the options in which they differ, test metrics.
 
     attnae list logs
+    attnae list mlruns
+
+    If the directory holds no run of train.py, it shows the runs of all other formats that analyze.py reads.
     """
 
     log_dir: Positional[Annotated[Path, arg(metavar="LOGDIR")]]
-    """A directory that contains runs, at any depth."""
+    """A directory that contains runs, at any depth, or a file of a format that holds many runs."""
 
     def run(self) -> int:
-        from rich.console import Console
+        from attnae.trained.listing import print_table, read_runs, runs_table
 
-        from attnae.trained.listing import read_runs, runs_table
-
-        table = runs_table(read_runs(self.log_dir))
-        # Output to a file or another program has one line for each run, however wide.
-        Console(width=None if Console().is_terminal else WIDE).print(table)
+        print_table(runs_table(read_runs(self.log_dir)))
         return 0
 
 

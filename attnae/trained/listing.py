@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +18,7 @@ from attnae.tags import STAGES
 from attnae.text import clean
 
 UNREADABLE = "unreadable"
+WIDE = 100_000  # columns of characters
 
 
 class ListedRun(NamedTuple):
@@ -71,6 +73,19 @@ def runs_table(runs: list[ListedRun]) -> Table:
         cells = [run.name, run.status, *levels, *numbers]
         table.add_row(*(Text(clean(cell)) for cell in cells))
     return table
+
+
+def holds_runs(log_dir: Path) -> bool:
+    """Whether a directory holds a run of train.py, one whose options can be read."""
+    try:
+        return any(run.status != UNREADABLE for run in read_runs(log_dir))
+    except UserError:
+        return False
+
+
+def print_table(table: Table) -> None:
+    """Print a table; output to a file or another program has one line for each row, however wide."""
+    Console(width=None if Console().is_terminal else WIDE).print(table)
 
 
 def _compared() -> list[str]:

@@ -50,7 +50,7 @@ def test_runs_of_a_new_format_are_read(path: Path) -> None:
     assert [run.name for run in runs] == [f"line {number}" for number in range(1, 9)]
     assert {run.format for run in runs} == {"JSON lines"}
     table = read_runs(path)
-    assert list(table) == ["run", "status", "act", "seed", "val/loss"]
+    assert list(table) == ["run", "status", "format", "source", "act", "seed", "val/loss"]
     assert table["val/loss"].tolist() == pytest.approx([2, 2.11, 2.2, 2.31, 3, 3.11, 3.2, 3.31])
 
 
@@ -77,5 +77,15 @@ def test_messages_name_every_format(path: Path) -> None:
 
 def test_a_path_in_no_known_format(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", [RESULTS])
+    (path.parent / "other.txt").write_text("words")
     with pytest.raises(UserError, match=r"is in no known format: give a file results.jsonl \(JSON lines\)"):
-        read_logs(path.parent)
+        read_logs(path.parent / "other.txt")
+
+
+def test_a_directory_is_searched_for_a_new_format(path: Path) -> None:
+    deep = path.parent / "studies" / "one"
+    deep.mkdir(parents=True)
+    path.rename(deep / "results.jsonl")
+    runs = read_logs(path.parent)
+    assert [run.name for run in runs][:2] == ["studies/one/results.jsonl/line 1", "studies/one/results.jsonl/line 2"]
+    assert {run.source for run in runs} == {str(deep / "results.jsonl")}

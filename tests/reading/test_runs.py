@@ -77,7 +77,7 @@ def test_an_event_file_may_be_given(tmp_path: Path) -> None:
     assert (run.name, run.scalars["loss"].steps.tolist()) == ("run", [1])
 
 
-def test_symbolic_links_are_followed_but_not_in_circles_nor_upwards(tmp_path: Path) -> None:
+def test_symbolic_links_are_not_followed_and_those_that_lead_out_are_named(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     write(logs / "run", x=1)
     write(tmp_path / "elsewhere", x=2)
@@ -85,7 +85,14 @@ def test_symbolic_links_are_followed_but_not_in_circles_nor_upwards(tmp_path: Pa
     (logs / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (logs / "run" / "circle").symlink_to(logs, target_is_directory=True)
     (logs / "up").symlink_to(tmp_path, target_is_directory=True)
-    assert list(by_name(logs)) == ["linked", "run"]
+    (logs / "nowhere").symlink_to(tmp_path / "missing")
+    (logs / "notes").symlink_to(write(tmp_path / "file").parent / "notes.txt")
+    (run,) = read_logs(logs)
+    assert (run.name, run.hparams) == ("run", {"x": 1})
+    assert run.problems == (
+        f"links that lead out of {logs} are not followed (linked and up): give their targets as well",
+    )
+    assert list(by_name([logs, logs / "linked"])) == ["logs/run", "elsewhere/elsewhere"]
 
 
 def test_a_directory_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,8 @@ def test_a_few_aliases_do_not_expand_to_billions_of_values(tmp_path: Path) -> No
         ("a: " + "[" * 25 + "]" * 25, "nested deeper than 20 levels"),
         ("a: " + "[" * 100_000, "nest"),  # PyYAML's own limit, where it has one, or ours
         ("a: \x00", "cannot be read"),
-        ("a: " + "x" * (1 << 20), "larger than 1 MiB"),
+        ("a: " + "x" * (1 << 23), "larger than 8 MiB"),
+        ("a: [" + "1, " * 300_000 + "]", "it has more than 300,000 values"),
     ],
 )
 def test_broken_files_are_reported(tmp_path: Path, text: str, reason: str) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,35 +15,6 @@ from attnae.reading.tensorboard.events import Log
 EVENT_FILE = "tfevents"  # what TensorBoard looks for in a file's name
 NUMBERED = re.compile(r"\d$")
 TIME_NAME = re.compile(r"\d{9,}\.\d+")  # the directory that SummaryWriter.add_hparams makes for itself
-
-Identity = tuple[int, int]
-
-
-def walk(root: Path, seen: set[Identity]) -> Iterator[tuple[Path, list[Path], list[str]]]:
-    """Yield the directory, its event files and problems for every directory at or below `root` that has either.
-
-    Symbolic links are followed, real directories first, but no directory is visited twice (`seen` is shared by
-    several roots), nor is one that contains `root`: such a link would lead out of the logs.
-    """
-    unreadable: list[OSError] = []
-    above = {_identity(parent) for parent in root.resolve().parents}
-    for name, folders, files in os.walk(root, followlinks=True, onerror=unreadable.append):
-        identity = _identity(Path(name))
-        if identity in seen or identity in above:
-            folders.clear()
-            continue
-        seen.add(identity)
-        folders.sort(key=lambda folder: (os.path.islink(os.path.join(name, folder)), folder))
-        found = [Path(name, file) for file in files if EVENT_FILE in file]
-        if found:
-            yield Path(name), found, []
-    for error in unreadable:
-        yield Path(error.filename), [], [f"the directory cannot be read: {error.strerror}"]
-
-
-def _identity(directory: str | Path) -> Identity:
-    status = os.stat(directory)
-    return status.st_dev, status.st_ino
 
 
 def run_name(root: Path, directory: Path) -> str:

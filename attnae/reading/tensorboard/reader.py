@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from attnae.reading.json_files import read_json
 from attnae.reading.run import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Format, Request, Run
 from attnae.reading.settings import flatten
-from attnae.reading.tensorboard.directories import EVENT_FILE, gather, run_name, walk
+from attnae.reading.tensorboard.directories import EVENT_FILE, gather, run_name
 from attnae.reading.tensorboard.events import Log
 
 METRICS_FILE = "metrics.json"
@@ -17,27 +19,34 @@ MAX_JSON_BYTES = 1 << 24
 
 
 def recognises(path: Path) -> bool:
-    """Any directory, which is searched for event files, or an event file."""
-    return path.is_dir() or EVENT_FILE in path.name
+    """An event file."""
+    return EVENT_FILE in path.name and path.is_file()
 
 
 def read(path: Path, request: Request) -> list[Run]:
-    """The runs at or below a directory, or of one event file, sorted by name.
+    """The run of one event file."""
+    return read_all(path.parent, [path], request)
 
-    A run without a completion mark is UNFINISHED if other runs below the path have one, else UNKNOWN.
+
+def read_all(root: Path, files: Sequence[Path], request: Request) -> list[Run]:
+    """The runs of event files at or below a directory, sorted by name.
+
+    A run without a completion mark is UNFINISHED if other runs below the directory have one, else UNKNOWN.
     """
-    if path.is_dir():
-        logs = {place: Log(problems=problems).read(files) for place, files, problems in walk(path, request.visited)}
-    else:
-        path, logs = path.parent, {path.parent: Log().read([path])}
-    found = gather(path, logs, request.match).items()
-    runs = [_run(run_name(path, directory), directory, log) for directory, log in found]
+    by_directory: dict[Path, list[Path]] = defaultdict(list)
+    for file in files:
+        by_directory[file.parent].append(file)
+    logs = {directory: Log().read(files) for directory, files in by_directory.items()}
+    found = gather(root, logs, request.match).items()
+    runs = [_run(run_name(root, directory), directory, log) for directory, log in found]
     if any(run.status != UNKNOWN for run in runs):
         runs = [replace(run, status=UNFINISHED) if run.status == UNKNOWN else run for run in runs]
     return sorted(runs, key=lambda run: run.name)
 
 
-TENSORBOARD = Format("TensorBoard", "a directory with event files below it, such as logs/", recognises, read)
+TENSORBOARD = Format(
+    "TensorBoard", "a directory with event files below it, such as logs/", recognises, read, read_all=read_all
+)
 
 
 def _run(name: str, directory: Path, log: Log) -> Run:
@@ -59,12 +68,8 @@ def _run(name: str, directory: Path, log: Log) -> Run:
 def _read_metrics(directory: Path, problems: list[str]) -> dict[str, Any]:
     path = directory / METRICS_FILE
     try:
-        if not path.is_file():
-            return {}
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"larger than {MAX_JSON_BYTES >> 20} MiB")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, MAX_JSON_BYTES) if path.is_file() else None
         return dict(flatten(content)) if isinstance(content, dict) else {}
-    except (OSError, ValueError, RecursionError) as error:
+    except ValueError as error:
         problems.append(f"{METRICS_FILE} cannot be read: {error}")
         return {}

@@ -1,0 +1,1 @@
+"""Run directories that training libraries write: one file per library."""
