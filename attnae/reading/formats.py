@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attnae.reading.mlflow.database import MLFLOW_DATABASE
+from attnae.reading.mlflow.files import MLFLOW_FILES
+from attnae.reading.optuna.database import OPTUNA_DATABASE
+from attnae.reading.optuna.journal import OPTUNA_JOURNAL
 from attnae.reading.run import Format
 from attnae.reading.table import TABLE
 from attnae.reading.tensorboard.reader import TENSORBOARD
@@ -17,6 +21,10 @@ from attnae.reading.wandb.reader import WANDB
 # The first format that recognises a path reads it. Place a new format before `TABLE`, which accepts every file.
 FORMATS: list[Format] = [
     TENSORBOARD,
+    MLFLOW_DATABASE,
+    MLFLOW_FILES,
+    OPTUNA_DATABASE,
+    OPTUNA_JOURNAL,
     WANDB,
     RAY,
     HUGGING_FACE,

@@ -23,21 +23,29 @@ Key = tuple[str, float]
 def unite(runs: list[Run]) -> list[Run]:
     """The runs, in their order, those that are the same run joined.
 
-    Runs of different formats are the same run if they have the same directory, or if they recorded the same results:
-    at least MIN_EQUAL_VALUES different values of equally named series are equal, and no result and no setting differs.
+    Runs to which a tracker gave the same identifier are the same run. So are runs of different formats that have the
+    same directory, or that recorded the same results: at least MIN_EQUAL_VALUES different values of equally named
+    series are equal, and no result and no setting differs.
     """
-    if len({run.format for run in runs}) < 2:
+    identifiers = Counter(run.uid for run in runs if run.uid)
+    if len({run.format for run in runs}) < 2 and max(identifiers.values(), default=0) < 2:
         return runs
     united: dict[int, Run] = {}
     at: dict[Path, int] = {}
+    known: dict[str, int] = {}
     having: dict[Key, list[int]] = defaultdict(list)
     for place in sorted(range(len(runs)), key=lambda place: runs[place].format == LAST_RESORT):
         run = runs[place]
-        host = at.get(run.directory) if run.directory is not None else None
-        if host is None or _shares_format(united[host], run):
+        host = known.get(run.uid) if run.uid else None
+        if host is None and run.directory is not None:
+            host = at.get(run.directory)
+            host = None if host is not None and _shares_format(united[host], run) else host
+        if host is None:
             host = _twin(run, united, having)
         united[place if host is None else host] = run if host is None else join(united[host], run)
         if host is None:
+            if run.uid:
+                known[run.uid] = place
             if run.directory is not None:
                 at.setdefault(run.directory, place)
             for key in set(_keys(run)):
@@ -67,7 +75,7 @@ def join(first: Run, second: Run) -> Run:
         seconds=second.seconds if math.isnan(first.seconds) else first.seconds,
         group=first.group or second.group,
         goal=first.goal or second.goal,
-        format=f"{first.format} + {second.format}",
+        format=first.format if first.format == second.format else f"{first.format} + {second.format}",
     )
 
 

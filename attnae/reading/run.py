@@ -60,6 +60,8 @@ class Run:
         group: the study or experiment that the run belongs to, where its format has such; empty otherwise. Runs of
             different groups are never compared with one another.
         goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
+        uid: the identifier that a tracker gave to the run, by which it is recognised in another store of that tracker;
+            empty if there is none.
         format: the name of the format it was read from; filled in by `read_logs`.
         source: the file or directory that it was read from; filled in by `read_logs` where the reader has not.
     """
@@ -76,6 +78,7 @@ class Run:
     seconds: float = math.nan
     group: str = ""
     goal: Literal["min", "max"] | None = None
+    uid: str = ""
     format: str = ""
     source: str = ""
 

@@ -79,6 +79,7 @@ def _run(record: Record, repeated: bool) -> Run:
         seconds=seconds,
         group=record.experiment,
         source=record.source,
+        uid=record.run_id,
     )
 
 
