@@ -64,7 +64,7 @@ def write_mlflow_files(root):
         started = STARTED_MS + 1000 * number
         (directory / "meta.yaml").write_text(
             f"artifact_uri: /elsewhere\nend_time: {started + 5500}\nentry_point_name: ''\nexperiment_id: '1'\n"
-            f"lifecycle_stage: active\nrun_id: {key}\nrun_name: run-{number}\nrun_uuid: {key}\nsource_type: 4\n"
+            f"lifecycle_stage: active\nrun_id: '{key}'\nrun_name: run-{number}\nrun_uuid: '{key}'\nsource_type: 4\n"
             f"start_time: {started}\nstatus: {numbers[run['end']]}\ntags: []\nuser_id: somebody\n"
         )
         for name, value in run["settings"].items():
