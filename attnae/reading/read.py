@@ -58,6 +58,8 @@ def read_logs(paths: str | Path | Sequence[str | Path], *, name_pattern: str | N
 
 
 def _read_file(path: Path, request: Request) -> Sequence[Run]:
+    if not path.is_file():  # opening a named pipe would wait for a writer
+        raise UserError(f"{path} is neither a file nor a directory: give {known_formats()}")
     log_format = find_format(path)
     if log_format is None:
         raise UserError(f"{path} is in no known format: give {known_formats()}")

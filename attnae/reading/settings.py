@@ -17,7 +17,7 @@ from attnae.errors import UserError
 from attnae.reading.run import HParam, Matcher
 
 # The first of these that holds any value is used. Lightning's command line writes both; `hparams.yaml` is shorter.
-YAML_NAMES = ("hparams.yaml", "config.yaml", ".hydra/config.yaml")
+YAML_NAMES = ("hparams.yaml", "config.yaml")
 MAX_YAML_BYTES = 1 << 23
 MAX_ALIASED = 1 << 20  # characters by which aliases may let a file grow
 MAX_NODES = 300_000

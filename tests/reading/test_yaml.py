@@ -92,11 +92,6 @@ def test_broken_files_are_reported(tmp_path: Path, text: str, reason: str) -> No
     assert "\n" not in problems[0]
 
 
-def test_hydras_directory(tmp_path: Path) -> None:
-    (tmp_path / ".hydra").mkdir()
-    assert read(tmp_path, "act: relu", ".hydra/config.yaml") == ({"act": "relu"}, [])
-
-
 def test_a_file_without_values_is_skipped_for_the_next(tmp_path: Path) -> None:
     read(tmp_path, "{}", "hparams.yaml")
     assert read(tmp_path, "a: 1", "config.yaml") == ({"a": 1}, [])

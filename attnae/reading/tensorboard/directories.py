@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 
+from attnae.reading.hydra import HYDRA
 from attnae.reading.run import HParam, Matcher
 from attnae.reading.settings import read_yaml
 from attnae.reading.tensorboard.events import Log
@@ -28,7 +29,7 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
     A run is a directory with hyper-parameters, in its events or else in a YAML file beside them; a name that fits the
     pattern adds to them. A directory without any (`run/train` and `run/validation` of Keras) belongs to the nearest
     directory above it that has some, and its tags are prefixed by the path from there. If there is none, the directory
-    is a run of its own.
+    is a run of its own; several of them in one job of Hydra are one run.
     """
     logs = _join_sessions(logs)
     for directory, log in logs.items():
@@ -36,6 +37,8 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
     runs = {directory: log for directory, log in logs.items() if log.hparams}
     without: set[Path] = set()
     above_others = {parent for directory in logs for parent in directory.parents}
+
+    jobs = Counter(_hydra_job(root, directory) for directory in logs.keys() - runs.keys())
 
     def home(directory: Path) -> Path | None:
         for way in directory.relative_to(root).parents:
@@ -47,6 +50,8 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
                 if log.hparams:
                     runs[above] = log
                 without.add(above)
+            if above not in runs and jobs[above] > 1:
+                runs[above] = logs.get(above, Log())
             if above in runs:
                 return above
         return None
@@ -58,6 +63,12 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
         elif log.points or log.problems or directory not in above_others:
             runs[directory] = log
     return runs
+
+
+def _hydra_job(root: Path, directory: Path) -> Path | None:
+    """The nearest directory, at or above `directory` but not above `root`, in which Hydra started a job."""
+    places = [directory, *(root / way for way in directory.relative_to(root).parents)]
+    return next((place for place in places if (place / HYDRA).is_dir()), None)
 
 
 def _find_hparams(root: Path, directory: Path, log: Log, match: Matcher | None) -> None:
