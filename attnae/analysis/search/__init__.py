@@ -1,0 +1,6 @@
+"""Random and adaptive searches: which settings matter, in which direction, and where the best value lies."""
+
+from attnae.analysis.search.kind import Kind, design_kind
+from attnae.analysis.search.result import Detail, SearchResult, Step
+
+__all__ = ["Detail", "Kind", "SearchResult", "Step", "design_kind"]
