@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.dependence import ABSENT
 from attnae.analysis.design.factors import level_label
-
-MISSING_WORDS = ("", "none", "nan", "null")
 
 
 def numbers(column: pd.Series) -> np.ndarray | None:
@@ -30,19 +30,24 @@ def labels(column: pd.Series) -> np.ndarray:
     return np.array([None if _blank(value) else level_label(value) for value in column], dtype=object)
 
 
+def plain(column: pd.Series) -> pd.Series:
+    """The column as numbers or labels, None where nothing is recorded."""
+    numeric = numbers(column)
+    values = list(labels(column)) if numeric is None else [None if np.isnan(x) else x for x in numeric.tolist()]
+    return pd.Series(values, index=column.index, dtype=object)
+
+
 def codes(column: pd.Series) -> np.ndarray:
     """(rows,) indices of the distinct values in the order of appearance; "not recorded" is a value."""
-    numeric = numbers(column)
-    keys = labels(column) if numeric is None else np.where(np.isnan(numeric), None, numeric.astype(object))
     seen: dict[object, int] = {}
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+    return np.array([seen.setdefault(key, len(seen)) for key in plain(column)], dtype=np.int64)
 
 
 def _number(value: object) -> float | None:
     """The number that a cell holds, NaN if it is blank, None if it is a word."""
     if isinstance(value, (bool, np.bool_)):
         return None
-    if _blank(value) or (isinstance(value, str) and value.strip().lower() in MISSING_WORDS):
+    if _blank(value) or (isinstance(value, str) and value.strip().lower() in ABSENT):
         return math.nan
     try:
         number = float(str(value))
@@ -51,5 +56,5 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _blank(value: object) -> bool:
+def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or bool(pd.isna(value))

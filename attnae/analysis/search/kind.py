@@ -43,7 +43,7 @@ def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
     columns = {name: column for name, column in columns.items() if len(column) and column.max() > 0}
     if not columns:
         return Kind("factorial", "no setting varies")
-    distinct, rows = np.unique(np.column_stack(list(columns.values())), axis=0, return_index=True)
+    distinct = np.unique(np.column_stack(list(columns.values())), axis=0)
     n, levels = len(distinct), {name: int(column.max()) + 1 for name, column in columns.items()}
     numeric = [name for name in columns if numbers(table[name]) is not None]
     plural = "" if len(columns) == 1 else "s"
