@@ -20,7 +20,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import kruskal
 
 from attnae.analysis.inference.contrasts import holm
-from attnae.analysis.search.assess import assess
+from attnae.analysis.search.assess import settings_tests
 from attnae.analysis.search.fit import fit_search
 from attnae.analysis.search.pairs import pairs_table
 from attnae.analysis.search.prepare import Options, prepare_search
@@ -28,10 +28,10 @@ from attnae.analysis.search.result import SearchResult
 from attnae.analysis.search.scores import normal_scores
 
 ALPHA = 0.05
-ONE_SHARE, THREE_SHARES = 0.35, (0.2, 0.2, 0.2)
+ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.35, 0.7, (0.2, 0.2, 0.2)
 DIVERGED_SHARE = 0.15
 # Responses without effect for each draw of the settings.
-RESPONSES = 4
+RESPONSES = 10
 ACTIVATIONS = ("elu", "gelu", "relu", "tanh")
 # The settings of a search with 4, 6, 8 or 10 of them are the first ones.
 NAMES = ("lr", "dropout", "act", "aug", "units", "wd", "optimizer", "momentum", "batch_size", "warmup")
@@ -60,13 +60,13 @@ class Truth:
     Attributes:
         setting: its name.
         shape: from the values of the setting to the response; standardised to the share.
-        verdict: what should be said.
+        verdicts: what should be said.
         best: the best value, "low" or "high" for an end of the tried range, or None for levels.
     """
 
     setting: str
     shape: Callable[[pd.Series], np.ndarray]
-    verdict: str
+    verdicts: tuple[str, ...]
     best: float | str | None = None
 
 
@@ -84,11 +84,11 @@ def _momentum(momentum: pd.Series) -> np.ndarray:
     return np.nan_to_num(momentum.to_numpy(dtype=float) - 0.5)
 
 
-LINEAR = Truth("dropout", lambda x: x.to_numpy(dtype=float), "hurts", "low")
-U_SHAPE = Truth("lr", lambda x: (_place(x) - 0.5) ** 2, "optimum", 1e-3)
-CLIFF = Truth("lr", _cliff, "hurts", 10**-1.8)
-CATEGORY = Truth("act", lambda x: (x == "tanh").to_numpy(dtype=float), "matters")
-CONDITIONAL = Truth("momentum", _momentum, "hurts", "low")
+LINEAR = Truth("dropout", lambda x: x.to_numpy(dtype=float), ("hurts",), "low")
+U_SHAPE = Truth("lr", lambda x: (_place(x) - 0.5) ** 2, ("optimum",), 1e-3)
+CLIFF = Truth("lr", _cliff, ("hurts", "optimum"), 10**-1.8)
+CATEGORY = Truth("act", lambda x: (x == "tanh").to_numpy(dtype=float), ("matters",))
+CONDITIONAL = Truth("momentum", _momentum, ("hurts",), "low")
 THREE = (U_SHAPE, LINEAR, CATEGORY)
 
 
@@ -140,7 +140,7 @@ EFFECTS = (
     Scenario("100 runs, 10 settings, three", 100, 10, THREE, THREE_SHARES),
     Scenario("40 runs, 8 settings, one linear", 40, 8, (LINEAR,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, one U shape", 40, 8, (U_SHAPE,), (ONE_SHARE,)),
-    Scenario("40 runs, 8 settings, one cliff", 40, 8, (CLIFF,), (ONE_SHARE,)),
+    Scenario("40 runs, 8 settings, one cliff", 40, 8, (CLIFF,), (CLIFF_SHARE,)),
     Scenario("40 runs, 8 settings, one category", 40, 8, (CATEGORY,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, one conditional", 40, 8, (CONDITIONAL,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, three, lognormal", 40, 8, THREE, THREE_SHARES, noise=lognormal),
@@ -220,18 +220,10 @@ def simulate_null(scenario: Scenario, searches: int, seed: int, permutations: in
             cost = np.where(rng.random(scenario.runs) < scenario.diverged, np.inf, noise)
             z = normal_scores(cost, data.strata)
             data = replace(data, z=z - z.mean())
-        found, nuisance = assess(
-            data.settings,
-            data.base,
-            data.strata,
-            data.z,
-            adaptive=False,
-            alpha=ALPHA,
-            draws=permutations,
-            seed=number,
-        )
+        parts = data.settings, data.base, data.strata, data.z
+        tests, nuisance = settings_tests(*parts, adaptive=False, draws=permutations, seed=number)
         counts.searches += 1
-        counts.false_alarms += any(one.p_holm < ALPHA for one in found)
+        counts.false_alarms += bool((holm(np.array([p for _, _, p in tests])) < ALPHA).any())
         if number % RESPONSES == 0:
             pairs = pairs_table(data, nuisance, permutations, np.random.default_rng(number))
             counts.pair_alarms.append(bool(len(pairs) and pairs["p"].iloc[0] < ALPHA))
@@ -269,7 +261,7 @@ def count_truth(counts: Counts, result: SearchResult, truth: Truth, share: float
     found = bool(row["p_holm"] < ALPHA)
     counts.found.append(found)
     if found:
-        counts.right_word.append(row["verdict"] == truth.verdict)
+        counts.right_word.append(row["verdict"] in truth.verdicts)
     counts.share.append(bool(row["share_low"] <= share <= row["share_high"]))
     if np.isfinite(row["effect"]) and isinstance(detail.low_value, float):
         ends = standardised(truth, pd.Series([detail.low_value, detail.high_value]), share)

@@ -69,17 +69,37 @@ def assess(
     Returns:
         The assessments, in the order of the settings, and the model.
     """
-    nuisance = Nuisance(base, [setting.columns for setting in settings], z, adaptive=adaptive)
+    tests, nuisance = settings_tests(settings, base, strata, z, adaptive=adaptive, draws=draws, seed=seed)
     found = []
+    for setting, basis, p in tests:
+        shape = fit_curve(setting, z, basis, alpha) if setting.numeric else compare_levels(setting, z, basis)
+        found.append(Assessment(setting, basis, share_of(Partial(basis, setting.columns), z, alpha), shape, p))
+    adjusted = holm(np.array([p for _, _, p in tests]))
+    return [_judge(one, float(p_holm), alpha) for one, p_holm in zip(found, adjusted, strict=True)], nuisance
+
+
+def settings_tests(
+    settings: Sequence[Setting],
+    base: np.ndarray,
+    strata: np.ndarray,
+    z: np.ndarray,
+    *,
+    adaptive: bool,
+    draws: int,
+    seed: int,
+) -> tuple[list[tuple[Setting, np.ndarray, float]], Nuisance]:
+    """Each setting with the orthonormal basis, (n, rank), of what it is adjusted for, and its p-value; and the model.
+
+    The arguments are those of `assess`. A setting with fewer than 6 active configurations has no p-value (NaN).
+    """
+    nuisance = Nuisance(base, [setting.columns for setting in settings], z, adaptive=adaptive)
+    tests = []
     for position, setting in enumerate(settings):
         basis = nuisance.without(position)
         enough = min(len(z), setting.runs) >= FEWEST_RUNS
         rng = np.random.default_rng([seed, position])
-        p = permutation_p(setting, z, basis, strata, draws, rng) if enough else np.nan
-        shape = fit_curve(setting, z, basis, alpha) if setting.numeric else compare_levels(setting, z, basis)
-        found.append(Assessment(setting, basis, share_of(Partial(basis, setting.columns), z, alpha), shape, p))
-    adjusted = holm(np.array([one.p for one in found]))
-    return [_judge(one, float(p_holm), alpha) for one, p_holm in zip(found, adjusted, strict=True)], nuisance
+        tests.append((setting, basis, permutation_p(setting, z, basis, strata, draws, rng) if enough else np.nan))
+    return tests, nuisance
 
 
 def _judge(one: Assessment, p_holm: float, alpha: float) -> Assessment:

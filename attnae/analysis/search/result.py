@@ -45,9 +45,10 @@ class Detail:
             is measured; None for more than two words.
         located: whether the interval of the best value is narrower than 80% of the tried runs. If not, `best_low` and
             `best_high` are the tried range and nothing can be said about where the best value lies.
-        step: the jump that the interval of the best value was extended to; None if there is none.
+        step: a jump that the interval of the best value was extended to, for which there is evidence; None if there is
+            none.
         rough: whether the interval of the best value is only rough, and must not be called a 95% interval: there are
-            fewer than 40 configurations, or there is a step.
+            fewer than 40 configurations, or the interval was extended to a possible jump.
     """
 
     values: np.ndarray

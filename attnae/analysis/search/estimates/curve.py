@@ -15,8 +15,11 @@ from attnae.analysis.search.result import Step
 ENOUGH_RUNS = 40
 # The best value is located if its interval is narrower than this share of the tried runs.
 LOCATED_SHARE = 0.8
-# A step is named if it raises n log(RSS0 / RSS1) by more than this, at a rank between these.
+# The interval of the best value is extended to a step that raises n log(RSS0 / RSS1) by more than this, at a rank
+# between these. With few runs that is often noise, and a longer interval does no harm; a step is only named if its
+# p-value times the number of possible steps is below STEP_ALPHA.
 STEP_GAIN = 9.0
+STEP_ALPHA = 0.05
 STEP_LOW, STEP_HIGH = 0.04, 0.97
 RUNS_BEYOND = 1.5
 ENDS_ALPHA = 0.05
@@ -31,7 +34,7 @@ class Curve:
         fitted, low, high: (points,) with a pointwise interval.
         u_best, u_low, u_high: ranks of the best value and of its interval, the tried range if it is not located.
         located: whether the interval is narrower than 80% of the tried runs.
-        step: the jump to which the interval was extended.
+        step: the jump to which the interval was extended, if there is enough evidence to name it.
         inside: whether both ends of the curve are worse than the best value, which lies between them.
         rise, rise_p: the curve at the rank 0.95 minus at 0.05, and its two-sided p-value.
         at_edge: "low" or "high" if the best value may lie at or beyond that end of the tried range; else empty.
@@ -75,10 +78,10 @@ def fit_curve(setting: Setting, z: np.ndarray, nuisance: np.ndarray, alpha: floa
     # The best value itself, and points of equal fit, differ by 0 with an error of 0.
     among = grid[differences <= quantile * spread + 1e-12]
     low, high = float(among.min()), float(among.max())
-    step, cut = find_step(setting, z, fit, float(grid[best]))
-    if step is not None:
+    jump = find_jump(setting, z, fit, float(grid[best]))
+    if jump is not None:
         beyond = RUNS_BEYOND / setting.runs
-        low, high = (low, max(high, cut + beyond)) if step.above else (min(low, cut - beyond), high)
+        low, high = (low, max(high, jump.u + beyond)) if jump.step.above else (min(low, jump.u - beyond), high)
         low, high = max(low, float(grid[0])), min(high, float(grid[-1]))
     located = high - low <= LOCATED_SHARE * float(grid[-1] - grid[0])
     ends = np.array(setting.ends)
@@ -97,17 +100,26 @@ def fit_curve(setting: Setting, z: np.ndarray, nuisance: np.ndarray, alpha: floa
         u_low=low if located else float(grid[0]),
         u_high=high if located else float(grid[-1]),
         located=located,
-        step=step,
+        step=jump.step if jump is not None and jump.p < STEP_ALPHA else None,
         inside=inside,
         rise=rise,
         rise_p=float(2 * t.sf(abs(rise) / rise_error, fit.df)) if rise_error > 0 else np.nan,
         at_edge=side if edges[side] and not inside else "",
-        rough=len(z) < ENOUGH_RUNS or step is not None,
+        rough=len(z) < ENOUGH_RUNS or jump is not None,
     )
 
 
-def find_step(setting: Setting, z: np.ndarray, fit: Fit, u_best: float) -> tuple[Step | None, float]:
-    """The jump beside the curve that explains most, on the far side of which the response is worse, and its rank.
+@dataclass(frozen=True)
+class Jump:
+    """A step beside the curve: where, at which rank, and its p-value times the number of possible steps."""
+
+    step: Step
+    u: float
+    p: float
+
+
+def find_jump(setting: Setting, z: np.ndarray, fit: Fit, u_best: float) -> Jump | None:
+    """The step beside the curve that explains most, on the far side of which the response is worse.
 
     A smooth curve places the best value before a cliff, such as the learning rate from which runs diverge, although the
     response is often best at its foot.
@@ -116,21 +128,23 @@ def find_step(setting: Setting, z: np.ndarray, fit: Fit, u_best: float) -> tuple
     cuts = (ranks[1:] + ranks[:-1]) / 2
     numbers = np.flatnonzero((cuts > STEP_LOW) & (cuts < STEP_HIGH))
     rss = float(fit.residuals @ fit.residuals)
-    if not len(numbers) or not rss > 1e-12 * float(z @ z):
-        return None, np.nan
+    if not len(numbers) or not rss > 1e-12 * float(z @ z) or fit.df < 2:
+        return None
     columns = (setting.active[:, None] & (setting.u[:, None] > cuts[numbers])).astype(float)
     left = outside(fit.partial.space, columns)
     size = (left**2).sum(axis=0)
     new = size > TOLERANCE * (columns**2).sum(axis=0)
-    jumps = left.T @ fit.residuals
-    squares = np.where(new, jumps**2 / np.where(new, size, 1), 0)
-    away = np.where(cuts[numbers] > u_best, jumps > 0, jumps < 0)
-    gains = np.where(away, -len(z) * np.log1p(-np.minimum(squares / rss, 1 - 1e-12)), 0)
-    most = int(gains.argmax())
-    if gains[most] <= STEP_GAIN:
-        return None, np.nan
+    products = left.T @ fit.residuals
+    shares = np.where(new, products**2 / np.where(new, size, 1), 0) / rss
+    away = np.where(cuts[numbers] > u_best, products > 0, products < 0)
+    shares = np.where(away, np.minimum(shares, 1 - 1e-12), 0)
+    most = int(shares.argmax())
+    if -len(z) * np.log1p(-shares[most]) <= STEP_GAIN:
+        return None
     place, above = numbers[most], bool(cuts[numbers[most]] > u_best)
-    return Step(float(values[place] if above else values[place + 1]), above), float(cuts[place])
+    step = Step(float(values[place] if above else values[place + 1]), above)
+    statistic = np.sqrt(shares[most] * (fit.df - 1) / (1 - shares[most]))
+    return Jump(step, float(cuts[place]), float(min(1, 2 * t.sf(statistic, fit.df - 1) * len(numbers))))
 
 
 def _one_sided(estimate: np.ndarray, error: np.ndarray, df: int) -> np.ndarray:
