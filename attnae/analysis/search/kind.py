@@ -16,6 +16,9 @@ DesignKind = Literal["factorial", "fraction", "one-at-a-time", "search"]
 # A numeric setting is free, that is drawn from a range, from this number of values on, if more than half of the
 # configurations have a value of their own.
 FREE_VALUES = 7
+# A table with half of all combinations is a factorial, unless such a setting has more than this share of values of its
+# own: random draws of a learning rate and of one of two optimizers are half of all combinations too.
+OWN_VALUES = 0.75
 # Settings are balanced against each other if the chi-square statistics of their pairs are below this share of the
 # degrees of freedom, their expectation if the settings were drawn independently.
 BALANCED = 0.3
@@ -52,9 +55,9 @@ def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
         kind: DesignKind = "search" if name in numeric and levels[name] >= FREE_VALUES else "factorial"
         return Kind(kind, f"{name} is the only setting and has {levels[name]} values")
     cells = float(np.prod([float(count) for count in levels.values()]))
-    if n >= 0.5 * cells:
-        return Kind("factorial", f"{n} of the {cells:.0f} combinations of the setting{plural} were run")
     free = [name for name in numeric if levels[name] >= FREE_VALUES and levels[name] > n / 2]
+    if n >= 0.5 * cells and not any(levels[name] > OWN_VALUES * n for name in free):
+        return Kind("factorial", f"{n} of the {cells:.0f} combinations of the setting{plural} were run")
     if free:
         count = levels[free[0]]
         return Kind("search", f"{free[0]} has {count} different values in {n} configurations")

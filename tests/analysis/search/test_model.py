@@ -1,4 +1,4 @@
-"""Splines, partial F tests, M-estimates and forward selection against closed forms, statsmodels and slow definitions."""
+"""Splines, partial F tests, M-estimates and forward selection against closed forms and statsmodels."""
 
 from __future__ import annotations
 
