@@ -74,7 +74,7 @@ def fit_search(
         raise UserError(f"--permutations {permutations}: choose 0 (none) or more")
     options = Options(response, goal, status, run, strata, order)
     data = prepare_search(table, settings, options, histories)
-    kind = design_kind(data.table, [setting.name for setting in data.settings])
+    kind = design_kind(data.columns, [setting.name for setting in data.settings])
     times = data.table["order"].to_numpy() if "order" in data.table else None
     adaptive, adaptive_reason = find_adaptive(data.settings, times, sampler)
     found, nuisance = assess(
@@ -116,7 +116,7 @@ def fit_search(
         configurations=data.table,
         sensitivity=sensitivity,
         reversals=reversals(sensitivity),
-        notes=(*data.notes, *_remarks(data, nuisance.adjusted)),
+        notes=(*data.notes, *_remarks(data, adaptive, nuisance.adjusted)),
     )
 
 
@@ -139,13 +139,18 @@ def _note(one: Assessment, data: Prepared) -> str:
     return "; ".join(notes)
 
 
-def _remarks(data: Prepared, adjusted: bool) -> list[str]:
+def _remarks(data: Prepared, adaptive: bool, adjusted: bool) -> list[str]:
     remarks = []
     if data.n < FEWEST_RUNS:
         remarks.append(f"{data.n} configurations are too few for a verdict: at least {FEWEST_RUNS} are needed")
     elif data.n < FEW_RUNS:
         remarks.append(f"only a very strong setting can show with {data.n} configurations")
-    if not adjusted:
+    if adaptive and not adjusted:
+        remarks.append(
+            f"{data.n} configurations are too few to separate settings that the sampler moved together: each is "
+            "adjusted only for those that a forward selection by BIC chose"
+        )
+    elif not adjusted:
         remarks.append(
             f"{data.n} configurations are too few to adjust every setting for all others: each is adjusted for those "
             "that a forward selection by BIC chose"

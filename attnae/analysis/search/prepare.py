@@ -22,6 +22,8 @@ from attnae.reading.run import DIVERGED, FINISHED, PRUNED, UNFINISHED, UNKNOWN
 USED = (FINISHED, UNKNOWN, DIVERGED)
 # Runs that have no final value, but can be compared with others at a step that both reached.
 STOPPED = (PRUNED, UNFINISHED)
+# Names of the columns of the table of configurations; settings that are called alike are renamed there.
+RESERVED = ("run", "runs", "response", "diverged", "z", "order")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Prepared:
 
     Attributes:
         table: run, runs, the settings, response, diverged, z and order; see `SearchResult.configurations`.
+        columns: the settings alone, as numbers and labels, None where they are not recorded.
         cost: (n,) median response over the seeds, lower is better; infinite where diverged, NaN where a run that was
             stopped has no final value.
         z: (n,) normal scores, centred.
@@ -56,6 +59,7 @@ class Prepared:
     """
 
     table: pd.DataFrame
+    columns: pd.DataFrame
     cost: np.ndarray
     z: np.ndarray
     complete: np.ndarray
@@ -149,6 +153,8 @@ def _find_settings(rows: pd.DataFrame, names: Sequence[str]) -> _Found:
             value = values.iloc[0]
             left_out[name] = "no run records a value" if value is None else f"it is {level_label(value)} in all runs"
     columns = columns.drop(columns=list(left_out))
+    if columns.empty:
+        return _Found(columns, {}, {}, left_out)
     derived = find_derived(columns)
     left_out |= {name: f"it follows from {', '.join(sources)}" for name, sources in derived.items()}
     columns = columns.drop(columns=list(derived))
@@ -196,7 +202,7 @@ def _collect(
         {
             "run": rows.get(options.run, rows.index.to_series()).astype(str).to_numpy()[first],
             "runs": np.bincount(group),
-            **{name: columns[name].to_numpy() for name in columns},
+            **{f"hparams/{name}" if name in RESERVED else name: columns[name].to_numpy() for name in columns},
             "response": finite if options.goal == "min" else -finite,
             "diverged": lost,
             "z": z - z.mean(),
@@ -206,6 +212,7 @@ def _collect(
         summary["order"] = rows[options.order].iloc[first].rank(method="first").astype(int).to_numpy() - 1
     return Prepared(
         table=summary,
+        columns=columns.reset_index(drop=True),
         cost=np.where(lost, np.inf, finite),
         z=z - z.mean(),
         complete=np.isfinite(finite),

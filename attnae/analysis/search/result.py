@@ -89,8 +89,9 @@ class SearchResult:
         left_out: settings without a row, with the reason.
         details: by setting.
         configurations: one row a configuration, in the order of the first run: run (name of its first run), runs,
-            one column a setting as given, response (median over its seeds; NaN if diverged), diverged, z, and, if the
-            order of the runs is known, order (0, 1, ...).
+            one column a setting, response (median over its seeds; NaN if diverged or stopped), diverged, z, and, if the
+            order of the runs is known, order (0, 1, ...). A setting that is called like one of the other columns is
+            named `hparams/` and its name.
         sensitivity: the same tests on winsorised raw responses, and without the diverged runs.
         reversals: one line for each verdict that another analysis turns into its opposite.
         notes: what was left out, pooled or could not be done; one line each.

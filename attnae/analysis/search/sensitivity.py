@@ -65,14 +65,14 @@ def reversals(sensitivity: pd.DataFrame) -> tuple[str, ...]:
 def _finished(data: Prepared) -> Prepared | None:
     """The configurations that did not diverge, with scores and settings of their own; None if no setting varies."""
     keep = np.isfinite(data.cost)
-    table = data.table[keep].reset_index(drop=True)
+    columns = data.columns[keep].reset_index(drop=True)
     settings = []
     for setting in data.settings:
-        again, _ = read_setting(setting.name, table[setting.name], setting.parent, setting.active[keep])
+        again, _ = read_setting(setting.name, columns[setting.name], setting.parent, setting.active[keep])
         settings += [again] if again is not None else []
     if not settings:
         return None
     strata = codes(pd.Series(data.strata[keep]))
     z = normal_scores(data.cost[keep], strata)
     base = base_columns(settings, strata)
-    return replace(data, table=table, z=z - z.mean(), strata=strata, base=base, settings=tuple(settings))
+    return replace(data, columns=columns, z=z - z.mean(), strata=strata, base=base, settings=tuple(settings))
