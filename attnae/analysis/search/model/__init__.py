@@ -1,0 +1,1 @@
+"""Settings as columns of a linear model, and what that model explains."""

@@ -1,0 +1,77 @@
+"""Whether the settings act one at a time: products of pairs of settings against permuted residuals."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.search.model.nuisance import Nuisance
+from attnae.analysis.search.model.regression import TOLERANCE, orthonormal, orthonormal_part, outside, smallest_p
+from attnae.analysis.search.model.settings import Setting
+from attnae.analysis.search.prepare import Prepared
+from attnae.analysis.search.result import PAIR_COLUMNS
+
+DRAWS = 999
+# With more pairs than this the test would take minutes.
+MOST_PAIRS = 2000
+
+
+def pairs_table(data: Prepared, nuisance: Nuisance, draws: int, rng: np.random.Generator) -> pd.DataFrame:
+    """`pairs.csv`; see `SearchResult.pairs`.
+
+    Each pair is tested by the F test of the products of the settings' first columns given both settings and what the
+    model holds. The smallest p-value over all pairs is compared with those of permuted residuals of the model (Freedman
+    & Lane 1983), permuted within strata.
+
+    Args:
+        nuisance: the model of the scores.
+        draws: number of permutations; 0: no global p-value.
+    """
+    z, model = data.z, nuisance.model
+    residual = outside(model, z)
+    tests = list(combinations(data.settings, 2))
+    if len(tests) > MOST_PAIRS or residual @ residual <= 1e-12 * (z @ z):
+        return pd.DataFrame(columns=PAIR_COLUMNS)
+    responses = np.vstack([z, _permuted(residual, data.strata, min(draws, DRAWS), rng)])
+    responses = outside(model, responses.T).T
+    total = (responses**2).sum(axis=1)
+    rows, smallest = [], np.ones(len(responses))
+    for first, second in tests:
+        # The model holds both settings, or the selection left them out and they are added.
+        mains = outside(model, np.hstack([first.columns, second.columns]))
+        mains = orthonormal_part(mains, (np.hstack([first.columns, second.columns]) ** 2).sum(axis=0))
+        products = _products(first, second)
+        size = (products**2).sum(axis=0)
+        left = outside(np.hstack([model, mains]), products)
+        new = orthonormal(left[:, (left**2).sum(axis=0) > TOLERANCE * size])
+        df = data.n - model.shape[1] - mains.shape[1]
+        if new.shape[1] == 0 or df - new.shape[1] < 1:
+            continue
+        rest = total - ((responses @ mains) ** 2).sum(axis=1)
+        squares = ((responses @ new) ** 2).sum(axis=1)
+        p = smallest_p(squares[:, None], np.full((len(squares), 1), new.shape[1]), rest, df)
+        smallest = np.minimum(smallest, p)
+        rows.append((first.name, second.name, float(p[0])))
+    table = pd.DataFrame(rows, columns=PAIR_COLUMNS[:3]).sort_values("statistic", kind="stable", ignore_index=True)
+    table["p"] = np.nan
+    if len(table) and len(responses) > 1:
+        extreme = int((smallest[1:] <= smallest[0] * (1 + 1e-9)).sum())
+        table.loc[0, "p"] = (1 + extreme) / len(responses)
+    return table
+
+
+def _products(first: Setting, second: Setting) -> np.ndarray:
+    """(n, df) products of the first columns of numeric settings and of all dummies."""
+    a, b = first.first_columns, second.first_columns
+    return (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+
+
+def _permuted(residual: np.ndarray, strata: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws, n) the residuals in other orders, within strata."""
+    shuffled = np.tile(residual, (draws, 1))
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
+        shuffled[:, rows] = rng.permuted(shuffled[:, rows], axis=1)
+    return shuffled

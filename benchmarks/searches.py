@@ -1,0 +1,426 @@
+"""Simulated searches with known truth: how often a verdict is false, how often effects are found, and how often
+intervals cover, with the code that `analyze.py` runs, beside other methods on the same data.
+
+    python benchmarks/searches.py --searches 200 --nulls 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f as f_distribution
+from scipy.stats import kruskal
+
+from attnae.analysis.inference.contrasts import holm
+from attnae.analysis.search.assess import settings_tests
+from attnae.analysis.search.fit import fit_search
+from attnae.analysis.search.pairs import pairs_table
+from attnae.analysis.search.prepare import Options, prepare_search
+from attnae.analysis.search.result import SearchResult
+from attnae.analysis.search.scores import normal_scores
+
+ALPHA = 0.05
+ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.35, 0.7, (0.2, 0.2, 0.2)
+DIVERGED_SHARE = 0.15
+# Responses without effect for each draw of the settings.
+RESPONSES = 10
+ACTIVATIONS = ("elu", "gelu", "relu", "tanh")
+# The settings of a search with 4, 6, 8 or 10 of them are the first ones.
+NAMES = ("lr", "dropout", "act", "aug", "units", "wd", "optimizer", "momentum", "batch_size", "warmup")
+
+Noise = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def normal(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.standard_normal(n)
+
+
+def student(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Student's t with 2 degrees of freedom: no variance."""
+    return rng.standard_t(2, n)
+
+
+def lognormal(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Variance 1, skewed like losses: exp of a normal variable with the standard deviation 1."""
+    return np.exp(rng.standard_normal(n)) / np.sqrt((np.e - 1) * np.e)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How one setting changes the response.
+
+    Attributes:
+        setting: its name.
+        shape: from the values of the setting to the response; standardised to the share.
+        verdicts: what should be said.
+        best: the best value, "low" or "high" for an end of the tried range, or None for levels.
+    """
+
+    setting: str
+    shape: Callable[[pd.Series], np.ndarray]
+    verdicts: tuple[str, ...]
+    best: float | str | None = None
+
+
+def _place(lr: pd.Series) -> np.ndarray:
+    """The learning rate on its scale, from 0 (1e-5) to 1 (0.1)."""
+    return (np.log10(lr.to_numpy(dtype=float)) + 5) / 4
+
+
+def _cliff(lr: pd.Series) -> np.ndarray:
+    """Falling, and a jump above 10^-1.8 = 0.0158."""
+    return np.where(_place(lr) < 0.8, -_place(lr), 1.0)
+
+
+def _momentum(momentum: pd.Series) -> np.ndarray:
+    return np.nan_to_num(momentum.to_numpy(dtype=float) - 0.5)
+
+
+LINEAR = Truth("dropout", lambda x: x.to_numpy(dtype=float), ("hurts",), "low")
+U_SHAPE = Truth("lr", lambda x: (_place(x) - 0.5) ** 2, ("optimum",), 1e-3)
+CLIFF = Truth("lr", _cliff, ("hurts", "optimum"), 10**-1.8)
+CATEGORY = Truth("act", lambda x: (x == "tanh").to_numpy(dtype=float), ("matters",))
+CONDITIONAL = Truth("momentum", _momentum, ("hurts",), "low")
+THREE = (U_SHAPE, LINEAR, CATEGORY)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A kind of search.
+
+    Attributes:
+        truths: the settings that matter, with the shares of the variance that they explain.
+        diverged: share of the runs that diverge, independently of everything.
+        strata: number of data sets, each with its own level of the response.
+        recorded: share of the runs that record the learning rate.
+    """
+
+    name: str
+    runs: int
+    settings: int
+    truths: tuple[Truth, ...] = ()
+    shares: tuple[float, ...] = ()
+    noise: Noise = normal
+    diverged: float = 0.0
+    strata: int = 1
+    recorded: float = 1.0
+
+    @property
+    def names(self) -> list[str]:
+        return list(NAMES[: self.settings])
+
+
+NULLS = (
+    *(
+        Scenario(f"{runs} runs, {settings} settings, {label}", runs, settings, noise=noise, diverged=diverged)
+        for runs in (20, 40, 100)
+        for settings in (4, 10)
+        for label, noise, diverged in (
+            ("normal", normal, 0.0),
+            ("heavy tails", student, 0.0),
+            ("15% diverged", normal, DIVERGED_SHARE),
+        )
+    ),
+    Scenario("40 runs, 6 settings, two data sets", 40, 6, strata=2),
+    Scenario("40 runs, 6 settings, lr in 70% of runs", 40, 6, recorded=0.7),
+)
+EFFECTS = (
+    Scenario("20 runs, 6 settings, three", 20, 6, THREE, THREE_SHARES),
+    Scenario("20 runs, 10 settings, three", 20, 10, THREE, THREE_SHARES),
+    Scenario("40 runs, 6 settings, three", 40, 6, THREE, THREE_SHARES),
+    Scenario("40 runs, 10 settings, three", 40, 10, THREE, THREE_SHARES),
+    Scenario("100 runs, 10 settings, three", 100, 10, THREE, THREE_SHARES),
+    Scenario("40 runs, 8 settings, one linear", 40, 8, (LINEAR,), (ONE_SHARE,)),
+    Scenario("40 runs, 8 settings, one U shape", 40, 8, (U_SHAPE,), (ONE_SHARE,)),
+    Scenario("40 runs, 8 settings, one cliff", 40, 8, (CLIFF,), (CLIFF_SHARE,)),
+    Scenario("40 runs, 8 settings, one category", 40, 8, (CATEGORY,), (ONE_SHARE,)),
+    Scenario("40 runs, 8 settings, one conditional", 40, 8, (CONDITIONAL,), (ONE_SHARE,)),
+    Scenario("40 runs, 8 settings, three, lognormal", 40, 8, THREE, THREE_SHARES, noise=lognormal),
+    Scenario("40 runs, 8 settings, three, 15% diverged", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE),
+)
+
+
+def draw_settings(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    """(n, settings) independent draws; momentum exists with sgd only."""
+    table = pd.DataFrame(
+        {
+            "lr": 10 ** rng.uniform(-5, -1, n),
+            "dropout": rng.uniform(0, 0.5, n),
+            "act": rng.choice(ACTIVATIONS, n),
+            "aug": rng.random(n) < 0.5,
+            "units": rng.integers(16, 513, n),
+            "wd": 10 ** rng.uniform(-6, -2, n),
+            "optimizer": rng.choice(["adam", "sgd"], n),
+            "momentum": rng.uniform(0, 1, n),
+            "batch_size": rng.choice([16, 32, 64, 128, 256], n),
+            "warmup": rng.uniform(0, 0.2, n),
+        }
+    )
+    return table.assign(momentum=table["momentum"].where(table["optimizer"] == "sgd"))
+
+
+POPULATION = draw_settings(20_000, np.random.default_rng(12345))
+
+
+def standardised(truth: Truth, values: pd.Series, share: float) -> np.ndarray:
+    """The effect of some values, scaled so that its variance over all searches is the share."""
+    everyone = truth.shape(POPULATION[truth.setting])
+    return np.sqrt(share) * (truth.shape(values) - everyone.mean()) / everyone.std()
+
+
+def draw_search(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
+    """One search: its settings, response, status and data set. The variance of the response is 1."""
+    table = draw_settings(scenario.runs, rng)
+    y = np.sqrt(1 - sum(scenario.shares)) * scenario.noise(rng, scenario.runs)
+    for truth, share in zip(scenario.truths, scenario.shares, strict=True):
+        y = y + standardised(truth, table[truth.setting], share)
+    table["lr"] = table["lr"].where(rng.random(scenario.runs) < scenario.recorded)
+    table["dataset"] = rng.integers(scenario.strata, size=scenario.runs)
+    y = y + 3 * table["dataset"].to_numpy()
+    status = np.where(rng.random(scenario.runs) < scenario.diverged, "diverged", "finished")
+    return table[[*scenario.names, "dataset"]].assign(response=y, status=status)
+
+
+@dataclass
+class Counts:
+    """What happened over the searches of a scenario: sums, or lists of 0 and 1 over findings and intervals."""
+
+    searches: int = 0
+    false_alarms: int = 0
+    pair_alarms: list[bool] = field(default_factory=list)
+    found: list[bool] = field(default_factory=list)
+    right_word: list[bool] = field(default_factory=list)
+    share: list[bool] = field(default_factory=list)
+    effect: list[bool] = field(default_factory=list)
+    best: list[bool] = field(default_factory=list)
+    rivals: dict[str, list[tuple[bool, float]]] = field(default_factory=dict)
+
+
+def simulate_null(scenario: Scenario, searches: int, seed: int, permutations: int) -> Counts:
+    """Searches without any effect: how often one reports a setting, or a pair of them.
+
+    Several responses are drawn for each draw of the settings, which takes most of the time. The first of them is also
+    tested for pairs.
+    """
+    counts, rng = Counts(), np.random.default_rng(seed)
+    for number in range(searches):
+        if number % RESPONSES == 0:
+            table = draw_search(scenario, rng)
+            data = prepare_search(table, scenario.names, Options(strata="dataset" if scenario.strata > 1 else None))
+        else:
+            noise = scenario.noise(rng, scenario.runs)
+            cost = np.where(rng.random(scenario.runs) < scenario.diverged, np.inf, noise)
+            z = normal_scores(cost, data.strata)
+            data = replace(data, z=z - z.mean())
+        parts = data.settings, data.base, data.strata, data.z
+        tests, nuisance = settings_tests(*parts, adaptive=False, draws=permutations, seed=number)
+        counts.searches += 1
+        counts.false_alarms += bool((holm(np.array([p for _, _, p in tests])) < ALPHA).any())
+        if number % RESPONSES == 0:
+            pairs = pairs_table(data, nuisance, permutations, np.random.default_rng(number))
+            counts.pair_alarms.append(bool(len(pairs) and pairs["p"].iloc[0] < ALPHA))
+    return counts
+
+
+def simulate(scenario: Scenario, searches: int, seed: int, permutations: int) -> Counts:
+    """Searches with effects: false alarms among the other settings, power, coverage and right words."""
+    counts, rng = Counts(), np.random.default_rng(seed)
+    real = {truth.setting for truth in scenario.truths}
+    for number in range(searches):
+        table = draw_search(scenario, rng)
+        result = fit_search(table, scenario.names, permutations=permutations, random_seed=number)
+        p = result.settings.set_index("factor")["p_holm"]
+        counts.searches += 1
+        counts.false_alarms += bool((p.drop(list(real & set(p.index))) < ALPHA).any())
+        counts.pair_alarms.append(result.pairs_p < ALPHA)
+        for truth, share in zip(scenario.truths, scenario.shares, strict=True):
+            count_truth(counts, result, truth, share)
+        for name, rival in RIVALS.items():
+            found = rival(table, scenario.names)
+            alarms = any(value < ALPHA for key, value in found.items() if key not in real)
+            power = float(np.mean([found.get(key, 1.0) < ALPHA for key in real])) if found else np.nan
+            counts.rivals.setdefault(name, []).append((alarms, power))
+    return counts
+
+
+def count_truth(counts: Counts, result: SearchResult, truth: Truth, share: float) -> None:
+    """Whether one effect was found, in the right words, and whether its intervals cover."""
+    rows = result.settings.set_index("factor")
+    if truth.setting not in rows.index:
+        counts.found.append(False)
+        return
+    row, detail = rows.loc[truth.setting], result.details[truth.setting]
+    found = bool(row["p_holm"] < ALPHA)
+    counts.found.append(found)
+    if found:
+        counts.right_word.append(row["verdict"] in truth.verdicts)
+    counts.share.append(bool(row["share_low"] <= share <= row["share_high"]))
+    if np.isfinite(row["effect"]) and isinstance(detail.low_value, float):
+        ends = standardised(truth, pd.Series([detail.low_value, detail.high_value]), share)
+        counts.effect.append(bool(row["effect_low"] <= ends[1] - ends[0] <= row["effect_high"]))
+    if truth.best is not None and found:
+        best = {"low": row["tried_low"], "high": row["tried_high"]}.get(str(truth.best), truth.best)
+        counts.best.append(bool(row["best_low"] * (1 - 1e-9) <= best <= row["best_high"] * (1 + 1e-9)))
+
+
+def least_squares(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    """OLS on linear and quadratic terms of the finished runs, on the true scale, F tests with Holm's correction."""
+    rows = table[table["status"] == "finished"]
+    blocks = {}
+    for name in names:
+        x = rows[name]
+        if name in ("act", "aug", "optimizer"):
+            blocks[name] = pd.get_dummies(x, drop_first=True).to_numpy(dtype=float)
+            continue
+        x = np.log10(x) if name in ("lr", "wd") else x.astype(float)
+        scaled = ((x - x.mean()) / x.std()).fillna(0).to_numpy()
+        blocks[name] = np.column_stack([scaled, scaled**2])
+    y = rows["response"].to_numpy()
+    full = np.column_stack([np.ones(len(y)), *blocks.values()])
+    df = len(y) - np.linalg.matrix_rank(full)
+    if df < 1:
+        return {}
+    rss = _rss(full, y)
+    p = {}
+    for name in blocks:
+        others = [block for other, block in blocks.items() if other != name]
+        reduced = np.column_stack([np.ones(len(y)), *others])
+        added = np.linalg.matrix_rank(full) - np.linalg.matrix_rank(reduced)
+        ratio = (_rss(reduced, y) - rss) / max(added, 1) / (rss / df)
+        p[name] = float(f_distribution.sf(ratio, added, df)) if added else 1.0
+    return dict(zip(p, holm(np.array(list(p.values()))).tolist(), strict=True))
+
+
+def _rss(columns: np.ndarray, y: np.ndarray) -> float:
+    left = y - columns @ np.linalg.lstsq(columns, y, rcond=1e-9)[0]
+    return float(left @ left)
+
+
+def kruskal_wallis(table: pd.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    """Kruskal-Wallis for each setting on its own, numeric ones in quarters, diverged runs as the worst, with Holm."""
+    response = table["response"].where(table["status"] == "finished", np.inf).rank()
+    p = {}
+    for name in names:
+        x = table[name]
+        groups = pd.qcut(x.astype(float), 4, duplicates="drop") if x.nunique() > 4 and name != "act" else x
+        parts = [part.to_numpy() for _, part in response.groupby(groups, observed=True) if len(part)]
+        p[name] = float(kruskal(*parts).pvalue) if len(parts) > 1 else 1.0
+    return dict(zip(p, holm(np.array(list(p.values()))).tolist(), strict=True))
+
+
+def ped_anova(table: pd.DataFrame, names: Sequence[str], draws: int = 19) -> dict[str, float]:
+    """Optuna's PED-ANOVA; a setting is found if its importance exceeds the largest of any setting in permuted searches.
+
+    The settings of runs that do not record one are left out. Needs `pip install optuna`.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    complete = [name for name in names if table[name].notna().all()]
+    finished = table[table["status"] == "finished"]
+    rng = np.random.default_rng(0)
+
+    def importances(values: np.ndarray) -> dict[str, float]:
+        study = optuna.create_study()
+        for row, value in zip(finished[complete].to_dict("records"), values, strict=True):
+            params = {name: x.item() if isinstance(x, np.generic) else x for name, x in row.items()}
+            spaces = {name: _space(optuna, name) for name in complete}
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=float(value)))
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        return optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)
+
+    y = finished["response"].to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        observed = importances(y)
+        largest = [max(importances(rng.permutation(y)).values()) for _ in range(draws)]
+    return {name: (1 + sum(value <= top for top in largest)) / (1 + draws) - 1e-9 for name, value in observed.items()}
+
+
+def _space(optuna: object, name: str) -> object:
+    distributions = optuna.distributions  # type: ignore[attr-defined]
+    floats = {"lr": (1e-5, 0.1, True), "wd": (1e-6, 1e-2, True), "dropout": (0, 0.5, False), "warmup": (0, 0.2, False)}
+    if name in floats:
+        low, high, log = floats[name]
+        return distributions.FloatDistribution(low, high, log=log)
+    if name == "units":
+        return distributions.IntDistribution(16, 512)
+    levels = {"act": ACTIVATIONS, "aug": (False, True), "optimizer": ("adam", "sgd")}
+    return distributions.CategoricalDistribution(levels.get(name, (16, 32, 64, 128, 256)))
+
+
+RIVALS: dict[str, Callable[[pd.DataFrame, Sequence[str]], dict[str, float]]] = {
+    "OLS": least_squares,
+    "Kruskal-Wallis": kruskal_wallis,
+}
+
+
+def percent(values: Sequence[bool] | Sequence[float]) -> str:
+    return f"{100 * np.nanmean(np.asarray(values, dtype=float)):.1f}" if len(values) else "-"
+
+
+def rival_cell(pairs: Sequence[tuple[bool, float]]) -> str:
+    if np.isnan([power for _, power in pairs]).all():
+        return "no answer"
+    return f"{percent([alarm for alarm, _ in pairs])} / {percent([power for _, power in pairs])}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, default=200, help="simulated searches of each scenario with effects")
+    parser.add_argument("--nulls", type=int, default=2000, help="simulated searches of each scenario without effects")
+    parser.add_argument("--permutations", type=int, default=999, help="permutations of each test")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="only scenarios whose name contains this")
+    parser.add_argument("--ped-anova", action="store_true", help="also Optuna's PED-ANOVA (needs optuna; slow)")
+    parser.add_argument("--raw", type=Path, help="file for all counts, one JSON object a line")
+    options = parser.parse_args()
+    if options.ped_anova:
+        RIVALS["PED-ANOVA"] = ped_anova
+    start = time.perf_counter()
+
+    def keep(scenario: Scenario, counts: Counts) -> None:
+        if options.raw is not None:
+            with options.raw.open("a") as file:
+                file.write(
+                    json.dumps({"scenario": scenario.name, "seconds": time.perf_counter() - start, **asdict(counts)})
+                )
+                file.write("\n")
+
+    chosen = [(i, scenario) for i, scenario in enumerate(NULLS) if options.only in scenario.name and options.nulls]
+    if chosen:
+        print("| no effect | searches | false alarms % | pairs, false % |")
+        print("|---|---|---|---|", flush=True)
+    for number, scenario in chosen:
+        counts = simulate_null(scenario, options.nulls, options.seed + number, options.permutations)
+        keep(scenario, counts)
+        alarms = 100 * counts.false_alarms / counts.searches
+        print(f"| {scenario.name} | {counts.searches} | {alarms:.1f} | {percent(counts.pair_alarms)} |", flush=True)
+    chosen = [(i, scenario) for i, scenario in enumerate(EFFECTS) if options.only in scenario.name and options.searches]
+    if chosen:
+        print(
+            f"\n| effects | searches | {' | '.join(RIVALS)} | false / found % | pairs | share | effect | best | word |"
+        )
+        print(f"|---|---|{'---|' * (len(RIVALS) + 6)}", flush=True)
+    for number, scenario in chosen:
+        counts = simulate(scenario, options.searches, options.seed + 1000 + number, options.permutations)
+        keep(scenario, counts)
+        rivals = " | ".join(rival_cell(counts.rivals[name]) for name in RIVALS)
+        own = f"{100 * counts.false_alarms / counts.searches:.1f} / {percent(counts.found)}"
+        rest = (counts.pair_alarms, counts.share, counts.effect, counts.best, counts.right_word)
+        print(
+            f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {' | '.join(map(percent, rest))} |", flush=True
+        )
+    print(f"\n{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
