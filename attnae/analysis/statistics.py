@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.estimates.effects import Reading, trends_table
+from attnae.analysis.estimates.effects import trends_table
+from attnae.analysis.estimates.family import Reading
 
 # Columns that tables like effects.csv show.
 EFFECT_COLUMNS = (
     *("factor", "level", "estimate", "interval", "p_holm", "percent_change", "verdict", "mde"),
-    *("std_error", "df", "p", "error"),
+    *("p_holm_here", "std_error", "df", "p", "error", "scope"),
 )
 
 
