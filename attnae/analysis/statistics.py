@@ -14,6 +14,7 @@ import pandas as pd
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import trends_table
 from attnae.analysis.estimates.family import Reading
+from attnae.analysis.estimates.improvement import improvement_table
 
 # Columns that tables like effects.csv show.
 EFFECT_COLUMNS = (
@@ -44,10 +45,15 @@ class Statistic:
 
 
 STATISTICS = [
+    Statistic("trends", "effects", "Trends of numeric factors, lowest to highest value", EFFECT_COLUMNS, trends_table),
     Statistic(
-        "trends", "effects", "Trends of numeric factors, lowest to highest value", EFFECT_COLUMNS, trends_table
+        "improvement",
+        "effects",
+        "Probability that a run of one level is better than a run of another, all else equal (bootstrap interval)",
+        ("factor", "level", "versus", "probability", "ci_low", "ci_high", "cells"),
+        improvement_table,
     ),
-]  # fmt: skip
+]
 
 
 def compute_statistics(design: Design, y: np.ndarray, reading: Reading) -> dict[str, pd.DataFrame | None]:

@@ -171,9 +171,9 @@ def _distinct_seeds(result: StudyResult) -> str:
         return ""
     return (
         f"All runs share {found.seeds} seeds. If each of the {result.model.runs:,} runs had a seed of its own, the "
-        f"same number of runs would detect an effect of {clean(found.factor)} of about {number(found.distinct)} instead "
-        f"of {number(found.shared)} (80% power; from the noise within and between seeds). In a study file, replicates: "
-        "N gives each run its own seed."
+        f"same number of runs would detect an effect of {clean(found.factor)} of about {number(found.distinct)} "
+        f"instead of {number(found.shared)} (80% power; from the noise within and between seeds). In a study file, "
+        "replicates: N gives each run its own seed."
     )
 
 

@@ -25,8 +25,8 @@ def main_effects(report: Report) -> Blocks:
     blocks: Blocks = [
         Text(
             f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction counts each factor "
-            f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p of the "
-            f"factor. {_scope(result)}"
+            f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p "
+            f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
         Table("Effects", result.effects, EFFECT_COLUMNS, "effects.csv"),
