@@ -20,9 +20,9 @@ def improvement_table(design: Design, y: np.ndarray, reading: Reading) -> pd.Dat
     """factor, level, versus, probability, ci_low, ci_high, cells: one row for each pair of levels.
 
     The probability that a run at `level` is better than one at `versus`, ties counted half, averaged over the
-    combinations of all other factors that have both (Agarwal et al. 2021, NeurIPS, eq. 1, with combinations in the
-    place of tasks). The interval is that of the percentile bootstrap, which draws runs within each cell. It is about runs as
-    good as independent of each other: seeds that are shared are not taken into account.
+    combinations of all other factors that have both (Agarwal et al. 2021, NeurIPS, with combinations in the place of
+    tasks). The interval is that of the percentile bootstrap, which draws runs within each cell. It takes the runs as
+    independent of each other, also where they share seeds.
 
     None unless each cell has at least five runs and some factor has levels.
     """

@@ -15,8 +15,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from attnae.analysis.inference.clusters import quadratic_traces
-from attnae.analysis.inference.contrasts import Contrasts
+from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
+from attnae.analysis.inference.contrasts import Contrasts, two_sided_p
 from attnae.analysis.inference.families import holm
 
 # The closure tests all subsets of the levels: 1,013 of them for ten levels.
@@ -65,7 +65,7 @@ class LevelTests:
         means, variance = self._moments(y)
         pairs = self.pairs
         if self.count > MAX_CLOSURE:
-            return holm(np.stack([self._test(pair, means, variance).p for pair in pairs]))
+            return holm(self._pair_tests(means, variance))
         largest = np.zeros((len(pairs), *y.shape[1:]))
         for size in range(2, self.count + 1):
             factor = self.count / size if size <= self.count - 2 else 1.0
@@ -104,15 +104,33 @@ class LevelTests:
     def _pooled(self) -> bool:
         return bool(self.rows.pooled.any())
 
+    def _pair_tests(self, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """(pairs, ...) p-values of t tests, not adjusted."""
+        first, second = np.array(self.pairs).T
+        error = np.sqrt(variance[first, first] + variance[second, second] - 2 * variance[first, second])
+        df = self._pair_df if means.ndim == 1 else self._pair_df[:, None]
+        return two_sided_p(means[first] - means[second], error, df)
+
+    @cached_property
+    def _pair_df(self) -> np.ndarray:
+        first, second = np.array(self.pairs).T
+        if self._pooled:
+            return np.full(len(first), float(self.rows.design.residual_df))
+        return cluster_df(self.rows.design, self._clusters, self.rows.loadings[first] - self.rows.loadings[second])
+
+    @property
+    def _clusters(self) -> np.ndarray:
+        return np.arange(self.rows.design.n) if self.rows.clusters is None else self.rows.clusters
+
     @cached_property
     def _traces(self) -> tuple[np.ndarray, np.ndarray]:
-        clusters = self.rows.clusters
-        return quadratic_traces(
-            self.rows.design, np.arange(self.rows.design.n) if clusters is None else clusters, self.rows.loadings
-        )
+        return quadratic_traces(self.rows.design, self._clusters, self.rows.loadings)
 
     def _trace_df(self, centring: np.ndarray) -> float:
         """Satterthwaite degrees of freedom of tr V of a subset."""
+        if self.count > MAX_CLOSURE:
+            # The rows are measured from the mean of all levels: the sum of their variances is that of the omnibus test.
+            return trace_df(self.rows.design, self._clusters, self.rows.loadings)
         first, second = self._traces
         spread = float(np.einsum("kl,klmn,mn->", centring, second, centring))
         return float(np.sum(centring * first)) ** 2 / spread if spread > 0 else np.nan
