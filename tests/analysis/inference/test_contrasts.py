@@ -144,4 +144,3 @@ def test_holm_leaves_out_missing_p_and_works_by_column():
         known = np.isfinite(p[:, column])
         expected[known, column] = multipletests(p[known, column], method="holm")[1]
     np.testing.assert_allclose(holm(p), expected)
-
