@@ -11,7 +11,7 @@ from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.article import ArticleTable
 from attnae.analysis.estimates.diagnostics import Diagnostics
-from attnae.analysis.estimates.effects import Reading
+from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.fit import Model
 from attnae.analysis.estimates.noise import Noise
 
@@ -25,7 +25,8 @@ class StudyResult:
         factors: the factors of model M; dropped_factors have only one level, which is given.
         notes: what was left out, and which analyses were not possible; one line each.
         y: (runs,) the responses that were analysed: logarithms if `reading.log`.
-        reversals: one line for each verdict that another analysis turns into its opposite.
+        reversals: one line for each verdict that another analysis reverses or does not find.
+        factor_tests: `factors.csv`, one row for each factor.
         cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
 
@@ -42,6 +43,7 @@ class StudyResult:
     model: Model
     article: ArticleTable | None
     effects: pd.DataFrame
+    factor_tests: pd.DataFrame
     anova: pd.DataFrame
     interactions: pd.DataFrame | None
     noise: Noise

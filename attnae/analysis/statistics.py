@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.estimates.effects import Reading, trends_table
+from attnae.analysis.estimates.effects import trends_table
+from attnae.analysis.estimates.family import Reading
+from attnae.analysis.estimates.improvement import improvement_table
 
 # Columns that tables like effects.csv show.
 EFFECT_COLUMNS = (
     *("factor", "level", "estimate", "interval", "p_holm", "percent_change", "verdict", "mde"),
-    *("std_error", "df", "p", "error"),
+    *("p_holm_here", "std_error", "df", "p", "error", "scope"),
 )
 
 
@@ -43,10 +45,15 @@ class Statistic:
 
 
 STATISTICS = [
+    Statistic("trends", "effects", "Trends of numeric factors, lowest to highest value", EFFECT_COLUMNS, trends_table),
     Statistic(
-        "trends", "effects", "Trends of numeric factors, lowest to highest value", EFFECT_COLUMNS, trends_table
+        "improvement",
+        "effects",
+        "Probability that a run of one level is better than a run of another, all else equal (bootstrap interval)",
+        ("factor", "level", "versus", "probability", "ci_low", "ci_high", "cells"),
+        improvement_table,
     ),
-]  # fmt: skip
+]
 
 
 def compute_statistics(design: Design, y: np.ndarray, reading: Reading) -> dict[str, pd.DataFrame | None]:

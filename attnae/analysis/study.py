@@ -13,7 +13,8 @@ from attnae.analysis.design.prepare import Columns, Prepared, prepare
 from attnae.analysis.estimates.article import article_table
 from attnae.analysis.estimates.best import baseline_table, cells_table
 from attnae.analysis.estimates.diagnostics import diagnose
-from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, interactions_table
+from attnae.analysis.estimates.effects import factors_table, interactions_table, judged_effects
+from attnae.analysis.estimates.family import MainEffects, Reading
 from attnae.analysis.estimates.fit import summarise_model
 from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
 from attnae.analysis.estimates.noise import assess_noise
@@ -61,8 +62,10 @@ def fit_study(
         alpha: 1 - confidence of intervals, and familywise error of verdicts.
         interactions: two-way interactions in model M: as the design allows, never, or always.
         baseline: factor -> level; the other combinations of these factors are compared with it.
-        negligible: an effect whose 90% interval lies within +- this, on the scale of the analysis, is negligible.
-        target: the effect that more seeds should detect; by default each row's own estimate.
+        negligible: an effect that is shown to be smaller than this is negligible. On the scale of the analysis: with
+            `log`, 0.05 is a change of about 5%.
+        target: the effect that more seeds should detect, on the scale of the analysis; by default `negligible`, else
+            each row's own estimate.
         alternatives: the response under other epoch rules, by name, on the table's index.
         permutations: draws of the permutation tests; 0 for none.
         random_seed: seed of the permutation tests.
@@ -82,7 +85,8 @@ def fit_study(
     # First of all, so that a mistake in the baseline is reported before anything slow.
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
-    effects = effects_table(family, y, reading)
+    judged = family.judge(y, reading)
+    effects = judged_effects(family, judged, y, reading)
     anova = anova_table(design, y)
     pairs = interactions_table(design, y, reading)
     sensitivity, problems = sensitivity_table(
@@ -99,11 +103,12 @@ def fit_study(
         model=summarise_model(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
+        factor_tests=factors_table(family, judged, reading),
         anova=anova,
         interactions=pairs,
         noise=assess_noise(family, y, data.seeds, alpha=alpha),
         marginal_means=marginal_means_table(design, y, alpha=alpha),
-        pairwise=pairwise_table(family, y, alpha=alpha),
+        pairwise=pairwise_table(family, judged, y, alpha=alpha),
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
         diagnostics=diagnose(design, y, data.y, data.runs, alpha=alpha),
         sensitivity=sensitivity,
@@ -111,7 +116,9 @@ def fit_study(
         permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         cells=cells_table(design, y, reading),
         baseline=compared,
-        next_steps=next_steps_table(design, effects, target=target, alpha=alpha),
+        next_steps=next_steps_table(
+            design, effects, target=target, negligible=negligible, family=family.size, alpha=alpha
+        ),
         statistics=compute_statistics(design, y, reading),
     )
 

@@ -82,7 +82,7 @@ def divergence_tests(table: pd.DataFrame, factors: Sequence[str]) -> pd.DataFram
         return pd.DataFrame(columns=TEST_COLUMNS)
     from scipy.stats import fisher_exact
 
-    from attnae.analysis.inference.contrasts import holm
+    from attnae.analysis.inference.families import holm
 
     rows = []
     for factor in factors:

@@ -34,6 +34,7 @@ class Design:
         blocks: (runs,), each run's block, or None where seeds do not recur across cells.
         terms: the columns of each term: the intercept, `seed` if there are blocks, `a`, `a:b`.
         matrix: (runs, columns).
+        seeds: (runs,), the number of each run's seed; None where not all runs record one.
     """
 
     factors: tuple[Factor, ...]
@@ -41,6 +42,7 @@ class Design:
     blocks: np.ndarray | None
     terms: dict[str, slice]
     matrix: np.ndarray
+    seeds: np.ndarray | None = None
 
     @property
     def n(self) -> int:

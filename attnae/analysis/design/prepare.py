@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +15,8 @@ from attnae.analysis.design.model import BLOCK, INTERCEPT, RESIDUAL, Design, Int
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
+# Begins the label of a run without a recorded seed, which shares it with no other run.
+UNKNOWN_SEED = "?"
 LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
 
 
@@ -106,6 +108,9 @@ def prepare(
     seed = None if BLOCK in factors or columns.seed in factors else columns.seed
     blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
     design = choose_model([factor for factor, _ in read.values()], codes, blocks, interactions)
+    if seed is not None and seed in rows and rows[seed].notna().all():
+        labels = [level_label(value) for value in rows[seed]]
+        design = replace(design, seeds=np.unique(labels, return_inverse=True)[1].ravel())
     runs = rows.get(columns.run, rows.index)
     return Prepared(design, y, tuple(map(str, runs)), seeds, dropped, tuple(notes))
 
@@ -122,7 +127,7 @@ def _seeds(rows: pd.DataFrame, seed: str | None, cells: np.ndarray) -> tuple[np.
         return None, ()
     values = rows[seed].tolist()
     # A run without a seed shares it with no other.
-    text = np.array([f"?{i}" if pd.isna(value) else level_label(value) for i, value in enumerate(values)])
+    text = np.array([f"{UNKNOWN_SEED}{i}" if pd.isna(value) else level_label(value) for i, value in enumerate(values)])
     blocks, labels = find_blocks(text, cells)
     return blocks, labels if blocks is not None else tuple(np.unique(text).tolist())
 

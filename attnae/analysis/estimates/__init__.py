@@ -3,7 +3,8 @@
 from attnae.analysis.estimates.article import article_table
 from attnae.analysis.estimates.best import baseline_table, cells_table
 from attnae.analysis.estimates.diagnostics import diagnose
-from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table, interactions_table, trends_table
+from attnae.analysis.estimates.effects import effects_table, interactions_table, trends_table
+from attnae.analysis.estimates.family import MainEffects, Reading
 from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
 from attnae.analysis.estimates.noise import assess_noise
 from attnae.analysis.estimates.sensitivity import sensitivity_table

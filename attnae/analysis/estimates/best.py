@@ -9,30 +9,39 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import BLOCK, Design
-from attnae.analysis.estimates.effects import Reading
-from attnae.analysis.inference.contrasts import contrasts, holm, two_sided_p
+from attnae.analysis.estimates.family import Reading
+from attnae.analysis.inference.contrasts import contrasts, two_sided_p
+from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import cell_means
+from attnae.analysis.inference.scope import error_names, scoped_contrasts
+from attnae.analysis.inference.verdicts import MIN_VERDICT_DF
 from attnae.errors import UserError
 
 # Only this many combinations are listed, best first; the family of Holm's adjustment is always all of them.
 MAX_LISTED = 100
 
 PURE_ERROR = "cell means, pure error"
-PREDICTED = "model M's predictions, HC2"
+PREDICTED, EXACT = "model M's predictions, HC2", "model M's predictions, no standard errors"
 PAIRED = "paired by seed"
-CONTRAST = "model M, HC2"
+CONTRAST = "model M"
 
 # Columns of these tables that hold no setting; a factor of such a name becomes `factor:name`.
-COMPUTED = ("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "not_worse", "method")
+COMPUTED = (
+    *("n", "mean", "difference", "std_error", "df", "ci_low", "ci_high", "p", "p_holm", "p_hsu", "may_be_best"),
+    "method",
+)
 
 
 def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame:
     """One row for each combination that was run, best first.
 
-    Columns: the factors, n, mean, difference (to the best), std_error, df, p, p_holm (family: all cells but the
-    best), not_worse, method. There are no intervals of the means: that of the best cell is optimistic because it was
-    selected. Replicated studies compare cell means at equal weights of the blocks by the pure error; others compare
-    the predictions of model M.
+    Columns: the factors, n, mean, difference (to the best), std_error, df, p (one-sided), p_hsu, may_be_best, method.
+    By multiple comparisons with the best (Hsu 1984, Annals of Statistics 12, 1136-1144), with Bonferroni's bound, a
+    cell may be the best unless p is below alpha / (cells - 1); p_hsu = min(1, (cells - 1) p). Replicated studies
+    compare cell means at equal weights of the blocks by the residual of cells + blocks, which is the mean square of
+    cells x seeds where seeds are shared. Others compare the predictions of model M. may_be_best is None where fewer
+    than three degrees of freedom are left. There are no intervals of the means: that of the best cell is optimistic
+    because it was selected.
     """
     first = np.unique(design.cells, return_index=True)[1]
     means = cell_means(design, y)
@@ -45,18 +54,21 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
     difference = mean[order] - mean[best]
     if means is not None:
         std_error, df = means.difference_error(order, best), np.full(len(order), float(means.df))
-        p = two_sided_p(difference, std_error, df)
+        method = PURE_ERROR
     else:
         fitted = contrasts(design, rows[order] - rows[best])
-        estimates = fitted.fit(y)
-        std_error, df, p = estimates.std_error, fitted.df, estimates.p
+        std_error, df = fitted.fit(y).std_error, fitted.df
+        method = PREDICTED if design.residual_df else EXACT
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = stats.t.sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
     std_error[0], df[0], p[0] = np.nan, np.nan, np.nan
+    others = len(mean) - 1
+    left = means.df if means is not None else design.residual_df
     table = _settings(design, list(range(len(design.factors))), design.codes[first[order]])
     table["n"], table["mean"], table["difference"] = np.bincount(design.cells)[order], mean[order], difference
-    table["std_error"], table["df"], table["p"] = std_error, df, p
-    table["p_holm"] = _holm_among(p, len(mean) - 1)
-    table["not_worse"] = ~(table["p_holm"] < reading.alpha)
-    table["method"] = PURE_ERROR if means is not None else PREDICTED
+    table["std_error"], table["df"], table["p"], table["p_hsu"] = std_error, df, p, np.minimum(others * p, 1.0)
+    table["may_be_best"] = ~(table["p_hsu"] < reading.alpha) if left >= MIN_VERDICT_DF else None
+    table["method"] = method
     return table
 
 
@@ -84,13 +96,14 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     rows -= rows[base[0]]
     predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
     order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_LISTED]
-    fitted = contrasts(design, rows[order])
-    estimates = fitted.fit(y)
+    fitted = scoped_contrasts(design, rows[order])
+    estimates, errors = fitted.fit(y)[0], error_names(fitted)
     records = []
     for position, i in enumerate(order):
         paired = _paired_by_seed(design, y, columns, index == i, index == base[0])
         model = estimates.estimate[position], estimates.std_error[position], fitted.df[position]
-        records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), CONTRAST))
+        name = f"{CONTRAST}, {errors[position]}".removesuffix(", ")
+        records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), name))
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))
     half = stats.t.ppf(1 - reading.alpha / 2, df) * std_error
     p = two_sided_p(difference, std_error, df)

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.contrasts import FULL_LEVERAGE, holm
+from attnae.analysis.inference.contrasts import FULL_LEVERAGE
+from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import is_replicated
 
 LAMBDAS = np.round(np.linspace(-2, 2, 81), 2)

@@ -1,116 +1,91 @@
 """Effects: contrasts of model M with a verdict each.
 
-Main effects, interactions and trends are three families of hypotheses: Holm's adjustment is done within each.
+Main effects, interactions and trends are three families of hypotheses: p-values are adjusted within each. The main
+effects have one hypothesis for each factor (`family`), the two others one for each row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.aliases import why_not_estimable
-from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.contrasts import Contrasts, Estimates, contrasts, holm, point_estimates
+from attnae.analysis.estimates.family import Judged, Key, MainEffects, Reading, main_rows, negligible_p
+from attnae.analysis.inference.contrasts import Estimates, point_estimates
+from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.power import detectable
-from attnae.analysis.inference.verdicts import Goal, effect_verdicts, level_verdicts
-
-# Level of the interval that decides about `negligible`: two one-sided tests at 5% (Schuirmann 1987).
-NARROW_LEVEL = 0.9
-
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How results are judged.
-
-    Attributes:
-        goal: whether small or large responses are better.
-        alpha: familywise error of verdicts, and 1 - confidence of intervals.
-        log: the responses are logarithms; percent changes are 100 * (exp(b) - 1).
-        negligible: effects within +- this, on the scale of the analysis, do not matter.
-    """
-
-    goal: Goal = "min"
-    alpha: float = 0.05
-    log: bool = False
-    negligible: float | None = None
-
-
-@dataclass(frozen=True)
-class MainEffects:
-    """The family of main effects of one design: all that is needed to judge any responses of it.
-
-    Attributes:
-        keys: factor and level of each row of `effects.csv`.
-        rows: their contrasts.
-        pairs: for each many-level factor the pairs of its levels and their contrasts.
-    """
-
-    design: Design
-    keys: list[Key]
-    rows: Contrasts
-    pairs: dict[str, tuple[list[tuple[int, int]], Contrasts]]
-
-    @classmethod
-    def of(cls, design: Design) -> MainEffects:
-        many = [factor for factor in design.factors if factor.kind == "many-level"]
-        keys = [(factor.name, label) for factor in design.factors for label, _ in factor.effect_rows()]
-        return cls(design, keys, contrasts(design, main_rows(design)), {f.name: _pairs(design, f) for f in many})
-
-    def of_factor(self, name: str) -> np.ndarray:
-        """(rows,), which rows are the factor's."""
-        return np.array([factor == name for factor, _ in self.keys])
-
-    def judge(self, y: np.ndarray, reading: Reading) -> tuple[Estimates, np.ndarray, np.ndarray]:
-        """Estimates, Holm p over all rows, and verdicts; y is (runs,) or (runs, studies)."""
-        estimates = self.rows.fit(y)
-        p_holm = holm(estimates.p)
-        words = effect_words(estimates, p_holm, reading)
-        for name, (pairs, pair_contrasts) in self.pairs.items():
-            mine = self.of_factor(name)
-            words[mine] = level_verdicts(
-                estimates.estimate[mine],
-                _symmetric(pairs, holm(pair_contrasts.fit(y).p), int(mine.sum())),
-                (p_holm[mine] < reading.alpha).any(axis=0),
-                goal=reading.goal,
-                alpha=reading.alpha,
-            )
-        return estimates, p_holm, words
+from attnae.analysis.inference.scope import ScopedContrasts, error_names, scoped_contrasts, seed_count
+from attnae.analysis.inference.verdicts import MATTERS, MIN_VERDICT_DF, UNDETERMINED, effect_verdicts
 
 
 def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.DataFrame:
     """`effects.csv`: one row for a two-level factor, one for each level of a many-level factor, and rows `linear` and
     `quadratic` for a continuous one."""
+    return judged_effects(family, family.judge(y, reading), y, reading)
+
+
+def judged_effects(family: MainEffects, judged: Judged, y: np.ndarray, reading: Reading) -> pd.DataFrame:
+    """`effects.csv` of responses that are judged already."""
     design = family.design
-    estimates, p_holm, words = family.judge(y, reading)
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}
     off = [design.mean_contrast({name: 0} if name in two_level else {}) for name, _ in family.keys]
     reference = point_estimates(design, np.array(off), y)
-    table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, p_holm)
-    return complete_table(
-        table,
-        family.rows,
-        main_rows(design),
-        words,
-        percent_change(estimates, reference, y, reading),
-        reading,
+    estimates = judged.estimates
+    table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, judged.adjusted.rows)
+    mde = detectable(estimates.std_error, family.rows.df, family=family.size, alpha=reading.alpha)
+    # The verdicts on levels come from tests of several levels: no t test of a single row has their power.
+    mde[[name in family.levels for name, _ in family.keys]] = np.nan
+    return table.assign(
+        percent_change=percent_change(estimates, reference, y, reading),
+        verdict=judged.verdicts,
+        mde=mde,
+        error=error_names(family.rows),
+        note=_notes(design, family.rows, family.keys, main_rows(design)),
+        **_scope_columns(design, family.rows, judged.here, judged.adjusted_here.rows, reading.alpha),
+        p_negligible=judged.p_negligible[0],
+        p_negligible_holm=judged.p_negligible[1],
     )
+
+
+def factors_table(family: MainEffects, judged: Judged, reading: Reading) -> pd.DataFrame:
+    """`factors.csv`: factor, kind, F, df1, df2, p, p_holm, verdict, scope: one row for each factor.
+
+    Two levels: F is the squared t of the effect. Many levels: the omnibus test. A curve has two hypotheses and no F;
+    its p is twice the smaller one. The verdict is `matters` if the adjusted p is below alpha, else `undetermined`.
+    """
+    rows = []
+    for factor in family.design.factors:
+        mine = family.of_factor(factor.name)
+        f = df1 = df2 = np.nan
+        if factor.name in family.levels:
+            test = judged.adjusted.omnibus[factor.name]
+            f, df1, df2 = float(test.f), float(test.df1), float(test.df2)
+        elif factor.kind == "two-level":
+            error, df = judged.estimates.std_error[mine][0], family.rows.df[mine][0]
+            if np.isfinite(df) and error > 0:
+                f, df1, df2 = float((judged.estimates.estimate[mine][0] / error) ** 2), 1.0, float(df)
+        p, p_holm = (float(value) for value in judged.adjusted.factors[factor.name])
+        word = MATTERS if p_holm < reading.alpha else UNDETERMINED
+        scope = str(family.rows.scope[mine][0])
+        verdict = word if np.isfinite(p) and family.judged else ""
+        rows.append((factor.name, factor.kind, f, df1, df2, p, p_holm, verdict, scope))
+    columns = ["factor", "kind", "F", "df1", "df2", "p", "p_holm", "verdict", "scope"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def contrast_frame(
     keys: Sequence[Key],
-    fitted: Contrasts,
+    fitted: ScopedContrasts,
     estimates: Estimates,
     alpha: float,
     p_holm: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """factor, level, estimate, std_error, df, unadjusted interval, p and Holm's p of one study."""
+    """factor, level, estimate, std_error, df, unadjusted interval, p and adjusted p (Holm's unless given) of one
+    study."""
     low, high = estimates.interval(1 - alpha)
     return pd.DataFrame(
         {
@@ -127,12 +102,6 @@ def contrast_frame(
     )
 
 
-def error_names(fitted: Contrasts) -> list[str]:
-    """Which standard error each contrast has: HC2, pooled, or none."""
-    known = np.isfinite(fitted.df)
-    return np.select([~known, fitted.pooled], ["", "pooled"], "HC2").tolist()
-
-
 def percent_change(estimates: Estimates, reference: np.ndarray, y: np.ndarray, reading: Reading) -> np.ndarray:
     """Percent of the reference mean; blank unless all responses are positive; exact for log responses."""
     if reading.log:
@@ -142,58 +111,37 @@ def percent_change(estimates: Estimates, reference: np.ndarray, y: np.ndarray, r
     return 100 * estimates.estimate / reference
 
 
-def main_rows(design: Design) -> np.ndarray:
-    """(rows, columns): the contrasts of `effects.csv` over the columns of the design."""
-    return np.array([design.place(f.name, weights) for f in design.factors for _, weights in f.effect_rows()])
-
-
-def complete_table(
-    table: pd.DataFrame,
-    fitted: Contrasts,
-    rows: np.ndarray,
-    words: np.ndarray,
-    percent: np.ndarray,
-    reading: Reading,
-) -> pd.DataFrame:
-    """The columns that follow p_holm."""
-    family = int(np.isfinite(table["p"]).sum())
-    std_error, df = table["std_error"].to_numpy(), table["df"].to_numpy()
-    return table.assign(
-        percent_change=percent,
-        verdict=words,
-        mde=detectable(std_error, df, family=family, alpha=reading.alpha),
-        error=error_names(fitted),
-        note=[
-            "" if known else why_not_estimable(fitted.design, term, row)
-            for known, term, row in zip(fitted.estimable, table["factor"], rows, strict=True)
-        ],
-    )
-
-
-def effect_words(estimates: Estimates, p_holm: np.ndarray, reading: Reading) -> np.ndarray:
-    """Verdicts on single differences."""
-    return effect_verdicts(
-        estimates.estimate,
-        p_holm,
-        estimates.interval(1 - reading.alpha),
-        estimates.interval(NARROW_LEVEL),
-        goal=reading.goal,
-        alpha=reading.alpha,
-        negligible=reading.negligible,
-    )
-
-
 def judged_table(
     design: Design, keys: Sequence[Key], rows: np.ndarray, y: np.ndarray, reading: Reading
 ) -> pd.DataFrame:
     """Rows like those of `effects.csv`, a Holm family of their own, judged as single differences."""
-    fitted = contrasts(design, rows)
-    estimates = fitted.fit(y)
-    p_holm = holm(estimates.p)
+    fitted = scoped_contrasts(design, rows)
+    estimates, here = fitted.fit(y)
+    p_holm, p_holm_here = holm(estimates.p), holm(here.p)
+    small = np.full(len(rows), np.nan) if reading.negligible is None else negligible_p(estimates, reading.negligible)
+    small_holm = holm(small)
     grand = point_estimates(design, design.mean_contrast({})[None], y)
-    table = contrast_frame(keys, fitted, estimates, reading.alpha, p_holm)
-    words = effect_words(estimates, p_holm, reading)
-    return complete_table(table, fitted, rows, words, percent_change(estimates, grand, y, reading), reading)
+    words = effect_verdicts(
+        estimates.estimate,
+        p_holm,
+        p_holm_here,
+        small_holm,
+        estimates.interval(1 - reading.alpha),
+        fitted.for_new,
+        goal=reading.goal,
+        alpha=reading.alpha,
+    )
+    family = int(np.isfinite(estimates.p).sum())
+    return contrast_frame(keys, fitted, estimates, reading.alpha, p_holm).assign(
+        percent_change=percent_change(estimates, grand, y, reading),
+        verdict=words if design.residual_df >= MIN_VERDICT_DF else "",
+        mde=detectable(estimates.std_error, fitted.df, family=family, alpha=reading.alpha),
+        error=error_names(fitted),
+        note=_notes(design, fitted, keys, rows),
+        **_scope_columns(design, fitted, here, p_holm_here, reading.alpha),
+        p_negligible=small,
+        p_negligible_holm=small_holm,
+    )
 
 
 def trends_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame | None:
@@ -225,14 +173,39 @@ def interactions_table(design: Design, y: np.ndarray, reading: Reading) -> pd.Da
     return judged_table(design, keys, np.array(rows), y, reading) if keys else None
 
 
-def _pairs(design: Design, factor: Factor) -> tuple[list[tuple[int, int]], Contrasts]:
-    pairs = list(combinations(range(len(factor.levels)), 2))
-    rows = [design.place(factor.name, factor.coding[i] - factor.coding[j]) for i, j in pairs]
-    return pairs, contrasts(design, np.array(rows))
+def _scope_columns(
+    design: Design, fitted: ScopedContrasts, here: Estimates, p_holm_here: np.ndarray, alpha: float
+) -> dict[str, np.ndarray | int]:
+    """What the rows are about, and the inference for the seeds of the study alone."""
+    low, high = here.interval(1 - alpha)
+    return {
+        "scope": fitted.scope,
+        "seeds": seed_count(design),
+        "std_error_here": here.std_error,
+        "df_here": fitted.here.df,
+        "ci_low_here": low,
+        "ci_high_here": high,
+        "p_here": here.p,
+        "p_holm_here": p_holm_here,
+    }
 
 
-def _symmetric(pairs: Sequence[tuple[int, int]], p: np.ndarray, levels: int) -> np.ndarray:
-    square = np.full((levels, levels, *p.shape[1:]), np.nan)
-    for (i, j), value in zip(pairs, p, strict=True):
-        square[i, j] = square[j, i] = value
-    return square
+def _notes(design: Design, fitted: ScopedContrasts, keys: Sequence[Key], rows: np.ndarray) -> list[str]:
+    """Why a row has no estimate, no verdict, or says nothing about new seeds although others do."""
+    left = design.residual_df
+    too_few = (
+        f"no verdict: model M leaves {left} residual degree{'' if left == 1 else 's'} of freedom, and a verdict needs "
+        f"{MIN_VERDICT_DF}: train the same combinations with more seeds"
+    )
+    mixed = fitted.for_new.any()
+    notes = []
+    for known, wide, (term, _), row in zip(fitted.here.estimable, fitted.for_new, keys, rows, strict=True):
+        if not known:
+            notes.append(why_not_estimable(design, term, row))
+        elif left < MIN_VERDICT_DF:
+            notes.append(too_few)
+        elif mixed and not wide:
+            notes.append("holds for these seeds only: the runs of some seed do not determine it")
+        else:
+            notes.append("")
+    return notes

@@ -9,9 +9,11 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.estimates.effects import MainEffects, contrast_frame, error_names
+from attnae.analysis.estimates.effects import contrast_frame
+from attnae.analysis.estimates.family import Judged, MainEffects, pair_rows
 from attnae.analysis.estimates.noise import estimates_by_seed, t_over_seeds
 from attnae.analysis.inference.contrasts import contrasts
+from attnae.analysis.inference.scope import error_names, scoped_contrasts
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
 
@@ -31,10 +33,11 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     if not levels:
         return table.reindex(columns=["factor", "level", "mean", "std_error", "ci_low", "ci_high", "n", "df", "method"])
     rows = np.array([design.mean_contrast({factor.name: i}) for factor, i in levels])
+    # A mean depends on the seeds themselves, which model M fits exactly: only effects have an interval for new seeds.
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
     std_error, df = estimates.std_error, fitted.df
-    method = np.array([f"model M, {name}".removesuffix(", ") for name in error_names(fitted)])
+    method = np.where(np.isfinite(df), np.where(fitted.pooled, "model M, pooled", "model M, HC2"), "model M")
     if design.has_blocks:
         over_seeds = t_over_seeds(estimates_by_seed(design, rows, y), alpha)
         known = over_seeds["df"].notna()
@@ -49,17 +52,22 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     return table
 
 
-def pairwise_table(family: MainEffects, y: np.ndarray, *, alpha: float) -> pd.DataFrame | None:
-    """All pairs of levels of many-level factors: factor, level, versus, estimate (level minus versus),
-    std_error, df, ci_low, ci_high, p, p_holm (Holm within the factor), error. None without such factors."""
+def pairwise_table(family: MainEffects, judged: Judged, y: np.ndarray, *, alpha: float) -> pd.DataFrame | None:
+    """All pairs of levels of many-level factors: factor, level, versus, estimate (level minus versus), std_error, df,
+    ci_low, ci_high, p, p_ryan (Ryan's closure within the factor), p_holm (over the whole study), error. None without
+    such factors."""
+    design = family.design
     tables = []
-    for factor in family.design.factors:
-        if factor.name not in family.pairs:
+    for factor in design.factors:
+        if factor.name not in family.levels:
             continue
-        pairs, fitted = family.pairs[factor.name]
+        pairs = family.levels[factor.name][0].pairs
+        fitted = scoped_contrasts(design, pair_rows(design, factor, pairs))
         keys = [(factor.name, factor.labels[i]) for i, _ in pairs]
-        table = contrast_frame(keys, fitted, fitted.fit(y), alpha)
+        p_ryan, p_holm = judged.adjusted.pairs[factor.name]
+        table = contrast_frame(keys, fitted, fitted.fit(y)[0], alpha, p_holm)
         table.insert(2, "versus", [factor.labels[j] for _, j in pairs])
+        table.insert(table.columns.get_loc("p_holm"), "p_ryan", p_ryan)
         tables.append(table.assign(error=error_names(fitted)))
     return pd.concat(tables, ignore_index=True) if tables else None
 
@@ -91,8 +99,8 @@ def simple_effects_table(
                     rows.append(row)
     if not keys:
         return None
-    fitted = contrasts(design, np.array(rows))
-    table = contrast_frame(keys, fitted, fitted.fit(y), alpha)
+    fitted = scoped_contrasts(design, np.array(rows))
+    table = contrast_frame(keys, fitted, fitted.fit(y)[0], alpha)
     table.insert(2, "within", [name for name, _ in within])
     table.insert(3, "at", [label for _, label in within])
     return table.assign(error=error_names(fitted))

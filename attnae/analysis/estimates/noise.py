@@ -12,10 +12,17 @@ import pandas as pd
 from scipy import stats
 
 from attnae.analysis.design.model import BLOCK, Design
-from attnae.analysis.estimates.effects import MainEffects, main_rows
-from attnae.analysis.inference.anova import f_row, sum_of_squares
-from attnae.analysis.inference.contrasts import holm, point_estimates
+from attnae.analysis.design.prepare import UNKNOWN_SEED
+from attnae.analysis.estimates.family import MainEffects, main_rows
+from attnae.analysis.inference.anova import added_space, f_row, sum_of_squares
+from attnae.analysis.inference.contrasts import point_estimates
+from attnae.analysis.inference.families import holm
+from attnae.analysis.inference.power import detectable_shift
 from attnae.analysis.inference.saturated import cell_residuals
+from attnae.analysis.inference.scope import seed_count
+
+# With fewer shared seeds than this, the report says what distinct seeds would give.
+FEW_SEEDS = 10
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,16 @@ class Lenth:
 
 
 @dataclass(frozen=True)
+class DistinctSeeds:
+    """Detectable effects (80% power) of a factor, with the shared seeds of the study and with a seed for each run."""
+
+    factor: str
+    seeds: int
+    shared: float
+    distinct: float
+
+
+@dataclass(frozen=True)
 class Noise:
     """What a study says about its noise.
 
@@ -69,6 +86,7 @@ class Noise:
         lenth: None unless the design is a regular two-level one with one run per cell.
         seed_interactions: F tests of whether effects change with the seed; None without blocks, as are the next two.
         seed_effects: the mean of each effect over the seeds; effects_by_seed has the effects of each seed alone.
+        distinct_seeds: what the same number of runs would detect with a seed each; None unless few seeds are shared.
     """
 
     method: str
@@ -81,6 +99,7 @@ class Noise:
     seed_interactions: pd.DataFrame | None
     seed_effects: pd.DataFrame | None
     effects_by_seed: pd.DataFrame | None
+    distinct_seeds: DistinctSeeds | None
 
 
 def assess_noise(family: MainEffects, y: np.ndarray, seeds: tuple[str, ...], *, alpha: float) -> Noise:
@@ -88,7 +107,10 @@ def assess_noise(family: MainEffects, y: np.ndarray, seeds: tuple[str, ...], *, 
     design = family.design
     pure, screening = pure_error(design, y), lenth(design, y, alpha=alpha)
     runs_per_cell = np.bincount(design.cells)
-    validity = "valid for this seed only" if len(seeds) < 2 else "each with its own seed"
+    if design.blocks is None:
+        seeds = tuple(label for label in seeds if not label.startswith(UNKNOWN_SEED))
+    recorded = {0: "no seeds recorded", 1: "all of one seed, so that the results hold for this seed only"}
+    validity = recorded.get(len(seeds), "with several seeds")
     if pure is not None:
         method, statement = "pure error", "noise is estimated from the differences between runs of the same cell"
     elif screening is not None:
@@ -107,6 +129,36 @@ def assess_noise(family: MainEffects, y: np.ndarray, seeds: tuple[str, ...], *, 
         seed_interactions=seed_interactions(design, y),
         seed_effects=mean,
         effects_by_seed=each,
+        distinct_seeds=distinct_seeds(family, y, alpha),
+    )
+
+
+def distinct_seeds(family: MainEffects, y: np.ndarray, alpha: float) -> DistinctSeeds | None:
+    """The detectable effect of the first factor of two levels, as the study is and with a seed for each run.
+
+    With distinct seeds the variation between seeds is part of the noise of each run: its variance is the mean square of
+    model M plus the variance component of the seeds, max(0, MS(seeds) - MS(M)) S / n (Searle, Casella & McCulloch
+    1992, chapter 3). None unless fewer than `FEW_SEEDS` seeds are shared and verdicts are about new seeds.
+    """
+    design = family.design
+    seeds = seed_count(design)
+    single = [i for i, (name, _) in enumerate(family.keys) if name not in family.levels and family.rows.for_new[i]]
+    if not design.has_blocks or not 0 < seeds < FEW_SEEDS or not single or not family.judged:
+        return None
+    row = single[0]
+    centred = y - y.mean()
+    mean_square = sum_of_squares(design.residuals(centred)) / design.residual_df
+    space = added_space(design, BLOCK)
+    between = sum_of_squares(space.T @ centred) / space.shape[1]
+    variance = mean_square + max(0.0, between - mean_square) * seeds / design.n
+    error = np.sqrt(variance) * np.linalg.norm(family.rows.here.weights[row])
+    shared = float(family.rows.fit(y)[0].std_error[row])
+    level = alpha / family.size
+    return DistinctSeeds(
+        family.keys[row][0],
+        seeds,
+        shared * detectable_shift(float(family.rows.df[row]), level),
+        float(error) * detectable_shift(float(design.residual_df), level),
     )
 
 

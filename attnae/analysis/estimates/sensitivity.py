@@ -11,14 +11,22 @@ from scipy import stats
 
 from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, finished, prepare
-from attnae.analysis.estimates.effects import MainEffects, Reading, effects_table
-from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, WORSE
+from attnae.analysis.estimates.effects import effects_table
+from attnae.analysis.estimates.family import MainEffects, Reading
+from attnae.analysis.inference.verdicts import BEST, HELPS, HELPS_HERE, HURTS, HURTS_HERE, WORSE
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
 AS_REPORTED = "as reported"
 DIVERGED_WORST = "diverged ranked worst"
-OPPOSITES = {HELPS: HURTS, HURTS: HELPS, BEST: WORSE, WORSE: BEST}
+OPPOSITES = {
+    **dict.fromkeys((HELPS, HELPS_HERE), (HURTS, HURTS_HERE)),
+    **dict.fromkeys((HURTS, HURTS_HERE), (HELPS, HELPS_HERE)),
+    BEST: (WORSE,),
+    WORSE: (BEST,),
+}
+# The verdicts of another analysis under which a verdict remains.
+CONFIRMED = {HELPS_HERE: (HELPS, HELPS_HERE), HURTS_HERE: (HURTS, HURTS_HERE)}
 
 
 def sensitivity_table(
@@ -34,8 +42,8 @@ def sensitivity_table(
 
     Returns:
         analysis, factor, level, estimate, p, p_holm, verdict, reverses (helps against hurts, best against
-        worse), starting with the effects as reported; and one line for each analysis that was not
-        possible.
+        worse), vanishes (helps, hurts, best or worse that this analysis does not find), starting with the effects as
+        reported; and one line for each analysis that was not possible.
     """
     kept = ["factor", "level", "estimate", "p", "p_holm", "verdict"]
     tables = [effects[kept].assign(analysis=AS_REPORTED)]
@@ -53,18 +61,23 @@ def sensitivity_table(
         tables.append(effects_table(MainEffects.of(data.design), y, variant)[kept].assign(analysis=name))
     result = pd.concat(tables, ignore_index=True)[["analysis", *kept]]
     reported = {(row.factor, row.level): row.verdict for row in effects.itertuples()}
-    result["reverses"] = [
-        OPPOSITES.get(str(row.verdict)) == reported.get((row.factor, row.level), "") for row in result.itertuples()
+    words = [(str(row.verdict), str(reported.get((row.factor, row.level), ""))) for row in result.itertuples()]
+    result["reverses"] = [word in OPPOSITES.get(first, ()) for word, first in words]
+    result["vanishes"] = [
+        first in OPPOSITES and word not in CONFIRMED.get(first, (first,)) and word not in OPPOSITES[first]
+        for word, first in words
     ]
     return result, tuple(problems)
 
 
 def reversals(sensitivity: pd.DataFrame) -> tuple[str, ...]:
-    """One line for each verdict that turns into its opposite."""
+    """One line for each verdict that turns into its opposite or is not found in another analysis."""
     reported = sensitivity[sensitivity.analysis == AS_REPORTED].set_index(["factor", "level"]).verdict
+    changed = sensitivity[sensitivity.reverses | sensitivity.vanishes]
     return tuple(
-        f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, but {row.verdict} ({row.analysis})"
-        for row in sensitivity[sensitivity.reverses].itertuples()
+        f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, but "
+        f"{row.verdict or 'no verdict'} ({row.analysis})"
+        for row in changed.itertuples()
     )
 
 

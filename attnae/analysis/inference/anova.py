@@ -10,7 +10,8 @@ from scipy import stats
 
 from attnae.analysis.design.aliases import CONSTANT, aliased_with
 from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, RESIDUAL, Design
-from attnae.analysis.inference.contrasts import ROUNDING, holm
+from attnae.analysis.inference.contrasts import ROUNDING
+from attnae.analysis.inference.families import holm
 
 
 def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:

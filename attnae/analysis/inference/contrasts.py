@@ -1,13 +1,14 @@
-"""Contrasts of a linear model with HC2 standard errors and Bell-McCaffrey degrees of freedom."""
+"""Contrasts of a linear model with HC2 or CR2 standard errors and Bell-McCaffrey degrees of freedom."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from attnae.analysis.design.model import Design
+from attnae.analysis.inference.clusters import cluster_df, cluster_loadings, cluster_scores
 
 # Leverages this near to 1 leave no residual: the run is fitted exactly, and HC2 divides zero by zero.
 FULL_LEVERAGE = 1 - 1e-8
@@ -40,22 +41,35 @@ class Contrasts:
 
     Attributes:
         weights: (contrasts, runs), the estimate is weights @ y; NaN where a contrast is not estimable.
-        df: (contrasts,), Satterthwaite degrees of freedom of the HC2 variance, or the residual ones if
+        df: (contrasts,), Satterthwaite degrees of freedom of the HC2 or CR2 variance, or the residual ones if
             pooled.
         pooled: (contrasts,), whether the common residual variance stands in for HC2 because the contrast
             has weight on a run of leverage 1.
-        error_weights: (contrasts, runs), the variance is error_weights @ residuals**2.
+        loadings: (contrasts, runs), the variance is the sum over clusters of (the sum over the cluster's runs of
+            loadings * residuals)**2; if pooled, the sum over runs of (loadings * residuals)**2.
+        clusters: (runs,), each run's cluster; None: each run is its own (HC2).
     """
 
     design: Design
     weights: np.ndarray
     df: np.ndarray
     pooled: np.ndarray
-    error_weights: np.ndarray
+    loadings: np.ndarray
+    clusters: np.ndarray | None = None
 
     @property
     def estimable(self) -> np.ndarray:
         return ~np.isnan(self.weights).any(axis=1)
+
+    def take(self, kept: np.ndarray) -> Contrasts:
+        """Some of the contrasts; kept is (contrasts,) of booleans."""
+        return replace(
+            self,
+            weights=self.weights[kept],
+            df=self.df[kept],
+            pooled=self.pooled[kept],
+            loadings=self.loadings[kept],
+        )
 
     def fit(self, y: np.ndarray) -> Estimates:
         """Estimates from responses of shape (runs,), or (runs, studies) for many studies of one design."""
@@ -65,42 +79,69 @@ class Contrasts:
         moved = _snap(self.weights @ deviations, tiny)
         total = np.where(np.abs(sums := self.weights.sum(axis=1)) > ROUNDING, sums, 0.0)
         estimate = moved + np.multiply.outer(total, centre)
-        residuals = _snap(self.design.residuals(deviations), tiny)
-        std_error = np.sqrt(self.error_weights @ residuals**2)
+        if self.clusters is None:
+            std_error = np.sqrt(self.loadings**2 @ self.residuals(y) ** 2)
+        else:
+            std_error = np.sqrt((self.scores(y) ** 2).sum(axis=1))
         df = self.df if y.ndim == 1 else self.df[:, None]
         return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))
 
+    def residuals(self, y: np.ndarray) -> np.ndarray:
+        """What model M leaves of y, of y's shape; rounding errors of exact fits are 0."""
+        deviations = y - y.mean(axis=0)
+        return _snap(self.design.residuals(deviations), ROUNDING * np.abs(deviations).max(axis=0))
 
-def contrasts(design: Design, rows: np.ndarray, *, pooled: bool = False) -> Contrasts:
+    def scores(self, y: np.ndarray) -> np.ndarray:
+        """(contrasts, clusters) or (contrasts, clusters, studies): the terms whose squares add up to the variance."""
+        clusters = np.arange(self.design.n) if self.clusters is None else self.clusters
+        return cluster_scores(self.loadings, clusters, self.residuals(y))
+
+
+def contrasts(
+    design: Design, rows: np.ndarray, *, pooled: bool = False, clusters: np.ndarray | None = None
+) -> Contrasts:
     """Contrasts given as rows over the design's columns, shape (contrasts, columns).
 
-    The variance is HC2 (MacKinnon & White 1985): squared residuals over one minus their leverage. Its degrees
-    of freedom match the first two moments of that variance under equal errors to a scaled chi-squared (Bell &
-    McCaffrey 2002; Imbens & Kolesar 2016, eq. 10 for clusters of one run).
+    Without clusters, the variance is HC2 (MacKinnon & White 1985): squared residuals over one minus their leverage.
+    With clusters it is CR2, which allows for any dependence within a cluster. The degrees of freedom match the first
+    two moments of that variance under equal errors to a scaled chi-squared (Bell & McCaffrey 2002; Imbens & Kolesar
+    2016, eq. 10; Pustejovsky & Tipton 2018).
 
     Args:
         pooled: take the common residual variance for all contrasts.
+        clusters: (runs,), numbers from 0. A contrast that depends on a direction in which some cluster has no
+            residual gets no standard error (NaN).
     """
     rows = np.atleast_2d(rows)
     estimable = is_estimable(design, rows)
     weights = rows @ design.pseudo_inverse
     weights[np.abs(weights) < ROUNDING * np.abs(weights).max(axis=1, keepdims=True)] = 0.0
+    if design.residual_df == 0:
+        df, loadings = np.full(len(rows), np.nan), np.full_like(weights, np.nan)
+        use_pooled = np.zeros(len(rows), dtype=bool)
+    elif clusters is not None:
+        loadings, supported = cluster_loadings(design, clusters, weights)
+        df = cluster_df(design, clusters, loadings)
+        df[~supported], loadings[~supported] = np.nan, np.nan
+        use_pooled = np.zeros(len(rows), dtype=bool)
+    else:
+        df, loadings, use_pooled = _hc2(design, weights, pooled)
+    df[~estimable], weights[~estimable], loadings[~estimable] = np.nan, np.nan, np.nan
+    return Contrasts(design, weights, df, use_pooled, loadings, clusters)
 
+
+def _hc2(design: Design, weights: np.ndarray, pooled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """df (contrasts,), loadings (contrasts, runs), and which contrasts are pooled."""
     exact = design.leverage > FULL_LEVERAGE
     on_exact = (np.abs(weights[:, exact]) > 1e-8 * np.abs(weights).max(axis=1, keepdims=True)).any(axis=1)
     use_pooled = on_exact | pooled
     shrinkage = np.where(exact, 1.0, 1 - design.leverage)
     hc2 = np.where(exact, 0.0, weights**2 / shrinkage)
-
     squared_norm = (weights**2).sum(axis=1)
-    if design.residual_df > 0:
-        common = np.repeat(squared_norm[:, None] / design.residual_df, design.n, axis=1)
-        df = np.where(use_pooled, design.residual_df, _satterthwaite(design, hc2, squared_norm))
-        error_weights = np.where(use_pooled[:, None], common, hc2)
-    else:
-        df, error_weights = np.full(len(rows), np.nan), np.full_like(weights, np.nan)
-    df[~estimable], weights[~estimable], error_weights[~estimable] = np.nan, np.nan, np.nan
-    return Contrasts(design, weights, df, use_pooled, error_weights)
+    common = np.repeat(squared_norm[:, None] / design.residual_df, design.n, axis=1)
+    df = np.where(use_pooled, design.residual_df, _satterthwaite(design, hc2, squared_norm))
+    size = np.sqrt(np.where(use_pooled[:, None], common, hc2))
+    return df, np.copysign(size, weights), use_pooled
 
 
 def is_estimable(design: Design, rows: np.ndarray) -> np.ndarray:
@@ -139,24 +180,6 @@ def two_sided_p(estimate: np.ndarray, std_error: np.ndarray, df: np.ndarray) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where((estimate == 0) & (std_error == 0), 0.0, estimate / std_error)
     return 2 * stats.t.sf(np.abs(t), df)
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p-values along the first axis; NaN is not in the family.
-
-    Source: Holm (1979), Scandinavian Journal of Statistics 6, 65-70.
-    """
-    # The same numbers as statsmodels' multipletests(method="holm"), which takes one family a call (0.05 s of processor
-    # time each): simulations adjust thousands of families at once, each a column.
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p, axis=0)
-    ordered = np.take_along_axis(p, order, axis=0)
-    size = np.isfinite(p).sum(axis=0)
-    rank = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
-    stepped = np.maximum.accumulate(ordered * (size - rank), axis=0)
-    adjusted = np.empty_like(p)
-    np.put_along_axis(adjusted, order, np.minimum(stepped, 1.0), axis=0)
-    return np.where(np.isfinite(p), adjusted, np.nan)
 
 
 def _snap(values: np.ndarray, tiny: np.ndarray) -> np.ndarray:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.anova import added_space
-from attnae.analysis.inference.contrasts import holm
+from attnae.analysis.inference.families import holm
 
 WITHIN_STRATA = "labels within strata"
 FREEDMAN_LANE = "Freedman-Lane within seed"
 # Values shuffled at once: bounds the memory of large studies.
 CHUNK = 4_000_000
+MIN_ARRANGEMENTS = 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
     there it is the same as permuting responses, and the design stays as it is. Where fewer than half of the
     runs lie in strata with two levels of the factor, residuals of the model without the factor are permuted
     within seeds instead (Freedman & Lane 1983). p = (1 + draws at least as extreme) / (1 + draws)
-    (Phipson & Smyth 2010). The null hypothesis is that the factor changes nothing, alone or in an interaction.
+    (Phipson & Smyth 2010). The null hypothesis is that the factor changes nothing, alone or in an interaction. There is
+    no p where fewer than `MIN_ARRANGEMENTS` arrangements exist: it could not be small, whatever the runs say.
     """
     rows = []
     for position, factor in enumerate(design.factors):
@@ -42,11 +45,17 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
         scheme = choose_scheme(design, factor, position, y - y.mean())
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
-        p = permutation_p(space, scheme, observed, draws, rng) if space.shape[1] else np.nan
+        possible = space.shape[1] > 0 and arrangements(scheme) >= MIN_ARRANGEMENTS
+        p = permutation_p(space, scheme, observed, draws, rng) if possible else np.nan
         rows.append({"factor": factor.name, "statistic": observed, "p": p, "method": scheme.method, "draws": draws})
     table = pd.DataFrame(rows)
     table.insert(3, "p_holm", holm(table["p"].to_numpy()))
     return table
+
+
+def arrangements(scheme: Scheme) -> float:
+    """The number of ways to arrange the runs within their strata; large ones are approximate."""
+    return float(np.exp(min(special.gammaln(np.bincount(scheme.strata) + 1.0).sum(), 700.0)))
 
 
 def strata_of(design: Design, position: int) -> np.ndarray:

@@ -2,57 +2,116 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from attnae.analysis.design.model import Design
+from attnae.analysis.inference.scope import seed_count, seeds_shared
 
 # The power that `mde` and `seeds_needed` speak of.
 POWER = 0.8
 MAX_SEEDS = 1000
+# The cautious number of seeds takes the upper end of a one-sided 80% interval of the standard deviation.
+CAUTION = 0.2
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(300)
 
 
-def next_steps_table(design: Design, effects: pd.DataFrame, *, target: float | None, alpha: float) -> pd.DataFrame:
-    """factor, level, effect, power_now, seeds_now, seeds_needed: one row for each row of the effects.
+def t_power(shift: float, df: float, alpha: float) -> float:
+    """Power of a two-sided t test at alpha for an effect of `shift` standard errors.
 
-    The effect to detect is the target, else the estimate (optimistic if it was selected because it is large).
-    `seeds_now` is the mean number of runs per cell. Standard errors shrink with the square root of the seeds,
-    and degrees of freedom grow with them. `seeds_needed` gives a power of 80%; blank where above 1,000.
+    The probability given the estimated standard error, integrated over its chi distribution by Gauss-Legendre
+    quadrature. scipy's noncentral t gives NaN from shifts of about 5 on.
     """
-    seeds_now = design.n / (int(design.cells.max()) + 1)
-    family = int(np.isfinite(effects["p"]).sum())
-    seeds = np.arange(1, MAX_SEEDS + 1)
-    table = effects[["factor", "level"]].copy()
-    table["effect"] = effects["estimate"].abs() if target is None else target
-    effect, error, df = (
-        values.to_numpy(dtype=float)[:, None] for values in (table["effect"], effects["std_error"], effects["df"])
-    )
-    grown = np.maximum(df * seeds / seeds_now, 1.0)
-    power = shifted_t_power(effect, error * np.sqrt(seeds_now / seeds), grown, family=family, alpha=alpha)
-    table["power_now"] = shifted_t_power(effect, error, df, family=family, alpha=alpha)[:, 0]
-    table["seeds_now"] = seeds_now
-    enough = power >= POWER
-    table["seeds_needed"] = np.where(enough.any(axis=1), seeds[enough.argmax(axis=1)], np.nan)
-    return table
+    return _power(shift, *_scales(df), stats.t.ppf(1 - alpha / 2, df))
 
 
-def shifted_t_power(
-    effect: np.ndarray, std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float
-) -> np.ndarray:
-    """Power of a two-sided t test at alpha / family, in the direction of the effect; all arrays broadcast.
-
-    P(T > t[1 - alpha / (2 family), df] - effect / std_error): a Student's t shifted by the effect approximates the
-    noncentral t.
-    """
-    critical = stats.t.ppf(1 - alpha / (2 * max(family, 1)), df)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return stats.t.sf(critical - np.divide(effect, std_error), df)
+@lru_cache(maxsize=4096)
+def detectable_shift(df: float, alpha: float) -> float:
+    """The smallest effect, in standard errors, that a two-sided t test at alpha detects with a power of 80%."""
+    ratio, weights = _scales(df)
+    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    high = critical + 2.0
+    while _power(high, ratio, weights, critical) < POWER:
+        high *= 2
+    return float(optimize.brentq(lambda shift: _power(shift, ratio, weights, critical) - POWER, 0, high, xtol=1e-9))
 
 
 def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
-    """The smallest effect that a two-sided t test at alpha / family detects with a power of 80%.
+    """(rows,) the smallest effect that a two-sided t test at alpha / family detects with a power of 80%."""
+    level = alpha / max(family, 1)
+    shifts = [detectable_shift(float(d), level) if np.isfinite(d) and d > 0 else np.nan for d in df]
+    return std_error * np.array(shifts)
 
-    `shifted_t_power` solved for the effect (Bloom 1995, Evaluation Review 19, 547-556); in the units of std_error.
+
+def seeds_for(effect_in_sd: float, df_per_seed: float | None, alpha: float) -> float:
+    """The smallest number of seeds whose power reaches 80%; NaN above 1,000.
+
+    Args:
+        effect_in_sd: the effect divided by the standard deviation of the effect of one seed.
+        df_per_seed: degrees of freedom that each seed adds; None: seeds are shared, and S of them leave S - 1.
     """
-    return std_error * (stats.t.ppf(1 - alpha / (2 * max(family, 1)), df) + stats.t.ppf(POWER, df))
+
+    def enough(seeds: int) -> bool:
+        df = seeds - 1.0 if df_per_seed is None else max(df_per_seed * seeds, 1.0)
+        return t_power(effect_in_sd * np.sqrt(seeds), df, alpha) >= POWER
+
+    if not np.isfinite(effect_in_sd) or not enough(MAX_SEEDS):
+        return np.nan
+    low, high = 1, MAX_SEEDS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return float(high)
+
+
+def next_steps_table(
+    design: Design, effects: pd.DataFrame, *, target: float | None, negligible: float | None, family: int, alpha: float
+) -> pd.DataFrame:
+    """factor, level, effect, power_target, seeds_now, seeds_needed, seeds_cautious: a row for each row of the effects.
+
+    The effect to detect is the target, else the largest negligible effect, else the estimate. `power_target` is the
+    power of the present study for the target or the negligible bound; there is none for the estimate, whose power is
+    a function of its p-value. `seeds_needed` gives a power of 80% at alpha / family if the standard deviation of the
+    effect is as estimated, `seeds_cautious` if it is at the upper end of its one-sided 80% interval; blank where above
+    1,000. Seeds are seeds shared by all cells, or runs per cell where each run has its own.
+    """
+    shared = seeds_shared(design)
+    now = float(seed_count(design)) if shared and design.seeds is not None else design.n / (design.cells.max() + 1.0)
+    level = alpha / max(family, 1)
+    wanted = target if target is not None else negligible
+    rows = []
+    for row in effects.itertuples():
+        effect = abs(float(row.estimate)) if wanted is None else wanted
+        error, df = float(row.std_error), float(row.df)
+        if not (np.isfinite(error) and error > 0 and df > 0):
+            rows.append((row.factor, row.level, effect, np.nan, now, np.nan, np.nan))
+            continue
+        spread = error * np.sqrt(now)
+        per_seed = None if shared else df / now
+        caution = np.sqrt(df / stats.chi2.ppf(CAUTION, df))
+        rows.append(
+            (
+                row.factor,
+                row.level,
+                effect,
+                np.nan if wanted is None else t_power(effect / error, df, level),
+                now,
+                seeds_for(effect / spread, per_seed, level),
+                seeds_for(effect / (spread * caution), per_seed, level),
+            )
+        )
+    columns = ["factor", "level", "effect", "power_target", "seeds_now", "seeds_needed", "seeds_cautious"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _scales(df: float) -> tuple[np.ndarray, np.ndarray]:
+    """Estimated over true standard error at the nodes, and the weights of the nodes."""
+    return np.sqrt(stats.chi2.ppf((_NODES + 1) / 2, df) / df), _WEIGHTS / 2
+
+
+def _power(shift: float, ratio: np.ndarray, weights: np.ndarray, critical: float) -> float:
+    above, below = stats.norm.cdf(shift - critical * ratio), stats.norm.cdf(-shift - critical * ratio)
+    return float(weights @ (above + below))

@@ -6,66 +6,64 @@ import numpy as np
 
 from attnae.analysis.goal import Goal
 
-HELPS, HURTS, SUGGESTIVE, UNDETERMINED, NEGLIGIBLE = (
-    "helps",
-    "hurts",
-    "suggestive",
-    "undetermined",
-    "negligible",
-)
-BEST, TIED, WORSE = "best", "tied", "worse"
+HELPS, HURTS, HELPS_HERE, HURTS_HERE = "helps", "hurts", "helps here", "hurts here"
+SUGGESTIVE, UNDETERMINED, NEGLIGIBLE = "suggestive", "undetermined", "negligible"
+BEST, WORSE, NOT_DISTINGUISHABLE = "best", "worse", "not distinguishable"
+MATTERS = "matters"
+
+# With fewer residual degrees of freedom no verdict is given: normality and equal variance cannot be checked at all.
+MIN_VERDICT_DF = 3
 
 
 def effect_verdicts(
     estimate: np.ndarray,
     p_holm: np.ndarray,
+    p_holm_here: np.ndarray,
+    p_negligible: np.ndarray,
     interval: tuple[np.ndarray, np.ndarray],
-    narrow_interval: tuple[np.ndarray, np.ndarray],
+    new_seeds: np.ndarray,
     *,
     goal: Goal,
     alpha: float,
-    negligible: float | None = None,
 ) -> np.ndarray:
     """Verdicts on differences of two levels; all arrays of one shape.
 
-    `helps` or `hurts` if and only if Holm's p is below alpha; else `negligible` if the narrow (90%) interval
-    lies within +-negligible (two one-sided tests, Schuirmann 1987); else `suggestive` if the unadjusted
-    interval excludes 0; else `undetermined`. Blank where there is no estimate.
+    In this order: `helps` or `hurts` if the adjusted p for new seeds is below alpha; `negligible` if that of the two
+    one-sided tests is (Schuirmann 1987); `helps here` or `hurts here` if the adjusted p for the seeds of the study is;
+    `suggestive` if the unadjusted interval excludes 0; else `undetermined`. Blank where there is no estimate.
+
+    Args:
+        p_holm: adjusted p of the scoped inference.
+        p_holm_here: adjusted p for the seeds of the study alone.
+        p_negligible: adjusted p of |effect| >= the largest negligible effect; NaN if none was given.
+        interval: unadjusted interval of the scoped inference.
+        new_seeds: whether the scoped inference is about new seeds; without it there is no `helps` or `hurts`.
     """
     better = estimate < 0 if goal == "min" else estimate > 0
-    small = np.zeros(np.shape(estimate), dtype=bool)
-    if negligible is not None:
-        small = (narrow_interval[0] > -negligible) & (narrow_interval[1] < negligible)
-    significant = p_holm < alpha
-    words = [HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE]
-    cases = [significant & better, significant & ~better, small, (interval[0] > 0) | (interval[1] < 0)]
+    found = (p_holm < alpha) & new_seeds
+    here = p_holm_here < alpha
+    words = [HELPS, HURTS, NEGLIGIBLE, HELPS_HERE, HURTS_HERE, SUGGESTIVE]
+    excludes_zero = (interval[0] > 0) | (interval[1] < 0)
+    cases = [found & better, found & ~better, p_negligible < alpha, here & better, here & ~better, excludes_zero]
     return np.where(np.isfinite(estimate), np.select(cases, words, UNDETERMINED), "")
 
 
-def level_verdicts(
-    means: np.ndarray, pairwise_p: np.ndarray, distinct: np.ndarray, *, goal: Goal, alpha: float
-) -> np.ndarray:
+def level_verdicts(means: np.ndarray, differs: np.ndarray, *, goal: Goal) -> np.ndarray:
     """Verdicts on the levels of a many-level factor.
 
-    The level with the best mean is the reference: a level is `worse` if it differs from the reference by the
-    pairwise Holm test, else `tied`; the reference is `best` if all others are worse, else tied with them.
+    A level is `worse` if a level with a better mean differs from it; `best` if all others are worse; else `not
+    distinguishable`.
 
     Args:
         means: (levels, ...) marginal means.
-        pairwise_p: (levels, levels, ...) Holm-adjusted p of pairs, symmetric; the diagonal is not read.
-        distinct: (...) whether any of the factor's rows in the family of main effects has Holm p below alpha.
-            Without it no two levels are called different, which limits false verdicts in the whole study
-            to a share of alpha.
+        differs: (levels, levels, ...) whether the adjusted p of a pair is below alpha; symmetric.
 
     Returns:
         (levels, ...) words; blank where there is no mean.
     """
     known = np.isfinite(means)
     oriented = np.where(known, means if goal == "min" else -means, np.inf)
-    reference = oriented.argmin(axis=0)
-    to_reference = np.take_along_axis(pairwise_p, reference[None, None], axis=1)[:, 0]
-    is_reference = np.arange(len(means)).reshape(-1, *[1] * (means.ndim - 1)) == reference
-    worse = (to_reference < alpha) & ~is_reference & distinct
-    alone = (worse | is_reference | ~known).all(axis=0) & distinct
-    words = np.select([worse, is_reference & alone], [WORSE, BEST], TIED)
+    worse = (differs & (oriented[None] < oriented[:, None])).any(axis=1)
+    others_worse = known.sum(axis=0) - 1 == (worse & known).sum(axis=0)
+    words = np.select([worse, others_worse & (known.sum(axis=0) > 1)], [WORSE, BEST], NOT_DISTINGUISHABLE)
     return np.where(known, words, "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from attnae.analysis.report.columns import ALWAYS, Column, Columns, as_column, column_texts, frame_keys
+from attnae.analysis.report.columns import Column, Columns, as_column, column_texts, frame_keys
 from attnae.text import common_decimals
 
 
@@ -50,7 +50,7 @@ class Table:
     file: str | None = None
 
     def layout(self, limit: int) -> tuple[list[Column], list[list[str]]]:
-        """The columns, without optional ones that are blank in all rows, and the texts of the first `limit` rows."""
+        """The columns, without those that are blank in all rows, and the texts of the first `limit` rows."""
         frame = self.frame.head(limit)
         columns = [as_column(column, frame) for column in self.columns]
         decimals = common_decimals(
@@ -60,7 +60,7 @@ class Table:
             for key in frame_keys(column)
         )
         texts = {column: column_texts(frame, column, decimals) for column in columns}
-        shown = [column for column in columns if column.rank == ALWAYS or any(texts[column])]
+        shown = [column for column in columns if column is columns[0] or any(texts[column])]
         return shown, [list(row) for row in zip(*(texts[column] for column in shown), strict=True)]
 
 

@@ -67,12 +67,17 @@ COLUMNS: dict[str, Column] = {
         Column("std_error", "std. error", "response", LAST),
         # Tests
         Column("p_holm", "Holm p", "p"),
+        Column("p_holm_here", "Holm p, these seeds", "p", DETAIL),
+        Column("p_ryan", "Ryan p", "p", LAST),
+        Column("p_hsu", "p (best)", "p", DETAIL),
         Column("p", "p", "p", DETAIL),
         Column("percent_change", "change", "percent", EXTRA),
         Column("verdict", "verdict", "verdict"),
         Column("sum_sq", "sum sq", "number"),
         Column("df", "df", "count", LAST),
         Column("F", "F", "number"),
+        Column("df1", "df 1", "number"),
+        Column("df2", "df 2", "number"),
         Column("t", "t", "number"),
         Column("eta_sq_partial", "partial η²", "number"),
         Column("omega_sq", "partial ω²", "number", EXTRA),
@@ -80,7 +85,7 @@ COLUMNS: dict[str, Column] = {
         Column("active", "above ME", "flag"),
         Column("active_sme", "above SME", "flag"),
         Column("aliases", "aliases", "text", LAST),
-        Column("not_worse", "may be best", "flag"),
+        Column("may_be_best", "may be best", "flag"),
         # Counts
         Column("n", "runs", "count", EXTRA),
         Column("runs", "runs", "count"),
@@ -88,9 +93,10 @@ COLUMNS: dict[str, Column] = {
         Column("diverged_elsewhere", "diverged elsewhere", "count"),
         Column("runs_elsewhere", "runs elsewhere", "count"),
         Column("draws", "draws", "count"),
-        Column("power_now", "power now", "share"),
+        Column("power_target", "power now", "share"),
         Column("seeds_now", "seeds now", "count"),
         Column("seeds_needed", "seeds needed", "count"),
+        Column("seeds_cautious", "cautious", "count"),
         # Remarks
         Column("method", "method", "text", DETAIL),
         Column("error", "error", "text", LAST),
@@ -99,6 +105,7 @@ COLUMNS: dict[str, Column] = {
         Column("levels", "levels"),
         Column("status", "status"),
         Column("reason", "reason"),
+        Column("scope", "holds for", "text", LAST),
         Column("dropped", "what could not be read"),
     )
 }

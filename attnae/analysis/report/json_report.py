@@ -17,7 +17,7 @@ from attnae.analysis.result import StudyResult
 from attnae.text import UNPRINTABLE
 
 SCHEMA = "attnae-report"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def json_text(report: Report) -> str:
@@ -62,9 +62,13 @@ def report_values(report: Report) -> dict[str, Any]:
 
 
 def tables(report: Report) -> dict[str, pd.DataFrame | None]:
-    """Every table, by name; None where it does not apply. Those that are also CSV files come first."""
+    """Every table, by name; None where it does not apply. Those that are also CSV files come first.
+
+    Raises:
+        ValueError: a statistic has the name of another table.
+    """
     result = report.result
-    return {
+    found = {
         **csv_tables(report),
         "pairwise": result.pairwise,
         "simple_effects": result.simple_effects,
@@ -80,8 +84,10 @@ def tables(report: Report) -> dict[str, pd.DataFrame | None]:
         "cells": result.cells,
         "baseline": result.baseline,
         "next_steps": result.next_steps,
-        **result.statistics,
     }
+    if taken := found.keys() & result.statistics.keys():
+        raise ValueError(f"the statistic {min(taken)!r} has the name of another table of report.json: rename it")
+    return {**found, **result.statistics}
 
 
 def csv_tables(report: Report) -> dict[str, pd.DataFrame | None]:
@@ -91,6 +97,7 @@ def csv_tables(report: Report) -> dict[str, pd.DataFrame | None]:
         "runs": report.audit.table,
         "coefficients": result.coefficients,
         "effects": result.effects,
+        "factors": result.factor_tests,
         "anova": result.anova,
         "interactions": result.interactions,
         "marginal_means": result.marginal_means,

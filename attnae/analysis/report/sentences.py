@@ -6,10 +6,24 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from scipy import stats
+
 from attnae.analysis.design.factors import OFF_WORDS, Factor
-from attnae.analysis.estimates.effects import NARROW_LEVEL
 from attnae.analysis.inference.power import POWER
-from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, WORSE
+from attnae.analysis.inference.scope import NEW_SEEDS, seeds_shared
+from attnae.analysis.inference.verdicts import (
+    BEST,
+    HELPS,
+    HELPS_HERE,
+    HURTS,
+    HURTS_HERE,
+    MATTERS,
+    NEGLIGIBLE,
+    NOT_DISTINGUISHABLE,
+    SUGGESTIVE,
+    UNDETERMINED,
+    WORSE,
+)
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, decimals_for, fixed, listed, p_statement, percent, title_of
 
@@ -30,8 +44,8 @@ class Sentence:
     """What the study says about one factor.
 
     Attributes:
-        verdict: of a two-level factor, that of its only row; of a factor of more levels, that of the best level; of a
-            continuous factor, that of the row with the smallest p-value; "" without an estimate.
+        verdict: of a two-level factor, that of its only row; of a factor of more levels `best`, `matters` or `not
+            distinguishable`; of a continuous factor, that of the row with the smallest p-value; "" without a verdict.
     """
 
     factor: str
@@ -80,58 +94,106 @@ def _continuous(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
 
 def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> str:
     verdict, estimate = row["verdict"], row["estimate"]
-    if not verdict:
+    if not math.isfinite(estimate):
         return f"{subject}: no estimate ({clean(row['note']) or 'too few runs'})"
     unit = _Unit.of_row(row, result)
     size, low, high = (unit.value(amount) for amount in (estimate, row["ci_low"], row["ci_high"]))
-    response = clean(result.response)
-    changed = f"{subject} changes {response} by {unit.text(size, signed=True)}"
-    if math.isnan(low):
-        return f"{changed} (no interval: no residual degrees of freedom): {verdict}"
+    response, wide = clean(result.response), row["scope"] == NEW_SEEDS
+    new = " for new seeds" if wide else ""
+    changed = f"{subject} changes {response} by {unit.text(size, signed=True)}{new}"
     interval = f"{percent(1 - result.reading.alpha)} CI"
+    if math.isnan(low):
+        return f"{changed} (no interval: no residual degrees of freedom): {_no_verdict(result)}"
     sure = f"{p_statement(row['p_holm'])} after Holm"
-    if verdict in (HELPS, HURTS, SUGGESTIVE):
-        verb = "lower" if size < 0 else "raise"
-        verb = f"may {verb}" if verdict == SUGGESTIVE else f"{verb}s"
-        span = unit.span(*((-high, -low) if size < 0 else (low, high)))
-        return f"{subject} {verb} {response} by {unit.text(abs(size))} ({interval} {span}, {sure}): {verdict}"
+    only = "" if wide else f", {_only(result)}"
+    if not verdict:
+        return f"{changed} ({interval} {unit.span(low, high)}): {_no_verdict(result)}"
     if verdict == NEGLIGIBLE:
-        bound = f"{percent(NARROW_LEVEL)} CI within ±{result.reading.negligible:g}"
-        return f"{changed} ({interval} {unit.span(low, high)}; {bound}): {verdict}"
-    power = f"{CHANCE} an effect of {unit.text(unit.value(row['mde']))}"
-    return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}; {power}"
+        small = 1 - 2 * result.reading.alpha
+        bound = f"{p_statement(row['p_negligible_holm'])} after Holm that it is within ±{result.reading.negligible:g}"
+        limits = unit.span(*(unit.value(end) for end in _interval(row, small)))
+        return f"{changed} ({percent(small)} CI {limits}; {bound}): {verdict}{only}"
+    if verdict == UNDETERMINED:
+        power = f"{CHANCE} an effect of {unit.text(unit.value(row['mde']))}"
+        return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}{only}; {power}"
+    here = verdict in (HELPS_HERE, HURTS_HERE)
+    ends = [unit.value(row[f"ci_{end}_here"]) for end in ("low", "high")]
+    shown = (lambda low, high: unit.span(-high, -low)) if size < 0 else unit.span
+    verb = "lower" if size < 0 else "raise"
+    verb = f"may {verb}" if verdict == SUGGESTIVE else f"{verb}s"
+    change = f"{subject} {verb} {response} by {unit.text(abs(size))}"
+    if here:
+        sure = f"{p_statement(row['p_holm_here'])} after Holm"
+        seen = f"({interval} {shown(*ends)}, {sure})"
+        if not wide:
+            return f"{change} {seen}: {verdict}{only}"
+        return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({shown(low, high)}): {verdict}"
+    text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
+    if verdict in (HELPS, HURTS) and seeds_shared(result.design):
+        text += f". For {_these(result)} alone: {shown(*ends)}"
+    return text
 
 
 def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> Sentence:
     name, response = clean(factor.name), clean(result.response)
-    judged = [row for row in rows if row["verdict"]]
-    if not judged:
+    known = [row for row in rows if math.isfinite(row["estimate"])]
+    if not known:
         return Sentence(factor.name, "", f"{name}: no estimate ({clean(rows[0]['note']) or 'too few runs'})")
-    top = (min if result.reading.goal == "min" else max)(judged, key=lambda row: row["estimate"])
+    top = (min if result.reading.goal == "min" else max)(known, key=lambda row: row["estimate"])
     word = "lowest" if result.reading.goal == "min" else "highest"
-    p = min((row["p_holm"] for row in judged if math.isfinite(row["p_holm"])), default=math.nan)
-    sure = f"smallest {p_statement(p)} after Holm"
-    rest = [row for row in judged if row is not top]
-    others = {verdict: [row for row in rest if row["verdict"] == verdict] for verdict in (WORSE, TIED)}
-    if not others[WORSE]:
-        # Levels differ where a row of effects.csv and a pair both have p below alpha: the larger p prevented that.
-        if result.pairwise is not None:
-            p = max(p, result.pairwise.p_holm[result.pairwise.factor == factor.name].min())
-            sure = f"smallest {p_statement(p)} after Holm"
-        unit = _Unit.of_row(top, result)
-        sizes = [row["mde"] for row in judged if math.isfinite(row["mde"])]
-        text = f"{name}: {listed(factor.labels)} are not distinguishable ({sure}): {TIED}"
-        if sizes:
-            size = unit.text(unit.value(max(sizes)))
-            text += f"; {CHANCE} a level that differs from their mean by {size}"
-        return Sentence(factor.name, TIED, text)
-    worse = listed(f"{clean(row['level'], 60)} ({_distance(row, top, result)})" for row in others[WORSE])
-    verb = "is" if len(others[WORSE]) == 1 else "are"
-    text = f"{name} = {clean(top['level'], 60)} has the {word} {response}; {worse} {verb} worse"
-    if others[TIED]:
-        verb = "is" if len(others[TIED]) == 1 else "are"
-        text += f", {listed(row['level'] for row in others[TIED])} {verb} tied with it"
-    return Sentence(factor.name, top["verdict"], f"{text} ({sure}): {top['verdict']}")
+    if not top["verdict"]:
+        return Sentence(
+            factor.name, "", f"{name} = {clean(top['level'], 60)} has the {word} mean: {_no_verdict(result)}"
+        )
+    wide = top["scope"] == NEW_SEEDS
+    new, only = (" for new seeds", "") if wide else ("", f", {_only(result)}")
+    sure = f"{p_statement(top['p_holm'])} after Holm"
+    matters = top["p_holm"] < result.reading.alpha
+    worse = [row for row in known if row["verdict"] == WORSE]
+    if not worse:
+        if not matters:
+            text = f"{name}: {listed(factor.labels)} do not differ significantly{new} ({sure}): {NOT_DISTINGUISHABLE}"
+            return Sentence(factor.name, NOT_DISTINGUISHABLE, f"{text}{only}")
+        text = f"{name} changes {response}{new} ({sure}); which level is best is open: {MATTERS}{only}"
+        return Sentence(factor.name, MATTERS, text)
+    named = listed(f"{clean(row['level'], 60)} ({_distance(row, top, result)})" for row in worse)
+    verb = "is" if len(worse) == 1 else "are"
+    text = f"{name} = {clean(top['level'], 60)} has the {word} {response}; {named} {verb} worse{new}"
+    level = listed(row["level"] for row in known if row["verdict"] == NOT_DISTINGUISHABLE and row is not top)
+    if level:
+        several = len(known) - len(worse) > 2
+        text += f", {level} {'are' if several else 'is'} not distinguishable from it"
+    verdict = BEST if top["verdict"] == BEST else MATTERS
+    return Sentence(factor.name, verdict, f"{text} ({sure}): {verdict}{only}")
+
+
+def _interval(row: dict[str, Any], level: float) -> tuple[float, float]:
+    half = float(stats.t.ppf((1 + level) / 2, row["df"])) * row["std_error"]
+    return row["estimate"] - half, row["estimate"] + half
+
+
+def _no_verdict(result: StudyResult) -> str:
+    left = result.model.residual_df
+    return (
+        f"no verdict, because model M leaves {left} residual degree{'' if left == 1 else 's'} of freedom; train the "
+        "same combinations with more seeds"
+    )
+
+
+def _these(result: StudyResult) -> str:
+    """The seeds of the study in words."""
+    count = int(result.effects.seeds.iloc[0])
+    return f"these {count} seeds" if count > 1 else "this seed" if count else "these runs"
+
+
+def _only(result: StudyResult) -> str:
+    """What a statement that is not about new seeds is about."""
+    seeds = result.noise.seeds
+    if not seeds:
+        return "for these runs only"
+    if len(seeds) == 1:
+        return f"for seed {clean(seeds[0], 20)} only; nothing is said about other seeds"
+    return f"for these {len(seeds)} seeds only; nothing is said about other seeds"
 
 
 def _distance(row: dict[str, Any], top: dict[str, Any], result: StudyResult) -> str:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attnae.analysis.inference.verdicts import BEST, HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, TIED, UNDETERMINED, WORSE
+from attnae.analysis.inference.verdicts import (
+    BEST,
+    HELPS,
+    HELPS_HERE,
+    HURTS,
+    HURTS_HERE,
+    MATTERS,
+    NEGLIGIBLE,
+    NOT_DISTINGUISHABLE,
+    SUGGESTIVE,
+    UNDETERMINED,
+    WORSE,
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +48,13 @@ TONES: dict[str, Tone] = {
     BEST: GOOD,
     HURTS: BAD,
     WORSE: BAD,
+    MATTERS: GOOD,
+    HELPS_HERE: MAYBE,
+    HURTS_HERE: MAYBE,
     SUGGESTIVE: MAYBE,
     NEGLIGIBLE: SMALL,
     UNDETERMINED: OPEN,
-    TIED: OPEN,
+    NOT_DISTINGUISHABLE: OPEN,
 }
 
 

@@ -11,8 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.model import build, choose_model
-from attnae.analysis.inference.contrasts import contrasts, holm, point_estimates, two_sided_p
-from attnae.analysis.inference.power import detectable
+from attnae.analysis.inference.contrasts import contrasts, point_estimates, two_sided_p
+from attnae.analysis.inference.families import holm
 
 
 def unbalanced(seed: int = 3, runs: int = 40):
@@ -144,10 +144,3 @@ def test_holm_leaves_out_missing_p_and_works_by_column():
         known = np.isfinite(p[:, column])
         expected[known, column] = multipletests(p[known, column], method="holm")[1]
     np.testing.assert_allclose(holm(p), expected)
-
-
-def test_detectable_effect():
-    t = stats.t
-    assert detectable(np.array(2.0), np.array(30.0), family=7, alpha=0.05) == pytest.approx(
-        2.0 * (t.ppf(1 - 0.05 / 14, 30) + t.ppf(0.8, 30))
-    )

@@ -49,20 +49,22 @@ SECTIONS = [
         "effects",
         "Main effects",
         "For a factor of two levels: the named level minus the other one. For a factor of more levels: each level "
-        "minus the mean of all levels. The levels of all other factors have equal weights.",
+        "minus the mean of all levels. The levels of all other factors have equal weights. Each factor "
+        "is one hypothesis.",
         effects.main_effects,
     ),
     Section(
         "anova",
         "Analysis of variance and interactions",
-        "How much of the variation each term explains. The verdicts do not use these F tests, which assume the same "
-        "error variance everywhere.",
+        "How much of the variation each term explains. These F tests assume the same error variance everywhere. No "
+        "verdict uses them; they only help to decide which simple effects are shown.",
         effects.anova,
     ),
     Section(
         "noise",
         "Noise",
-        "How much runs with the same settings differ. This noise determines the width of all intervals.",
+        "How much runs with the same settings differ, and whether effects change with the seed. Intervals for new "
+        "seeds come from the differences between seeds, all others from the residuals of model M.",
         effects.noise,
     ),
     Section(
@@ -74,29 +76,30 @@ SECTIONS = [
     Section(
         "diagnostics",
         "Diagnostics",
-        "Whether the model fits. Intervals and verdicts already allow for levels of unequal variance.",
+        "Whether the model fits. The intervals and verdicts of effects already allow for levels of unequal variance; "
+        "the comparison of combinations with replicates does not.",
         checks.diagnostics,
     ),
     Section(
         "sensitivity",
         "Sensitivity",
         "Whether the verdicts depend on choices made in the analysis. Do not rely on a verdict that another analysis "
-        "reverses.",
+        "reverses or does not find.",
         checks.sensitivity,
     ),
     Section(
         "cells",
         "Best combinations",
-        "The combinations of levels (cells) that were run, best first. Holm's correction covers all of them except "
-        "the best.",
+        "The combinations of levels (cells) that were run, best first, and which of them may be the best one (Hsu's "
+        "comparisons with the best).",
         checks.best_cells,
     ),
     Section(
         "next",
         "What to run next",
         "How many seeds per cell are needed to detect an effect of the given size with 80% power; blank: unknown, or "
-        "more than 1,000. The size is the estimate, which tends to be too large for the largest effects; "
-        "--target sets another.",
+        "more than 1,000. The cautious number allows for the noise being estimated. The size is --target, else "
+        "--negligible, else the estimate, which tends to be too large for the largest effects.",
         checks.next_steps,
     ),
 ]
@@ -114,7 +117,16 @@ class WrittenSection:
 
 
 def write_sections(report: Report) -> list[WrittenSection]:
-    """All sections of a report, in their order."""
+    """All sections of a report, in their order.
+
+    Raises:
+        ValueError: a statistic belongs to a section that does not exist.
+    """
+    keys = [section.key for section in SECTIONS]
+    if lost := [statistic for statistic in statistics.STATISTICS if statistic.section not in keys]:
+        raise ValueError(
+            f"the statistic {lost[0].name!r} is for the section {lost[0].section!r}: choose from {', '.join(keys)}"
+        )
     return [
         WrittenSection(
             number,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from attnae.analysis.estimates.noise import Lenth, Noise
+from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import Report
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
-from attnae.text import clean, listed, number, p_statement, percent
+from attnae.text import clean, counted, listed, number, p_statement, percent
 
 MAX_SEEDS = 20
 # In tables of F tests, degrees of freedom are no detail.
 DF = Column("df", "df", "count")
+FACTOR_COLUMNS = ("factor", "F", "df1", "df2", "p", "p_holm", "verdict")
 ESTIMATE = ("estimate", "interval", "p_holm", "std_error", "df", "p", "error")
 
 
@@ -22,20 +24,28 @@ def main_effects(report: Report) -> Blocks:
     alpha = result.reading.alpha
     blocks: Blocks = [
         Text(
-            f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction covers all rows, and "
-            f"verdicts are based on Holm p < {alpha:g}. Detectable effect: the study had an 80% chance of detecting an "
-            "effect of this size."
+            f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction counts each factor "
+            f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p "
+            f"of the factor. {_scope(result)}"
         ),
+        *_factors(result),
         Table("Effects", result.effects, EFFECT_COLUMNS, "effects.csv"),
     ]
+    if result.effects.mde.notna().any():
+        blocks.append(
+            Text(
+                "Detectable effect (mde in effects.csv): the study had an 80% chance of detecting an effect of "
+                "this size."
+            )
+        )
     pooled = result.effects[result.effects.error == "pooled"]
     if len(pooled):
         rows = ", ".join(f"{clean(row.factor)} = {clean(row.level)}" for row in pooled.itertuples())
         blocks.append(Text(f"These rows have pooled standard errors, because a run has leverage 1: {rows}."))
-    blocks += [
-        Text(f"{clean(row.factor)} = {clean(row.level)}: {clean(row.note)}.", warning=True)
-        for row in result.effects[result.effects.note != ""].itertuples()
-    ]
+    notes = result.effects[result.effects.note != ""]
+    for note, rows in notes.groupby("note", sort=False):
+        names = listed(f"{row.factor} = {row.level}" for row in rows.itertuples())
+        blocks.append(Text(f"{names}: {clean(note)}.", warning=True))
     blocks.append(Figure("forest", "Effects with their intervals, without correction."))
     return blocks
 
@@ -49,6 +59,8 @@ def anova(report: Report) -> Blocks:
         Text(f"{clean(row.term)}: {clean(row.note)}.", warning=True)
         for row in result.anova[result.anova.note.fillna("") != ""].itertuples()
     ]
+    if result.noise.blocks:
+        blocks.append(Text("The seeds are blocks and no hypothesis of the study, so they have no Holm p."))
     if result.interactions is None:
         blocks.append(Text(f"The model has no interactions: {result.model.reason}."))
         return blocks
@@ -91,11 +103,10 @@ def noise(report: Report) -> Blocks:
         blocks.append(Table("Do effects change with the seed?", found.seed_interactions, shown))
         changing = found.seed_interactions[found.seed_interactions.p_holm < result.reading.alpha].factor
         if len(changing):
-            line = f"The effect of {listed(changing)} changes with the seed: its interval holds for these seeds only."
+            line = f"The effect of {listed(changing)} changes with the seed."
             blocks.append(Text(line, warning=True))
     if found.seed_effects is not None:
         blocks.append(_seed_table(found))
-        blocks.append(Text("If effects change with the seed, only these intervals are valid for new seeds."))
     return blocks
 
 
@@ -114,8 +125,8 @@ def marginal_means(report: Report) -> Blocks:
     if result.pairwise is None:
         blocks.append(Text("No pairs of levels to compare: no factor has three levels or more."))
     else:
-        caption = "Pairs of levels: level minus the one it is compared with (Holm within each factor)"
-        blocks.append(Table(caption, result.pairwise, ("factor", "level", "versus", *ESTIMATE)))
+        caption = "Pairs of levels: level minus the one it is compared with (closed tests, Holm over the factors)"
+        blocks.append(Table(caption, result.pairwise, ("factor", "level", "versus", "p_ryan", *ESTIMATE)))
     if result.simple_effects is None:
         blocks.append(Text("No interaction is significant, so simple effects are not shown."))
     else:
@@ -128,11 +139,38 @@ def marginal_means(report: Report) -> Blocks:
     return blocks
 
 
+def _factors(result: StudyResult) -> Blocks:
+    """The tests of whole factors, if there are any."""
+    if result.factor_tests.p.isna().all():
+        return []
+    caption = "Factors: does it matter which level is chosen?"
+    return [Table(caption, result.factor_tests, FACTOR_COLUMNS, "factors.csv")]
+
+
+def _scope(result: StudyResult) -> str:
+    """Which seeds the intervals and verdicts are about."""
+    scopes = set(result.effects.scope)
+    count = int(result.effects.seeds.iloc[0])
+    if scopes == {THESE_RUNS}:
+        return "No seeds are recorded, so they hold for these runs: helps here and hurts here say no more."
+    if NEW_SEEDS not in scopes:
+        which = f"the {counted(count, 'seed')} of this study" if count else "these runs"
+        return (
+            f"They hold for {which} only; for new seeds, train with at least three shared seeds or with distinct ones."
+        )
+    if result.noise.blocks:
+        return (
+            f"They hold for new seeds: the {count} seeds are a sample, and errors come from the differences between "
+            "them (CR2). helps here and hurts here hold for these seeds alone."
+        )
+    return "They hold for new seeds, because each run has a seed of its own."
+
+
 def _lenth(found: Lenth) -> Blocks:
     line = (
         f"Lenth's method: PSE {number(found.pse)}, ME {number(found.me)}, SME {number(found.sme)}. Use it for "
-        "screening only: if there is no effect at all, at least one contrast of 31 exceeds ME in 53% of studies, and "
-        "SME in 3%."
+        f"screening only: without any effect, a single contrast seldom exceeds ME, but one of {len(found.table)} often "
+        "does; SME allows for their number."
     )
     largest = found.table.sort_values("ratio", ascending=False, kind="stable")
     shown = ("contrast", Column("effect", "effect", "number"), "ratio", "active", "active_sme", "aliases")

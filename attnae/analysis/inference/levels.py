@@ -1,0 +1,136 @@
+"""Tests of a factor with many levels: do the levels differ at all (omnibus), and which pairs differ (Ryan's closure).
+
+The omnibus statistic is of ANOVA type with a matched denominator (Brunner, Dette & Munk 1997, JASA 92, 1494-1502). For
+orthonormal contrasts d of the level means with the variance matrix V, F = d'd / tr V has about an F distribution on
+f1 = tr(V)^2 / tr(V^2) and f2 = f1 / (L - 1) * df_tr degrees of freedom, df_tr those of tr V. In balanced studies with
+shared seeds this is the repeated-measures F test with the correction of Greenhouse & Geisser (1959).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
+from attnae.analysis.inference.contrasts import Contrasts, two_sided_p
+from attnae.analysis.inference.families import holm
+
+# The closure tests all subsets of the levels: 1,013 of them for ten levels.
+MAX_CLOSURE = 10
+
+
+@dataclass(frozen=True)
+class Omnibus:
+    """F test of the equality of some levels; each (...), one value for each study."""
+
+    f: np.ndarray
+    df1: np.ndarray
+    df2: np.ndarray
+    p: np.ndarray
+
+
+@dataclass(frozen=True)
+class LevelTests:
+    """The tests of one factor in one design.
+
+    Attributes:
+        rows: contrasts of each level with the mean of the levels, in the order of the levels.
+    """
+
+    rows: Contrasts
+
+    @property
+    def count(self) -> int:
+        return len(self.rows.weights)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        return list(combinations(range(self.count), 2))
+
+    def omnibus(self, y: np.ndarray) -> Omnibus:
+        """Whether any two levels differ; y is (runs,) or (runs, studies)."""
+        return self._test(tuple(range(self.count)), *self._moments(y))
+
+    def pair_p(self, y: np.ndarray) -> np.ndarray:
+        """(pairs, ...) p-values adjusted within the factor.
+
+        Of up to ten levels by the closure of Ryan (1960) with the levels of Welsch (1977): a pair differs only if all
+        subsets of levels that hold it differ, where a subset of k of the L levels is tested at alpha k / L, or at
+        alpha if k >= L - 1. Of more levels by Holm over the pairs.
+        """
+        means, variance = self._moments(y)
+        pairs = self.pairs
+        if self.count > MAX_CLOSURE:
+            return holm(self._pair_tests(means, variance))
+        largest = np.zeros((len(pairs), *y.shape[1:]))
+        for size in range(2, self.count + 1):
+            factor = self.count / size if size <= self.count - 2 else 1.0
+            for subset in combinations(range(self.count), size):
+                p = np.minimum(self._test(subset, means, variance).p * factor, 1.0)
+                held = [place for place, pair in enumerate(pairs) if set(pair) <= set(subset)]
+                largest[held] = np.maximum(largest[held], p)
+        return largest
+
+    def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Level estimates (levels, ...) and their variance matrix (levels, levels, ...)."""
+        means = self.rows.fit(y).estimate
+        if self._pooled:
+            mean_square = (self.rows.residuals(y) ** 2).sum(axis=0) / self.rows.design.residual_df
+            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square)
+        scores = self.rows.scores(y)
+        return means, np.einsum("ks...,ls...->kl...", scores, scores)
+
+    def _test(self, subset: tuple[int, ...], means: np.ndarray, variance: np.ndarray) -> Omnibus:
+        centring = np.zeros((self.count, self.count))
+        centring[np.ix_(subset, subset)] = np.eye(len(subset)) - 1 / len(subset)
+        squared = np.einsum("k...,kl,l...->...", means, centring, means)
+        # Means that are equal up to rounding leave a square of a rounding error.
+        squared = np.where(squared > 1e-24 * np.square(means).sum(axis=0), squared, 0.0)
+        centred = np.einsum("kl,lm...->km...", centring, variance)
+        trace = np.einsum("kk...->...", centred)
+        square = np.einsum("kl...,lk...->...", centred, centred)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            f = np.where((squared == 0) & (trace == 0), 0.0, squared / trace)
+            df1 = np.where(trace > 0, trace**2 / square, len(subset) - 1.0)
+        df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * self._trace_df(centring)
+        df2 = np.broadcast_to(np.asarray(df2, dtype=float), df1.shape)
+        return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, stats.f.sf(f, df1, df2)))
+
+    @property
+    def _pooled(self) -> bool:
+        return bool(self.rows.pooled.any())
+
+    def _pair_tests(self, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
+        """(pairs, ...) p-values of t tests, not adjusted."""
+        first, second = np.array(self.pairs).T
+        error = np.sqrt(variance[first, first] + variance[second, second] - 2 * variance[first, second])
+        df = self._pair_df if means.ndim == 1 else self._pair_df[:, None]
+        return two_sided_p(means[first] - means[second], error, df)
+
+    @cached_property
+    def _pair_df(self) -> np.ndarray:
+        first, second = np.array(self.pairs).T
+        if self._pooled:
+            return np.full(len(first), float(self.rows.design.residual_df))
+        return cluster_df(self.rows.design, self._clusters, self.rows.loadings[first] - self.rows.loadings[second])
+
+    @property
+    def _clusters(self) -> np.ndarray:
+        return np.arange(self.rows.design.n) if self.rows.clusters is None else self.rows.clusters
+
+    @cached_property
+    def _traces(self) -> tuple[np.ndarray, np.ndarray]:
+        return quadratic_traces(self.rows.design, self._clusters, self.rows.loadings)
+
+    def _trace_df(self, centring: np.ndarray) -> float:
+        """Satterthwaite degrees of freedom of tr V of a subset."""
+        if self.count > MAX_CLOSURE:
+            # The rows are measured from the mean of all levels: the sum of their variances is that of the omnibus test.
+            return trace_df(self.rows.design, self._clusters, self.rows.loadings)
+        first, second = self._traces
+        spread = float(np.einsum("kl,klmn,mn->", centring, second, centring))
+        return float(np.sum(centring * first)) ** 2 / spread if spread > 0 else np.nan
