@@ -45,7 +45,7 @@ def read_logs(paths: str | Path | Sequence[str | Path], *, name_pattern: str | N
         log_format = find_format(path)
         for run in log_format.read(path, request):
             name = f"{label}/{run.name}" if len(given) > 1 else run.name
-            runs.append(replace(run, name=name, format=log_format.name))
+            runs.append(replace(run, name=name, format=run.format or log_format.name))
     if not runs:
         raise UserError(f"no runs found in {', '.join(map(str, given))}: give {known_formats()}")
     if request.match is not None and not any(request.match(run.name) for run in runs):

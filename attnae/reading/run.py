@@ -60,7 +60,9 @@ class Run:
         group: the study or experiment that the run belongs to, where its format has such; empty otherwise. Runs of
             different groups are never compared with one another.
         goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
-        format: the name of the format it was read from; filled in by `read_logs`.
+        format: the name of the format it was read from; filled in by `read_logs` if the reader leaves it empty.
+        details: what the logs say about the run that was neither set nor measured, such as its user, host and notes,
+            by name. It is not compared, unless the user names it with `--factors`.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Run:
     group: str = ""
     goal: Literal["min", "max"] | None = None
     format: str = ""
+    details: dict[str, HParam] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:
