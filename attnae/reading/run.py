@@ -62,8 +62,10 @@ class Run:
         goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
         uid: the identifier that a tracker gave to the run, by which it is recognised in another store of that tracker;
             empty if there is none.
-        format: the name of the format it was read from; filled in by `read_logs`.
+        format: the name of the format it was read from; filled in by `read_logs` if the reader leaves it empty.
         source: the file or directory that it was read from; filled in by `read_logs` where the reader has not.
+        details: what the logs say about the run that was neither set nor measured, such as its user, host and notes,
+            by name. It is not compared, unless the user names it with `--factors`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Run:
     uid: str = ""
     format: str = ""
     source: str = ""
+    details: dict[str, HParam] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:

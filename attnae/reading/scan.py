@@ -58,7 +58,9 @@ def scan(root: Path, request: Request) -> list[Run]:
     notes: list[str] = []
     for log_format, paths in found.units.items():
         if log_format.read_all is not None:
-            runs += [replace(run, format=log_format.name) for run in log_format.read_all(root, paths, request)]
+            runs += [
+                replace(run, format=run.format or log_format.name) for run in log_format.read_all(root, paths, request)
+            ]
             continue
         for path in paths:
             try:
@@ -67,7 +69,9 @@ def scan(root: Path, request: Request) -> list[Run]:
                 notes.append(str(error))
                 continue
             runs += [
-                replace(run, name=_name(root, path, run, len(read)), format=log_format.name, source=str(path))
+                replace(
+                    run, name=_name(root, path, run, len(read)), format=run.format or log_format.name, source=str(path)
+                )
                 for run in read
             ]
     if found.outside:

@@ -105,8 +105,6 @@ def test_separators_quotes_and_byte_order_mark(path: Path, separator: str) -> No
     [
         ("", "has no rows"),
         ("a,loss\n", "has no rows"),
-        ("a,a,loss\n1,2,3\n", "'a' is empty or given twice"),
-        ("a,,loss\n1,2,3\n", "'' is empty or given twice"),
         ("a,loss\n1,2\n1\n", "line 3: 1 cells where the header has 2"),
         ("a,act\nx,relu\ny,elu\n", "the runs have no scalar values"),
     ],
@@ -131,3 +129,74 @@ def test_a_binary_file_is_not_a_table(path: Path) -> None:
 )
 def test_names_of_results(name: str, measured: bool) -> None:
     assert is_result_name(name) == measured
+
+
+def test_a_name_given_twice_is_numbered_and_an_empty_one_replaced(path: Path) -> None:
+    path.write_text("a,a,,loss,loss\n1,2,x,3,4\n2,2,y,5,6\n")
+    first, second = read_logs(path)
+    assert first.hparams == {"a": 1, "a.1": 2, "column 3": "x"}
+    assert second.final == {"a": 2, "a.1": 2, "loss": 5, "loss.1": 6}
+    assert first.problems == (
+        "the column name 'a' is given twice: the second column is called 'a.1'",
+        "column 3 has no name: it is called 'column 3'",
+        "the column name 'loss' is given twice: the second column is called 'loss.1'",
+    )
+    assert second.problems == ()
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_the_index_of_a_data_frame_is_no_setting(path: Path, name: str) -> None:
+    path.write_text(f"{name},act,loss\n0,relu,1\n1,elu,2\n")
+    assert [run.hparams for run in read_logs(path)] == [{"act": "relu"}, {"act": "elu"}]
+
+
+def test_empty_cells_and_whole_numbers(path: Path) -> None:
+    """Empty is what pandas, R and W&B write for it; a column of 1.0 and 2.0 is one of whole numbers."""
+    path.write_text("units,note,bn,loss\n1.0,-,True,1\n2.0,NA,False,NA\nNaN,null,,nan\n,x,true,-inf\n")
+    runs = read_logs(path)
+    assert [run.hparams for run in runs] == [
+        {"units": 1, "bn": True},
+        {"units": 2, "bn": False},
+        {},
+        {"note": "x", "bn": True},
+    ]
+    assert type(runs[0].hparams["units"]) is int
+    losses = [run.final.get("loss") for run in runs]
+    np.testing.assert_array_equal(np.array(losses, dtype=float), [1, math.nan, math.nan, -math.inf])
+    assert [loss is None for loss in losses] == [False, True, False, False]
+
+
+def test_decimal_commas(path: Path) -> None:
+    frame = pd.DataFrame({"lr": [0.1, 0.01], "act": ["a,b", "c"], "loss": [1.5, 2.25]})
+    frame.to_csv(path, sep=";", decimal=",", index=False)
+    runs = read_logs(path)
+    assert [run.hparams for run in runs] == [{"lr": 0.1, "act": "a,b"}, {"lr": 0.01, "act": "c"}]
+    assert [run.final["loss"] for run in runs] == [1.5, 2.25]
+
+
+def test_two_header_rows_of_pandas(path: Path) -> None:
+    frame = pd.DataFrame({"act": ["relu", "relu", "elu", "elu"], "loss": [1.0, 2.0, 3.0, 4.0]})
+    frame.groupby("act").agg(["mean", "std"]).to_csv(path)
+    runs = read_logs(path)
+    assert [run.hparams for run in runs] == [{"act": "elu"}, {"act": "relu"}]
+    assert [run.final["loss/mean"] for run in runs] == [3.5, 1.5]
+    assert runs[0].metrics == ("loss/mean",)
+    assert runs[0].problems == ("the file has two header rows: their names are joined by a slash",)
+
+
+def test_a_separator_at_the_end_of_each_row(path: Path) -> None:
+    path.write_text("act,loss\nrelu,1,\nelu,2,\n")
+    assert [run.final for run in read_logs(path)] == [{"loss": 1}, {"loss": 2}]
+
+
+def test_lines_are_counted_as_an_editor_does(path: Path) -> None:
+    path.write_text('act,loss\n"re\nlu",1\n\nelu\n')
+    with pytest.raises(UserError, match="line 5: 1 cells where the header has 2"):
+        read_logs(path)
+
+
+def test_words_among_results(path: Path) -> None:
+    path.write_text("act,loss\nrelu,1\nelu,OOM\nelu,2\n")
+    runs = read_logs(path)
+    assert [run.final for run in runs] == [{"loss": 1}, {}, {"loss": 2}]
+    assert runs[0].problems == ("loss has words in 1 rows, which are read as no value",)
