@@ -1,8 +1,8 @@
-"""Settings that follow from other settings, that cannot be distinguished from another one, or that only apply sometimes.
+"""Settings that follow from others, that cannot be distinguished from another one, or that only apply sometimes.
 
-All functions take a table of settings, one row per run (or per configuration) and None where a setting is not recorded.
-They look at settings only, never at results. What they claim needs evidence: combinations of values that occur more than
-once and always agree. Independent draws in which nothing repeats are therefore never called dependent.
+All functions take a table of settings: one row per run (or per configuration), and None where a setting is not
+recorded. They look at settings only, never at results. What they claim needs evidence: combinations of values that
+occur more than once and always agree. Independent draws in which nothing repeats are therefore never called dependent.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def find_derived(table: pd.DataFrame) -> dict[str, Sources]:
     others determine it, because it is balanced against each of them. So do settings that split the runs alike
     (`find_aliases`).
 
-    The evidence for a set of sources S is the probability that a column with the frequencies f_v of its values would be
-    constant in every group of runs that agree in S, if it were drawn independently: the product over these groups, of n_g
-    runs each, of sum_v f_v^n_g. It is multiplied by the number of targets and of sets of the same size, and has to be
-    below 0.001.
+    The evidence for a set of sources S is the probability that a column with the frequencies f_v of its values would
+    be constant in every group of runs that agree in S, if it were drawn independently: the product over these groups,
+    of n_g runs each, of sum_v f_v^n_g. It is multiplied by the number of targets and of sets of the same size, and has
+    to be below 0.001.
 
     Args:
         table: (runs, settings). Runs with equal settings count once.
@@ -77,11 +77,11 @@ def find_aliases(table: pd.DataFrame) -> dict[str, str]:
 
 
 def find_parents(table: pd.DataFrame) -> dict[str, tuple[str, NDArray[np.bool_]]]:
-    """Settings that only apply at some values of another: the name of that one, and (runs,) where the setting is recorded.
+    """Settings that only apply at some values of another: the name of that one, and (runs,) where they are recorded.
 
-    Whether the setting is recorded has to be a function of the parent, which has at most six values (or a quarter of the
-    number of configurations), and the evidence of `find_derived` times the number of candidates has to be below 0.01. Of
-    several parents the one with the strongest evidence is given, then the one with the fewest values.
+    Whether the setting is recorded has to be a function of the parent, which has at most six values (or a quarter of
+    the number of configurations), and the evidence of `find_derived` times the number of candidates has to be below
+    0.01. Of several parents the one with the strongest evidence is given, then the one with the fewest values.
     """
     active = {name: recorded(table[name]) for name in table}
     columns = _Columns.of(pd.DataFrame({name: table[name].where(active[name], None) for name in table}))
@@ -141,9 +141,7 @@ class _Columns:
         for name in codes:
             values = table[name].iloc[first].tolist()
             known = [value for value in values if not pd.isna(value)]
-            if known and all(
-                isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in known
-            ):
+            if known and all(map(_is_number, known)):
                 numbers[name] = np.array([math.nan if pd.isna(value) else float(value) for value in values])
         return cls({name: column[first] for name, column in codes.items()}, numbers, first)
 
@@ -178,10 +176,14 @@ class _Columns:
         return index
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
 def _copies(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Sources]:
     """Columns that equal an earlier one, such as `model/act` after `act`."""
     first: dict[tuple[object, ...], str] = {}
-    copies = {}
+    copies: dict[str, Sources] = {}
     for name in names:
         values = tuple(None if pd.isna(value) else value for value in table[name])
         if (owner := first.setdefault(values, name)) != name:
@@ -195,7 +197,7 @@ def _aliases(columns: _Columns) -> dict[str, str]:
     for name, codes in columns.codes.items():
         if 2 <= columns.levels(name) <= columns.rows / 2 and codes.min() >= 0:
             groups.setdefault(pd.factorize(codes)[0].tobytes(), []).append(name)
-    found = {}
+    found: dict[str, str] = {}
     for group in groups.values():
         kept = min(group, key=is_size)
         found |= {name: kept for name in group if name != kept}
@@ -207,7 +209,7 @@ def _agreeing(columns: _Columns, tried: int) -> dict[str, list[Sources]]:
     found: dict[str, list[Sources]] = {}
     balanced: dict[str, list[Sources]] = {}
     targets = [name for name in columns.names if columns.levels(name) > 1]
-    matrix = np.column_stack([columns.codes[name] for name in targets]) if targets else np.empty((columns.rows, 0))
+    matrix = np.array([columns.codes[name] for name in targets], dtype=np.int64).reshape(len(targets), -1).T
     able = [name for name in targets if columns.levels(name) < columns.rows]  # in others nothing repeats
     for size in range(1, MAX_SOURCES + 1):
         sets = math.comb(len(able), size)
@@ -274,14 +276,14 @@ def _equal_ranks(columns: _Columns) -> list[tuple[str, Sources]]:
     """Numeric columns of many values that put the rows in the same or in the opposite order."""
     needed = max(MIN_RANKS, columns.rows / 2)
     many = [name for name in columns.numbers if columns.levels(name) >= needed]
-    found = []
+    found: list[tuple[str, Sources]] = []
     for first, second in combinations(many, 2):
         a, b = columns.numbers[first], columns.numbers[second]
         both = np.isfinite(a) & np.isfinite(b)
-        ranks = [pd.Series(values[both]).rank().to_numpy() for values in (a, b)]
-        if len(np.unique(ranks[0])) < needed:
+        ranks, others = (pd.Series(values[both]).rank().to_numpy() for values in (a, b))
+        if len(np.unique(ranks)) < needed:
             continue
-        if np.array_equal(*ranks) or np.array_equal(ranks[0], both.sum() + 1 - ranks[1]):
+        if np.array_equal(ranks, others) or np.array_equal(ranks, both.sum() + 1 - others):
             # The source has to be recorded wherever the other is.
             found += [(second, (first,))] * bool((both == np.isfinite(b)).all())
             found += [(first, (second,))] * bool((both == np.isfinite(a)).all())
@@ -289,7 +291,7 @@ def _equal_ranks(columns: _Columns) -> list[tuple[str, Sources]]:
 
 
 def _linear(columns: _Columns) -> list[tuple[str, Sources]]:
-    """Numeric columns that are exactly linear in two or three others, or whose logarithm is linear in their logarithms."""
+    """Numeric columns that are linear in two or three others, or whose logarithm is linear in their logarithms."""
     complete = {name: x for name, x in columns.numbers.items() if np.isfinite(x).all() and columns.levels(name) > 2}
     logs = {name: np.log(x) for name, x in complete.items() if (x > 0).all()}
     found: list[tuple[str, Sources]] = []

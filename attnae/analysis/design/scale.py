@@ -23,9 +23,9 @@ FEW_VALUES, MIN_EVIDENCE = 6, 2
 def choose_scale(name: str, values: Sequence[float]) -> Scale:
     """The scale of a numeric setting by how its values are spread, and by its name where the values do not say.
 
-    Up to six distinct values: log10 if their logarithms are more evenly spaced than the values themselves. More: log10 if
-    the values are more likely to be drawn log-uniformly than uniformly over their range, by a factor of e^2; the name
-    decides between these two factors. Two values: log10 if they are a decade apart and the name is one such as lr.
+    Two values: log10 if they are a decade apart and the name is one such as lr. Three to six: log10 if their logarithms
+    are more evenly spaced than the values themselves. More: log10 if values drawn log-uniformly over their range are
+    more likely than values drawn uniformly, by a factor of e^2; where neither is, the name decides.
 
     Args:
         values: of the runs or of the distinct settings; zeros are set aside. Negative values: always linear.
