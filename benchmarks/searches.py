@@ -146,6 +146,12 @@ EFFECTS = (
     Scenario("40 runs, 8 settings, three, lognormal", 40, 8, THREE, THREE_SHARES, noise=lognormal),
     Scenario("40 runs, 8 settings, three, 15% diverged", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE),
 )
+ADAPTIVE = (
+    Scenario("60 trials, 6 settings, no effect", 60, 6),
+    Scenario("60 trials, 6 settings, three", 60, 6, THREE, THREE_SHARES),
+    Scenario("60 trials, 10 settings, no effect", 60, 10),
+    Scenario("60 trials, 10 settings, three", 60, 10, THREE, THREE_SHARES),
+)
 
 
 def draw_settings(n: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -189,6 +195,28 @@ def draw_search(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
     return table[[*scenario.names, "dataset"]].assign(response=y, status=status)
 
 
+def draw_adaptive(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
+    """One search by Optuna's TPE sampler, in the order of the trials (`number`). Needs `pip install optuna`."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(rng.integers(2**31))))
+    spaces = {name: _space(optuna, name) for name in scenario.names if name != "momentum"}
+    noise = np.sqrt(1 - sum(scenario.shares)) * scenario.noise(rng, scenario.runs)
+    rows = []
+    for number in range(scenario.runs):
+        trial = study.ask(spaces)
+        row = dict(trial.params)
+        if "momentum" in scenario.names:
+            row["momentum"] = trial.suggest_float("momentum", 0, 1) if row["optimizer"] == "sgd" else None
+        y = noise[number]
+        for truth, share in zip(scenario.truths, scenario.shares, strict=True):
+            y += standardised(truth, pd.Series([row[truth.setting]]), share)[0]
+        study.tell(trial, y)
+        rows.append({**row, "number": number, "response": y})
+    return pd.DataFrame(rows)
+
+
 @dataclass
 class Counts:
     """What happened over the searches of a scenario: sums, or lists of 0 and 1 over findings and intervals."""
@@ -201,6 +229,7 @@ class Counts:
     share: list[bool] = field(default_factory=list)
     effect: list[bool] = field(default_factory=list)
     best: list[bool] = field(default_factory=list)
+    flagged: list[bool] = field(default_factory=list)
     rivals: dict[str, list[tuple[bool, float]]] = field(default_factory=dict)
 
 
@@ -248,6 +277,23 @@ def simulate(scenario: Scenario, searches: int, seed: int, permutations: int) ->
             alarms = any(value < ALPHA for key, value in found.items() if key not in real)
             power = float(np.mean([found.get(key, 1.0) < ALPHA for key in real])) if found else np.nan
             counts.rivals.setdefault(name, []).append((alarms, power))
+    return counts
+
+
+def simulate_adaptive(scenario: Scenario, searches: int, seed: int, permutations: int) -> Counts:
+    """Adaptive searches: how often the order shows it, and false alarms and power if the sampler is known."""
+    counts, rng = Counts(), np.random.default_rng(seed)
+    real = {truth.setting for truth in scenario.truths}
+    for number in range(searches):
+        table = draw_adaptive(scenario, rng)
+        flagged = fit_search(table, scenario.names, order="number", permutations=0).adaptive
+        result = fit_search(table, scenario.names, sampler="TPESampler", permutations=permutations, random_seed=number)
+        p = result.settings.set_index("factor")["p_holm"]
+        counts.searches += 1
+        counts.flagged.append(flagged)
+        counts.false_alarms += bool((p.drop(list(real & set(p.index))) < ALPHA).any())
+        for truth, share in zip(scenario.truths, scenario.shares, strict=True):
+            count_truth(counts, result, truth, share)
     return counts
 
 
@@ -381,6 +427,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
     parser.add_argument("--ped-anova", action="store_true", help="also Optuna's PED-ANOVA (needs optuna; slow)")
+    parser.add_argument("--adaptive", type=int, default=0, help="searches by Optuna's TPE (needs optuna)")
     parser.add_argument("--raw", type=Path, help="file for all counts, one JSON object a line")
     options = parser.parse_args()
     if options.ped_anova:
@@ -419,6 +466,15 @@ def main() -> None:
         print(
             f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {' | '.join(map(percent, rest))} |", flush=True
         )
+    if options.adaptive:
+        print("\n| Optuna's TPE | searches | seen from the order % | false / found % | effect | best |")
+        print("|---|---|---|---|---|---|", flush=True)
+    for number, scenario in enumerate(ADAPTIVE if options.adaptive else ()):
+        counts = simulate_adaptive(scenario, options.adaptive, options.seed + 2000 + number, options.permutations)
+        keep(scenario, counts)
+        own = f"{100 * counts.false_alarms / counts.searches:.1f} / {percent(counts.found)}"
+        rest = percent(counts.flagged), own, percent(counts.effect), percent(counts.best)
+        print(f"| {scenario.name} | {counts.searches} | {' | '.join(rest)} |", flush=True)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 
