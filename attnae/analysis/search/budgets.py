@@ -54,17 +54,17 @@ def beaten_shares(histories: Sequence[History], cost_sign: int, diverged: np.nda
             place = np.searchsorted(np.asarray(steps, dtype=float), last, side="right") - 1
             costs = cost_sign * np.asarray(values, dtype=float)
             at[:, j] = np.where((place >= 0) & np.isfinite(last), costs[np.maximum(place, 0)], np.nan)
-    shorter = last[:, None] <= last[None, :]
-    # own[i, j]: the cost of run i at the last step that i and j share; other[i, j]: that of run j.
-    own = np.where(shorter, np.diag(at)[:, None], at.T)
-    other = np.where(shorter, at, np.diag(at)[None, :])
-    wins = np.where(own < other, 1.0, np.where(own == other, 0.5, 0.0))
-    wins = np.where(np.isnan(own) | np.isnan(other), np.nan, wins)
-    lost, won = diverged[:, None] & ~diverged[None, :], ~diverged[:, None] & diverged[None, :]
-    wins = np.where(diverged[:, None] & diverged[None, :], 0.5, np.where(lost, 0.0, np.where(won, 1.0, wins)))
-    np.fill_diagonal(wins, np.nan)
-    compared = (~np.isnan(wins)).sum(axis=1)
-    return np.where(compared > 0, np.nansum(wins, axis=1) / np.maximum(compared, 1), np.nan)
+    shares = np.full(n, np.nan)
+    for i in range(n):
+        shorter = last[i] <= last
+        own, other = np.where(shorter, at[i, i], at[:, i]), np.where(shorter, at[i], np.diag(at))
+        wins = np.where(own < other, 1.0, np.where(own == other, 0.5, 0.0))
+        wins[np.isnan(own) | np.isnan(other)] = np.nan
+        wins = np.where(diverged, 0.5, 0.0) if diverged[i] else np.where(diverged, 1.0, wins)
+        wins[i] = np.nan
+        if not np.isnan(wins).all():
+            shares[i] = np.nanmean(wins)
+    return shares
 
 
 def _determines(setting: np.ndarray, last: np.ndarray) -> bool:

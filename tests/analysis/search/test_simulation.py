@@ -18,6 +18,7 @@ SIMULATION = Path(__file__).parents[3] / "benchmarks" / "searches.py"
 @pytest.fixture(scope="module")
 def searches():
     specification = importlib.util.spec_from_file_location("searches", SIMULATION)
+    sys.path.append(str(SIMULATION.parent))
     module = importlib.util.module_from_spec(specification)
     sys.modules["searches"] = module
     specification.loader.exec_module(module)
