@@ -26,7 +26,7 @@ from attnae.analysis.search.result import SearchResult
 from attnae.analysis.search.scores import normal_scores
 
 ALPHA = 0.05
-ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.35, 0.7, (0.2, 0.2, 0.2)
+ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.45, 0.7, (0.2, 0.2, 0.2)
 DIVERGED_SHARE = 0.15
 # Responses without effect for each draw of the settings.
 RESPONSES = 10
@@ -95,7 +95,8 @@ class Scenario:
 
     Attributes:
         truths: the settings that matter, with the shares of the variance that they explain.
-        diverged: share of the runs that diverge, independently of everything.
+        diverged: share of the runs that diverge, independently of everything, or, if `worst`, those with the largest
+            responses.
         strata: number of data sets, each with its own level of the response.
         recorded: share of the runs that record the learning rate.
     """
@@ -107,6 +108,7 @@ class Scenario:
     shares: tuple[float, ...] = ()
     noise: Noise = normal
     diverged: float = 0.0
+    worst: bool = False
     strata: int = 1
     recorded: float = 1.0
 
@@ -141,7 +143,16 @@ EFFECTS = (
     Scenario("40 runs, 8 settings, one category", 40, 8, (CATEGORY,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, one conditional", 40, 8, (CONDITIONAL,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, three, lognormal", 40, 8, THREE, THREE_SHARES, noise=lognormal),
-    Scenario("40 runs, 8 settings, three, 15% diverged", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE),
+    Scenario("40 runs, 8 settings, three, any 15% diverged", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE),
+    Scenario(
+        "40 runs, 8 settings, three, worst 15% diverged",
+        40,
+        8,
+        THREE,
+        THREE_SHARES,
+        diverged=DIVERGED_SHARE,
+        worst=True,
+    ),
 )
 ADAPTIVE = (
     Scenario("60 trials, 6 settings, no effect", 60, 6),
@@ -188,8 +199,10 @@ def draw_search(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
     table["lr"] = table["lr"].where(rng.random(scenario.runs) < scenario.recorded)
     table["dataset"] = rng.integers(scenario.strata, size=scenario.runs)
     y = y + 3 * table["dataset"].to_numpy()
-    status = np.where(rng.random(scenario.runs) < scenario.diverged, "diverged", "finished")
-    return table[[*scenario.names, "dataset"]].assign(response=y, status=status)
+    lost = rng.random(scenario.runs) < scenario.diverged
+    if scenario.worst:
+        lost = y > np.quantile(y, 1 - scenario.diverged)
+    return table[[*scenario.names, "dataset"]].assign(response=y, status=np.where(lost, "diverged", "finished"))
 
 
 def draw_adaptive(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
