@@ -20,6 +20,7 @@ from search_rivals import ACTIVATIONS, RIVALS, ped_anova, space_of
 from attnae.analysis.inference.contrasts import holm
 from attnae.analysis.search.assess import settings_tests
 from attnae.analysis.search.fit import fit_search
+from attnae.analysis.search.order import find_adaptive
 from attnae.analysis.search.pairs import pairs_table
 from attnae.analysis.search.prepare import Options, prepare_search
 from attnae.analysis.search.result import SearchResult
@@ -307,6 +308,16 @@ def simulate_adaptive(scenario: Scenario, searches: int, seed: int, permutations
     return counts
 
 
+def called_adaptive(scenario: Scenario, searches: int, seed: int) -> float:
+    """The share of random searches of which the order of the runs seems to show that they are adaptive."""
+    rng, found = np.random.default_rng(seed), 0
+    for _ in range(searches):
+        table = draw_search(scenario, rng).assign(number=range(scenario.runs))
+        data = prepare_search(table, scenario.names, Options(order="number"))
+        found += find_adaptive(data.settings, data.table["order"].to_numpy(), None)[0]
+    return found / searches
+
+
 def count_truth(counts: Counts, result: SearchResult, truth: Truth, share: float) -> None:
     """Whether one effect was found, in the right words, and whether its intervals cover."""
     rows = result.settings.set_index("factor")
@@ -393,6 +404,9 @@ def main() -> None:
         own = f"{100 * counts.false_alarms / counts.searches:.1f} / {percent(counts.found)}"
         rest = percent(counts.flagged), own, percent(counts.effect), percent(counts.best)
         print(f"| {scenario.name} | {counts.searches} | {' | '.join(rest)} |", flush=True)
+    if options.adaptive:
+        found = [called_adaptive(NULLS[number], 200, options.seed + 3000 + number) for number in (6, 9, 15)]
+        print(f"of 600 random searches, {100 * np.mean(found):.1f}% are called adaptive")
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 
