@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 from scipy.stats import kruskal
 
-from attnae.analysis.inference.contrasts import holm
+from attnae.analysis.inference.families import holm
 
 ACTIVATIONS = ("elu", "gelu", "relu", "tanh")
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from search_rivals import ACTIVATIONS, RIVALS, ped_anova, space_of
 
-from attnae.analysis.inference.contrasts import holm
+from attnae.analysis.inference.families import holm
 from attnae.analysis.search.assess import settings_tests
 from attnae.analysis.search.fit import fit_search
 from attnae.analysis.search.order import find_adaptive

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from attnae.analysis.inference.contrasts import holm
-from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
+from attnae.analysis.inference.families import holm
+from attnae.analysis.inference.verdicts import HELPS, HURTS, MATTERS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.search.estimates.curve import Curve, fit_curve
 from attnae.analysis.search.estimates.levels import Levels, compare_levels
 from attnae.analysis.search.estimates.share import Share, share_of
@@ -17,7 +17,7 @@ from attnae.analysis.search.model.partial import Partial
 from attnae.analysis.search.model.settings import Setting
 from attnae.analysis.search.permutation import permutation_p
 
-OPTIMUM, MATTERS = "optimum", "matters"
+OPTIMUM = "optimum"
 FINDINGS = (OPTIMUM, HELPS, HURTS, MATTERS)
 # Fewer configurations, or fewer with a value of a setting, give no verdict.
 FEWEST_RUNS = 6

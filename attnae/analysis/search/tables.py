@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.inference.verdicts import BEST, TIED, WORSE
+from attnae.analysis.inference.verdicts import BEST, WORSE
 from attnae.analysis.search.assess import FINDINGS, SUGGESTIVE, Assessment
 from attnae.analysis.search.estimates.curve import ENOUGH_RUNS, Curve
 from attnae.analysis.search.estimates.effects import Effect
@@ -16,6 +16,9 @@ from attnae.analysis.search.estimates.levels import Levels
 from attnae.analysis.search.estimates.share import needs_of
 from attnae.analysis.search.model.settings import RARE, Setting
 from attnae.analysis.search.result import CURVE_COLUMNS, LEVEL_COLUMNS, SETTING_COLUMNS, Detail
+
+# Verdicts of levels that are neither the only best one nor worse, and of levels that were pooled.
+TIED, POOLED = "tied", "rare"
 
 
 def settings_table(found: Sequence[tuple[Assessment, Effect, str]], alpha: float) -> pd.DataFrame:
@@ -118,7 +121,7 @@ def _level_rows(one: Assessment, effect: Effect) -> list[tuple[Any, ...]]:
             (
                 *(setting.name, level, int((setting.codes == i).sum()), means[i]),
                 *(np.full(3, np.nan) if rare else differences[i]),
-                *(shape.p_holm[i], "rare" if rare else word if one.verdict else ""),
+                *(shape.p_holm[i], POOLED if rare else word if one.verdict else ""),
             )
         )
     return rows

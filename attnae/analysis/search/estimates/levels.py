@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import t
 
-from attnae.analysis.inference.contrasts import holm
+from attnae.analysis.inference.families import holm
 from attnae.analysis.search.model.partial import Partial
 from attnae.analysis.search.model.settings import RARE, Setting
 
