@@ -209,9 +209,19 @@ def test_a_damaged_dictionary_is_a_problem(path: Path) -> None:
     runs = read(path, text)
     assert [run.hparams for run in runs] == [{"lr": 1}, {}, {}]
     assert runs[0].problems == (
-        "row 2: config cannot be read: it is not a dictionary of plain values",
-        "row 3: config cannot be read: it is not a dictionary of plain values",
+        "config cannot be read in 2 of 3 rows; the first is row 2: it is not a dictionary of plain values",
     )
+
+
+def test_numbers_of_numpy_in_dictionaries(path: Path) -> None:
+    """NumPy 2 spells its numbers with their type."""
+    summary = {"loss": np.float64(0.5), "acc": np.float32("nan"), "n": np.int64(-3), "good": np.True_, "x": np.nan}
+    runs = written(
+        path, pd.DataFrame([{"name": "np.float64(1)", "config": {"note": "np.float64(2)"}, "summary": summary}])
+    )
+    assert (runs[0].name, runs[0].hparams) == ("np.float64(1)", {"note": "np.float64(2)"})
+    assert runs[0].final == pytest.approx({"loss": 0.5, "acc": math.nan, "n": -3, "x": math.nan}, nan_ok=True)
+    assert runs[0].details == {"summary.good": True}
 
 
 def test_ray(path: Path) -> None:
