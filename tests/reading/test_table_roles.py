@@ -145,7 +145,7 @@ def test_statuses(words: list[str], marks: list[str]) -> None:
     assert find_status({"State": column}) == "State"
     found, problems = read_statuses(column)
     assert found == marks
-    odd = ["State is 'ok' in 1 rows, which is no known status: these runs count as failed"]
+    odd = ["State is 'ok' in 1 of 5 rows, no known status: they count as failed"]
     assert problems == (odd if "ok" in words else [])
 
 

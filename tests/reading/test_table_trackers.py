@@ -254,7 +254,7 @@ def test_ray(path: Path) -> None:
     assert [run.status for run in runs] == [UNKNOWN, UNKNOWN, PRUNED, UNKNOWN]
     assert (runs[1].seconds, runs[1].started) == (2.5, 1_700_000_197.5)
     assert runs[0].problems == (
-        "1 runs ended before training_iteration 10, where the others did: they count as pruned",
+        "1 of 4 runs ended before training_iteration 10, where the others did: they count as pruned",
     )
 
 
