@@ -13,7 +13,8 @@ import pytest
 
 from attnae.errors import UserError
 from attnae.reading.read import read_logs
-from attnae.reading.run import Run
+from attnae.reading.run import Request, Run
+from attnae.reading.table import TABLE
 
 RNG = np.random.default_rng(0)
 
@@ -82,7 +83,7 @@ def test_files_whose_rows_are_no_runs(path: Path, name: str) -> None:
     text, message = CURVES[name]
     path.write_text(text)
     with pytest.raises(UserError) as error:
-        read_logs(path)
+        TABLE.read(path, Request())
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
