@@ -199,4 +199,4 @@ def test_words_among_results(path: Path) -> None:
     path.write_text("act,loss\nrelu,1\nelu,OOM\nelu,2\n")
     runs = read_logs(path)
     assert [run.final for run in runs] == [{"loss": 1}, {}, {"loss": 2}]
-    assert runs[0].problems == ("loss has words in 1 rows, which are read as no value",)
+    assert runs[0].problems == ("loss has words in 1 of 3 rows, which are read as no value",)

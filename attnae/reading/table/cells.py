@@ -92,6 +92,7 @@ def read_table(path: Path) -> Table:
     header, rows, delimiter, problems = _read_lines(path)
     header, rows = _join_headers(header, rows, problems)
     columns: dict[str, Column] = {}
+    counts: dict[str, int] = {}
     for place, given in enumerate(header):
         texts = [row[place].strip() for row in rows]
         if not any(texts) or (place == 0 and (not given or UNNAMED.fullmatch(given))):
@@ -100,7 +101,10 @@ def read_table(path: Path) -> Table:
             raise UserError(f"{path}: the name of column {place + 1} is longer than {MAX_NAME} characters")
         name = given or f"column {place + 1}"
         if name in columns:
-            name = next(new for number in range(1, len(header) + 1) if (new := f"{name}.{number}") not in columns)
+            counts[given] = counts.get(given, 0) + 1
+            name = f"{name}.{counts[given]}"
+            if name in columns:
+                raise UserError(f"{path}: the column names {given!r} and {name!r} are given more than once")
             problems.append(f"the column name {given!r} is given twice: the second column is called {name!r}")
         elif not given:
             problems.append(f"column {place + 1} has no name: it is called {name!r}")

@@ -58,7 +58,7 @@ class Layout:
         recognises: whether a header is of this layout.
         names: the columns that may name the runs, the best first.
         called: how a run is called after the value of that column.
-        results: whether a column without a prefix holds results.
+        results: the names of the results that the program declares, if they have no prefix.
         group: the column of the study or experiment that a run belongs to.
         started: the column of the time at which a run began.
         ended: the column of the time at which it ended.
@@ -107,7 +107,7 @@ LAYOUTS = (
     ),
     Layout(
         "Optuna CSV",
-        lambda header: "number" in header and ("datetime_start" in header or _any(header, "params_")),
+        lambda header: "number" in header and ("datetime_start" in header or _any(header, "params_", "params/")),
         names=("number",),
         called="trial {}",
         results=re.compile(r"values?([_/].*)?"),
@@ -152,7 +152,7 @@ LAYOUTS = (
     Layout(
         "scikit-learn CSV",
         lambda header: "params" in header and _any(header, "param_") and _any(header, "mean_test_", "split0_test_"),
-        results=re.compile(r"(mean|std|rank|split\d+)_(test|train)_.*"),
+        results=re.compile(r"mean_test_.*"),
         goal_is_max=True,
     ),
 )

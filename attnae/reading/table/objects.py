@@ -12,8 +12,14 @@ from attnae.reading.settings import flatten
 from attnae.reading.table.cells import MAX_CELLS, MAX_COLUMNS, MAX_NAME, Column, Table
 
 MAX_TEXT = 100_000
-# Words that Python does not read as values, outside quotes. As text, 'nan' means the number wherever a cell is read.
-_WORD = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\b(nan|NaN|inf|Infinity|true|false|null)\b""", re.DOTALL)
+# What Python does not read as a value, outside quotes: words, and the numbers of NumPy, such as np.float64(0.5). As
+# text, 'nan' means the number wherever a cell is read.
+_WORD = re.compile(
+    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+    r"|\b(?:np|numpy)\.\w{3,10}\(([-+\w.]{1,40})\)"
+    r"|(?:\bnp\.)?\b(nan|NaN|inf|Infinity|true|false|null|True_|False_)\b",
+    re.DOTALL,
+)
 _SPELLED = {
     "nan": "'nan'",
     "NaN": "'nan'",
@@ -22,6 +28,8 @@ _SPELLED = {
     "true": "True",
     "false": "False",
     "null": "None",
+    "True_": "True",
+    "False_": "False",
 }
 
 
@@ -35,7 +43,7 @@ def parse(text: str) -> dict[str, Any]:
     """
     if len(text) > MAX_TEXT:
         raise ValueError(f"it is longer than {MAX_TEXT:,} characters")
-    plain = _WORD.sub(lambda found: found[1] or _SPELLED[found[2]], text)
+    plain = _WORD.sub(_plain, text)
     try:
         value = ast.literal_eval(plain)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -43,6 +51,11 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a dictionary")
     return dict(flatten(value))
+
+
+def _plain(found: re.Match[str]) -> str:
+    word = found[2] or found[3]
+    return found[1] or _SPELLED.get(word, word)
 
 
 def expand(table: Table, prefixes: Mapping[str, str]) -> Table:
@@ -58,11 +71,12 @@ def expand(table: Table, prefixes: Mapping[str, str]) -> Table:
     problems = list(table.problems)
     for name, prefix in prefixes.items():
         found: dict[str, list[str]] = {}
+        damaged: list[str] = []
         for row, text in enumerate(table.columns[name].texts):
             try:
                 leaves = parse(text) if text else {}
             except ValueError as error:
-                problems.append(f"row {row + 1}: {name} cannot be read: {error}")
+                damaged.append(f"the first is row {row + 1}: {error}")
                 continue
             for leaf, value in leaves.items():
                 if len(leaf) > MAX_NAME:
@@ -72,6 +86,8 @@ def expand(table: Table, prefixes: Mapping[str, str]) -> Table:
                         raise UserError(f"the column {name} has more than {len(found):,} different names")
                     found[leaf] = [""] * table.rows
                 found[leaf][row] = _spell(value)
+        if damaged:
+            problems.append(f"{name} cannot be read in {len(damaged)} of {table.rows} rows; {damaged[0]}")
         columns |= {prefix + leaf: Column(prefix + leaf, texts) for leaf, texts in found.items()}
     return Table(columns, table.rows, problems)
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from attnae.reading.run import PRUNED, UNKNOWN, Format, HParam, Request, Run, Series
+from attnae.reading.run import PRUNED, UNKNOWN, Format, Request, Run, Series
 from attnae.reading.table.cells import Column, Table, read_table
 from attnae.reading.table.layouts import Layout, duration_of, find_layout, time_of
 from attnae.reading.table.not_runs import check_header, check_rows
 from attnae.reading.table.objects import expand
 from attnae.reading.table.roles import Roles, find_roles
 from attnae.reading.table.statuses import read_statuses
+
+T = TypeVar("T")
 
 
 def recognises(path: Path) -> bool:
@@ -42,14 +46,13 @@ def read(path: Path, request: Request) -> list[Run]:
     problems = [*table.problems, *problems, *_objectives(roles, layout)]
     names = _names(table, roles, layout)
     metrics = tuple(roles.labels[name] for name in roles.main)
-    runs = []
+    settings = {roles.labels[name]: table.columns[name].settings for name in roles.columns("setting", "either")}
+    results = {roles.labels[name]: table.columns[name].numbers for name in roles.columns("result", "either")}
+    details = {name: table.columns[name].settings for name in roles.columns("detail")}
+    runs: list[Run] = []
     for row in range(table.rows):
-        hparams = _settings(table, roles, row)
-        scalars = {
-            roles.labels[name]: _point(value)
-            for name in roles.columns("result", "either")
-            if (value := table.columns[name].numbers[row]) is not None
-        }
+        hparams = _given(settings, row)
+        scalars = {name: _point(value) for name, value in _given(results, row).items()}
         if layout.parents and not hparams and not scalars:
             continue  # the parent of a sweep
         started, seconds = _times(table, layout, row)
@@ -66,7 +69,7 @@ def read(path: Path, request: Request) -> list[Run]:
             group=_group(table, layout, row),
             goal="max" if layout.goal_is_max else None,
             format=layout.name,
-            details=_details(table, roles, row),
+            details=_given(details, row),
         )
         runs.append(run)
     return runs
@@ -81,14 +84,9 @@ def _names(table: Table, roles: Roles, layout: Layout) -> list[str]:
     return [layout.called.format(text) if text else f"row {row}" for row, text in enumerate(texts, start=1)]
 
 
-def _settings(table: Table, roles: Roles, row: int) -> dict[str, HParam]:
-    found = {roles.labels[name]: table.columns[name].settings[row] for name in roles.columns("setting", "either")}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _details(table: Table, roles: Roles, row: int) -> dict[str, HParam]:
-    found = {name: table.columns[name].settings[row] for name in roles.columns("detail")}
-    return {name: value for name, value in found.items() if value is not None}
+def _given(columns: Mapping[str, Sequence[T | None]], row: int) -> dict[str, T]:
+    """The values of a row that are not empty."""
+    return {name: value for name, values in columns.items() if (value := values[row]) is not None}
 
 
 def _statuses(table: Table, roles: Roles, layout: Layout) -> tuple[list[str], list[str]]:
@@ -96,7 +94,7 @@ def _statuses(table: Table, roles: Roles, layout: Layout) -> tuple[list[str], li
     given = roles.columns("status")
     marks, problems = read_statuses(table.columns[given[0]]) if given else ([UNKNOWN] * table.rows, [])
     problems += [
-        f"{name} has words in {table.columns[name].words} rows, which are read as no value"
+        f"{name} has words in {table.columns[name].words} of {table.rows} rows, which are read as no value"
         for name in roles.columns("result")
         if table.columns[name].words
     ]
@@ -119,7 +117,9 @@ def _budgets(column: Column) -> tuple[list[str], list[str]]:
         return [UNKNOWN] * len(steps), [f"the runs ended at different values of {column.name}, from {min(steps):g} on"]
     marks = [UNKNOWN if step == last else PRUNED for step in steps]
     count = marks.count(PRUNED)
-    return marks, [f"{count} runs ended before {column.name} {last:g}, where the others did: they count as pruned"]
+    return marks, [
+        f"{count} of {len(marks)} runs ended before {column.name} {last:g}, where the others did: they count as pruned"
+    ]
 
 
 def _objectives(roles: Roles, layout: Layout) -> list[str]:

@@ -209,11 +209,8 @@ def _prefix(name: str, layout: Layout) -> str:
 
 
 def _main(results: list[str], columns: Mapping[str, Column], layout: Layout) -> list[str]:
-    """The results that are named like results, or all if none is; then those that are no mere companions of others."""
-    named = [name for name in results if _is_declared(name, layout)] or results
+    """The results that the program declares, else those named like results, else all; without mere companions."""
+    declared = [name for name in results if layout.results is not None and layout.results.fullmatch(name)]
+    named = declared or [name for name in results if is_result_name(name)] or results
     varying = [name for name in named if len(columns[name].levels) > 1] or named
     return [name for name in varying if not is_secondary(name)] or varying
-
-
-def _is_declared(name: str, layout: Layout) -> bool:
-    return is_result_name(name) or (layout.results is not None and layout.results.fullmatch(name) is not None)

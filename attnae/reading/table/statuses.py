@@ -41,7 +41,7 @@ def read_statuses(column: Column) -> tuple[list[str], list[str]]:
             odd[text] = odd.get(text, 0) + 1
         marks.append(mark or FAILED)
     problems = [
-        f"{column.name} is {text[:40]!r} in {count} rows, which is no known status: these runs count as failed"
+        f"{column.name} is {text[:40]!r} in {count} of {len(marks)} rows, no known status: they count as failed"
         for text, count in list(odd.items())[:5]
     ]
     return marks, problems

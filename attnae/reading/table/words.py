@@ -43,8 +43,9 @@ STEP = re.compile(r"(trainer/)?_?(epoch|step|global_step)", re.IGNORECASE)
 
 
 def words_of(name: str) -> set[str]:
-    """The words of a name in lower case: `valLoss`, `val/loss` and `val_loss` have the same."""
-    return set(re.findall(r"[a-z]+\d?", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    """The words of a name in lower case: `valLoss`, `val/loss` and `val_loss` all have `val` and `loss`."""
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return set(re.findall(r"[a-z]+\d?", f"{name} {split}".lower()))
 
 
 def is_result_name(name: str) -> bool:
