@@ -1,7 +1,7 @@
 """Files of about 1 MB that are made to use up memory or time, and damage at random places of each format.
 
-No time is asserted. `bounded` limits the processor time and the memory of a process of its own to 10 s and 1 GB more
-than it has, so that a reader without a bound is killed.
+`bounded` limits the processor time of a process of its own to 15 s, imports included, and its memory to 1 GB more than
+it has after them, so that a reader without a bound is killed.
 """
 
 from __future__ import annotations
@@ -138,10 +138,11 @@ LAYOUTS = [
 
 def only_our_error(root: Path) -> None:
     try:
-        for run in read_logs(root):
-            assert all(len(series.steps) == len(series.values) > 0 for series in run.scalars.values())
-    except UserError as error:
-        assert "\n" not in str(error)
+        runs = read_logs(root)
+    except UserError:
+        return
+    for run in runs:
+        assert all(len(series.steps) == len(series.values) > 0 for series in run.scalars.values())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
