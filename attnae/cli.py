@@ -86,7 +86,7 @@ def _attnae(args: list[str]) -> int:
     name, *rest = args or [""]
     commands: dict[str, Any] = {"work": WorkCommand, **TRAINED}
     if name in commands:
-        command = tyro.cli(commands[name], args=rest, prog=f"attnae {name}")
+        command: Any = tyro.cli(commands[name], args=rest, prog=f"attnae {name}")
         return _list(command) if isinstance(command, ListCommand) else command.run()
     commands = {"train": TrainCommand, "analyze": AnalyzeCommand, **commands}
     choice: Any = Union[tuple(_subcommand(name, kind) for name, kind in commands.items())]  # noqa: UP007

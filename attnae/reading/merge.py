@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 from collections import Counter, defaultdict
@@ -15,6 +16,7 @@ from attnae.reading.run import UNKNOWN, Run, Series
 from attnae.reading.settings import missing_settings
 
 MIN_EQUAL_VALUES = 3
+MAX_COMPARED = 20  # runs that are compared value by value with one run
 LAST_RESORT = "TensorBoard"  # the format that is joined to others: it holds the least about how a run ended
 SEPARATORS = re.compile(r"[/._\s-]+")
 Key = tuple[str, float]
@@ -86,11 +88,13 @@ def _shares_format(first: Run, second: Run) -> bool:
 def _twin(run: Run, united: dict[int, Run], having: dict[Key, list[int]]) -> int | None:
     """The run of another format with the same results; the first of those with the most in common."""
     common = Counter(place for key in set(_keys(run)) for place in having.get(key, ()))
-    for place, _ in sorted(common.items(), key=lambda item: (-item[1], item[0])):
-        other = united[place]
-        if not _shares_format(other, run) and _same_settings(other, run) and _same_results(other, run):
-            return place
-    return None
+    possible = [
+        (-count, place)
+        for place, count in common.items()
+        if not _shares_format(united[place], run) and _same_settings(united[place], run)
+    ]
+    nearest = (place for _, place in heapq.nsmallest(MAX_COMPARED, possible))
+    return next((place for place in nearest if _same_results(united[place], run)), None)
 
 
 def _keys(run: Run) -> Iterator[Key]:

@@ -21,10 +21,15 @@ from tests.reading.event_logs import EventFile
 def read_results(path: Path, request: Request) -> Sequence[Run]:
     """A file `results.jsonl` with one JSON object per line: settings, and a loss for each epoch."""
     runs = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        settings = json.loads(line)
-        losses = np.array(settings.pop("loss"), dtype=np.float64)
-        series = Series(steps=np.arange(1, len(losses) + 1), values=losses)
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            settings = json.loads(line)
+            losses = np.array(settings.pop("loss"), dtype=np.float64)
+            series = Series(steps=np.arange(1, len(losses) + 1), values=losses)
+        except (ValueError, LookupError, AttributeError, TypeError):
+            raise UserError(f"{path}, line {number} is not an object with settings and a list loss") from None
         runs.append(Run(f"line {number}", None, settings, {"val/loss": series}, status=FINISHED))
     return runs
 
@@ -80,6 +85,16 @@ def test_a_path_in_no_known_format(path: Path, monkeypatch: pytest.MonkeyPatch) 
     (path.parent / "other.txt").write_text("words")
     with pytest.raises(UserError, match=r"is in no known format: give a file results.jsonl \(JSON lines\)"):
         read_logs(path.parent / "other.txt")
+
+
+def test_blank_and_damaged_lines_of_a_new_format(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], "", lines[1]]))
+    assert [run.name for run in read_logs(path)] == ["line 1", "line 3"]
+    for damaged in ('{"act": "relu"', "3", '{"act": "relu"}', '{"act": "relu", "loss": 3}'):
+        path.write_text(f"{lines[0]}\n{damaged}\n")
+        with pytest.raises(UserError, match=r"line 2 is not an object with settings and a list loss"):
+            read_logs(path)
 
 
 def test_a_directory_is_searched_for_a_new_format(path: Path) -> None:

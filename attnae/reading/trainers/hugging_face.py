@@ -20,6 +20,7 @@ from attnae.reading.settings import flatten, read_yaml, setting_of
 
 STATE = "trainer_state.json"
 CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+MAX_CHECKPOINTS = 5  # that are tried, from the latest, until one can be read
 IN_STATE = ("train_batch_size", "num_train_epochs")
 # What the trainer logs about its own speed.
 BOOKKEEPING = ("step", "epoch", "total_flos", "train_runtime", "train_samples_per_second", "train_steps_per_second")
@@ -53,7 +54,7 @@ def _read_output(name: str, directory: Path, files: list[Path]) -> Run:
     # The one in the output directory, which is the last to be written, and the latest checkpoint that can be read.
     own = [file for file in files if file.parent == directory]
     checkpoints = sorted((file for file in files if file.parent != directory), key=_number, reverse=True)
-    for group in (own, checkpoints):
+    for group in (own, checkpoints[:MAX_CHECKPOINTS]):
         for file in group:
             try:
                 content = read_json(file)
@@ -100,11 +101,11 @@ def _settings(directory: Path, state: dict[str, Any], problems: list[str]) -> di
 
 def _status(state: dict[str, Any], seconds: float, problems: list[str]) -> str:
     """FINISHED if all steps were made or the trainer logged its total time, as it does after early stopping, too."""
-    if not state:
-        return UNKNOWN
     limit = as_step(state.get("max_steps"))
     if not math.isnan(seconds) or (limit is not None and 0 < limit <= _steps(state)):
         return FINISHED
+    if limit is None:
+        return UNKNOWN
     problems.append(f"the last state is of step {_steps(state)} of {limit}: interrupted, or stopped early")
     return UNFINISHED
 

@@ -121,7 +121,9 @@ class Content:
                 step = as_step(dict(fields(value)).get(1, 0))
         row = dict(_items(message, HISTORY_ITEM))
         step = as_step(row.get("_step")) if step is None else step
-        for name, value in row.items() if step is not None else ():
+        if step is None:
+            return
+        for name, value in row.items():
             for leaf, child in _numbers(name, value):
                 if leaf == "_runtime":
                     self.seconds = child

@@ -36,6 +36,7 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
     """
     damaged, cut = 0, False
     parts: list[bytes] = []
+    held = 0  # bytes in parts
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
@@ -46,16 +47,17 @@ def read_records(path: Path, problems: list[str]) -> Iterator[bytes]:
                 for kind, data in _chunks(block, FILE_HEADER.size if start == 0 else 0):
                     if kind == CUT_OFF and len(block) < BLOCK_BYTES:
                         cut = True
-                    elif kind in (CUT_OFF, DAMAGED) or sum(map(len, parts)) > MAX_RECORD_BYTES:
+                    elif kind in (CUT_OFF, DAMAGED) or held > MAX_RECORD_BYTES:
                         damaged += 1
-                        parts = []
+                        parts, held = [], 0
                     elif kind in (FULL, FIRST):
-                        parts = [data]
+                        parts, held = [data], len(data)
                     elif parts:
                         parts.append(data)
+                        held += len(data)
                     if kind in (FULL, LAST) and parts:
                         yield b"".join(parts)
-                        parts = []
+                        parts, held = [], 0
     except OSError as error:
         problems.append(f"{path.name} cannot be read to its end: {error.strerror or error}")
     if cut or parts:
