@@ -107,6 +107,7 @@ def next_steps_table(
     return pd.DataFrame(rows, columns=columns)
 
 
+@lru_cache(maxsize=4096)
 def _scales(df: float) -> tuple[np.ndarray, np.ndarray]:
     """Estimated over true standard error at the nodes, and the weights of the nodes."""
     return np.sqrt(stats.chi2.ppf((_NODES + 1) / 2, df) / df), _WEIGHTS / 2

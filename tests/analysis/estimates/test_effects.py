@@ -289,7 +289,7 @@ def test_a_u_shape_is_detected_by_the_quadratic_row_only():
     span = np.log10(table.lr.max() / table.lr.min()) / 2
     # (x - c)^2 with c at the middle: the middle lies span^2 below the ends.
     assert effects.estimate["lr", "quadratic"] == pytest.approx(-(span**2), abs=0.1)
-    assert effects.verdict["lr", "quadratic"] == "helps"
+    assert effects.verdict["lr", "quadratic"] == "helps here"
     assert abs(effects.estimate["lr", "linear"]) < 0.2
     assert result.anova.set_index("term").df["lr"] == 2
     z = 2 * (np.log10(table.lr) - np.log10(table.lr.min())) / (2 * span) - 1
