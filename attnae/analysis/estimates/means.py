@@ -68,7 +68,7 @@ def pairwise_table(family: MainEffects, judged: Judged, y: np.ndarray, *, alpha:
         p_ryan, p_holm = judged.adjusted.pairs[factor.name]
         table = contrast_frame(keys, fitted, fitted.fit(y)[0], alpha, p_holm)
         table.insert(2, "versus", [labels[j] for _, j in pairs])
-        table.insert(table.columns.get_loc("p_holm"), "p_ryan", p_ryan)
+        table.insert(list(table).index("p_holm"), "p_ryan", p_ryan)
         tables.append(table.assign(error=error_names(fitted)))
     return pd.concat(tables, ignore_index=True) if tables else None
 
