@@ -257,7 +257,7 @@ def test_simulated_power_at_the_smallest_detectable_effect(inference, options):
 
 @pytest.mark.parametrize(("clustered", "enough"), [(True, True), (False, False)])
 def test_errors_that_ignore_the_seeds_would_be_caught_by_the_simulation(inference, clustered, enough):
-    """Effects that vary from seed to seed as much as the noise: HC2 covers two thirds, CR2 95%."""
+    """Effects that vary from seed to seed as much as the noise: HC2 covers 62 to 80%, CR2 95%."""
     scenario = inference.Scenario(seeds=3, interaction_sd=1.0)
     rng = np.random.default_rng(0)
     runs = inference.runs_of(scenario, rng)
@@ -266,7 +266,7 @@ def test_errors_that_ignore_the_seeds_would_be_caught_by_the_simulation(inferenc
     low, high = fitted.fit(inference.draw(scenario, runs, 2000, rng)).interval(0.95)
     covered = np.mean((low <= 0) & (high >= 0), axis=1)
     assert ((covered > 0.93) == enough).all()
-    assert ((covered < 0.75) == (not enough)).all()
+    assert ((covered < 0.85) == (not enough)).all()
 
 
 def test_fit_study_takes_the_table_of_read_runs(tmp_path):
