@@ -246,7 +246,7 @@ def test_simulated_coverage_and_false_verdicts(inference, options):
 @pytest.mark.slow
 def test_simulated_coverage_and_false_verdicts_of_all_scenarios(inference):
     for number, scenario in enumerate(inference.SCENARIOS):
-        check_scenario(inference, scenario, 2000, seed=100 + number)
+        check_scenario(inference, scenario, 1000, seed=100 + number)
 
 
 @pytest.mark.parametrize("options", [{"seeds": 3, "interaction_sd": 0.5}, {"seeds": 3, "shared": False}], ids=str)
