@@ -169,6 +169,18 @@ def power_at_mde(scenario: Scenario, studies: int, seed: int, reading: Reading |
     return float(np.concatenate(hits).mean())
 
 
+def power_and_size(scenario: Scenario, studies: int, seed: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Batch norm alone: power at alpha / 4 for an effect of 4.5 pooled standard errors, and size at alpha."""
+    rng = np.random.default_rng(seed)
+    runs = runs_of(scenario, rng)
+    family = family_of(runs)
+    row = family.keys.index(("batch_norm", "True"))
+    y = draw(scenario, runs, studies, rng)
+    effect = 4.5 * 2 / np.sqrt(len(runs)) * (runs["batch_norm"] == True).to_numpy()[:, None]  # noqa: E712
+    size = family.rows.fit(y)[0].p[row] < alpha
+    return float((family.rows.fit(y + effect)[0].p[row] < alpha / 4).mean()), float(size.mean())
+
+
 def planned(effect: float, seeds: int, studies: int, seed: int, alpha: float = 0.05) -> tuple[float, float, float]:
     """One effect, in SDs of its estimates by seed: share of studies that find it over all planned looks, mean number of
     seeds at the stop, and coverage of the interval there."""
@@ -210,6 +222,14 @@ def main() -> None:
         scenario = Scenario(seeds=seeds, shared=shared, interaction_sd=sd)
         power = power_at_mde(scenario, options.studies, options.seed + number)
         print(f"| {scenario.name} | {100 * power:.1f}% |", flush=True)
+    print("\n| SD of effects, of seeds | 3 shared | 3 distinct | 5 shared | 5 distinct |\n|---|---|---|---|---|")
+    for number, (effects, shifts) in enumerate(((0.0, 0.0), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0))):
+        cells = []
+        for seeds, shared in product((3, 5), (True, False)):
+            scenario = Scenario(seeds=seeds, shared=shared, seed_sd=shifts, interaction_sd=effects)
+            power, size = power_and_size(scenario, options.studies, options.seed + number)
+            cells.append(f"{100 * power:.0f}% / {100 * size:.1f}%")
+        print(f"| {effects:g}, {shifts:g} | {' | '.join(cells)} |", flush=True)
     print("\n| planned looks, at most | effect (SD) | found | mean seeds | coverage |\n|---|---|---|---|---|")
     for most in (10, 20):
         for effect in (0.0, 0.5, 1.0, 2.0):

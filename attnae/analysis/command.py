@@ -71,10 +71,11 @@ class AnalyzeCommand:
     """Two-way interactions in the model: if there are enough runs for them (auto), never (none), or always (two-way).
     Choose none for more power if you know that no factor changes the effect of another."""
     negligible: Annotated[float | None, shown("FLOAT")] = None
-    """The largest effect that does not matter to you, in units of the response. Default: none.
+    """The largest effect that does not matter to you, in units of the response, or of its logarithm with
+    --log-response (0.05 is about 5%). Default: none.
     Set it to get the verdict "negligible" for effects that are shown to be smaller."""
     target: Annotated[float | None, shown("FLOAT")] = None
-    """The effect that a larger study should detect, in units of the response. Default: each effect as estimated.
+    """The effect that a larger study should detect, in the same units. Default: --negligible, else each estimate.
     Set it to the smallest effect that matters to you; the report then says how many seeds detect it."""
     permutations: Annotated[int | None, shown("INT")] = None
     """Number of permutations per permutation test. Default: 9999, or 999 for more than 1000 runs.

@@ -142,7 +142,7 @@ def test_interactions(logs) -> None:
 
 def test_negligible_and_target(logs) -> None:
     assert values(logs)["verdicts"]["spatial_attention"] == {"True": "undetermined"}
-    report = values(logs, "--negligible", "0.01", "--target", "0.003")
+    report = values(logs, "--negligible", "0.02", "--target", "0.003")
     assert report["verdicts"]["spatial_attention"] == {"True": "negligible"}
     assert {row["effect"] for row in report["tables"]["next_steps"]} == {0.003}
 

@@ -121,7 +121,9 @@ def test_pilot_plant(tmp_path):
     assert result.noise.pure_error.lack_of_fit_df == 1
     assert result.noise.pure_error.lack_of_fit_sum_sq == pytest.approx(1.0, abs=1e-4)
     verdicts = column(result.effects, "factor", "verdict")
-    assert verdicts == {"T": "helps", "C": "hurts", "K": "undetermined"}
+    assert verdicts == {"T": "helps here", "C": "hurts here", "K": "undetermined"}
+    # No seeds are recorded: the verdicts are about these runs.
+    assert set(result.effects.scope) == {"these runs"}
 
 
 def test_battery_life(tmp_path):

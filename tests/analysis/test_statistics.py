@@ -59,6 +59,23 @@ def test_a_statistic_is_added_by_one_entry(tmp_path, monkeypatch) -> None:
     assert values["nothing"] is None
 
 
+@pytest.mark.parametrize(
+    ("name", "section", "line"),
+    [
+        ("spread", "means", "the statistic 'spread' has the name of another table"),
+        ("medians", "mean", "the statistic 'medians' is for the section 'mean': choose from audit, response"),
+    ],
+)
+def test_a_statistic_with_a_taken_name_or_an_unknown_section_is_an_error(
+    name, section, line, tmp_path, monkeypatch
+) -> None:
+    added = Statistic(name, section, "Medians", ("factor", "level"), medians_table)
+    monkeypatch.setattr(statistics, "STATISTICS", [*STATISTICS, added])
+    report = make_report(tmp_path, study(), ["act"])
+    with pytest.raises(ValueError, match=line):
+        report_files(report)
+
+
 def test_names_and_sections_of_statistics_are_valid(tmp_path) -> None:
     assert {statistic.section for statistic in STATISTICS} <= {section.key for section in SECTIONS}
     names = [statistic.name for statistic in STATISTICS]

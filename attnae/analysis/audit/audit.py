@@ -1,6 +1,6 @@
 """The audit: which runs there are, which can be used, what was varied, and what does not fit.
 
-It makes section 1 of the report and the table from which everything else is computed.
+It makes the section Audit of the report and the table from which everything else is computed.
 """
 
 from __future__ import annotations

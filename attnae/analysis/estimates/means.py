@@ -63,11 +63,12 @@ def pairwise_table(family: MainEffects, judged: Judged, y: np.ndarray, *, alpha:
             continue
         pairs = family.levels[factor.name][0].pairs
         fitted = scoped_contrasts(design, pair_rows(design, factor, pairs))
-        keys = [(factor.name, factor.labels[i]) for i, _ in pairs]
+        labels = factor.labels
+        keys = [(factor.name, labels[i]) for i, _ in pairs]
         p_ryan, p_holm = judged.adjusted.pairs[factor.name]
         table = contrast_frame(keys, fitted, fitted.fit(y)[0], alpha, p_holm)
-        table.insert(2, "versus", [factor.labels[j] for _, j in pairs])
-        table.insert(table.columns.get_loc("p_holm"), "p_ryan", p_ryan)
+        table.insert(2, "versus", [labels[j] for _, j in pairs])
+        table.insert(list(table).index("p_holm"), "p_ryan", p_ryan)
         tables.append(table.assign(error=error_names(fitted)))
     return pd.concat(tables, ignore_index=True) if tables else None
 

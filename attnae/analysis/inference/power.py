@@ -83,19 +83,19 @@ def next_steps_table(
     level = alpha / max(family, 1)
     wanted = target if target is not None else negligible
     rows = []
-    for row in effects.itertuples():
-        effect = abs(float(row.estimate)) if wanted is None else wanted
-        error, df = float(row.std_error), float(row.df)
+    for row in effects[["factor", "level", "estimate", "std_error", "df"]].to_dict("records"):
+        effect = abs(row["estimate"]) if wanted is None else wanted
+        error, df = row["std_error"], row["df"]
         if not (np.isfinite(error) and error > 0 and df > 0):
-            rows.append((row.factor, row.level, effect, np.nan, now, np.nan, np.nan))
+            rows.append((row["factor"], row["level"], effect, np.nan, now, np.nan, np.nan))
             continue
         spread = error * np.sqrt(now)
         per_seed = None if shared else df / now
         caution = np.sqrt(df / stats.chi2.ppf(CAUTION, df))
         rows.append(
             (
-                row.factor,
-                row.level,
+                row["factor"],
+                row["level"],
                 effect,
                 np.nan if wanted is None else t_power(effect / error, df, level),
                 now,
@@ -107,6 +107,7 @@ def next_steps_table(
     return pd.DataFrame(rows, columns=columns)
 
 
+@lru_cache(maxsize=4096)
 def _scales(df: float) -> tuple[np.ndarray, np.ndarray]:
     """Estimated over true standard error at the nodes, and the weights of the nodes."""
     return np.sqrt(stats.chi2.ppf((_NODES + 1) / 2, df) / df), _WEIGHTS / 2

@@ -42,26 +42,34 @@ class Table:
         columns: keys of `columns.COLUMNS`; a `Column` where the heading is special to this table or comes from
             the study.
         file: the CSV file that has all columns and rows, if there is one.
+        decimals: of amounts in units of the response; None: as the values of this table need.
     """
 
     caption: str
     frame: pd.DataFrame
     columns: Columns
     file: str | None = None
+    decimals: int | None = None
 
     def layout(self, limit: int) -> tuple[list[Column], list[list[str]]]:
         """The columns, without those that are blank in all rows, and the texts of the first `limit` rows."""
         frame = self.frame.head(limit)
         columns = [as_column(column, frame) for column in self.columns]
-        decimals = common_decimals(
+        decimals = self.decimals
+        if decimals is None:
+            decimals = self._needed_decimals(frame, columns)
+        texts = {column: column_texts(frame, column, decimals) for column in columns}
+        shown = [column for column in columns if column is columns[0] or any(texts[column])]
+        return shown, [list(row) for row in zip(*(texts[column] for column in shown), strict=True)]
+
+    @staticmethod
+    def _needed_decimals(frame: pd.DataFrame, columns: list[Column]) -> int | None:
+        return common_decimals(
             frame[key].astype(float).tolist()
             for column in columns
             if column.kind in ("response", "interval")
             for key in frame_keys(column)
         )
-        texts = {column: column_texts(frame, column, decimals) for column in columns}
-        shown = [column for column in columns if column is columns[0] or any(texts[column])]
-        return shown, [list(row) for row in zip(*(texts[column] for column in shown), strict=True)]
 
 
 Block = Text | Verbatim | Table | Figure

@@ -67,7 +67,7 @@ COLUMNS: dict[str, Column] = {
         Column("std_error", "std. error", "response", LAST),
         # Tests
         Column("p_holm", "Holm p", "p"),
-        Column("p_holm_here", "Holm p, these seeds", "p", DETAIL),
+        Column("p_holm_here", "Holm p here", "p", DETAIL),
         Column("p_ryan", "Ryan p", "p", LAST),
         Column("p_hsu", "p (best)", "p", DETAIL),
         Column("p", "p", "p", DETAIL),

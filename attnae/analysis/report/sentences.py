@@ -123,11 +123,12 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
     verb = f"may {verb}" if verdict == SUGGESTIVE else f"{verb}s"
     change = f"{subject} {verb} {response} by {unit.text(abs(size))}"
     if here:
+        open_ = f"{shown(low, high)}, {sure}"
         sure = f"{p_statement(row['p_holm_here'])} after Holm"
         seen = f"({interval} {shown(*ends)}, {sure})"
         if not wide:
             return f"{change} {seen}: {verdict}{only}"
-        return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({shown(low, high)}): {verdict}"
+        return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({open_}): {verdict}"
     text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
     if verdict in (HELPS, HURTS) and seeds_shared(result.design):
         text += f". For {_these(result)} alone: {shown(*ends)}"

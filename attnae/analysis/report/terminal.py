@@ -89,8 +89,10 @@ def _print_table(table: Table, console: Console) -> None:
     for cells in rows:
         grid.add_row(*(_cell(cells[place], columns[place]) for place in shown))
     console.print(grid)
+    where = table.file or "report.html"
+    if hidden := [column.head for place, column in enumerate(columns) if place not in shown]:
+        console.print(Line(f"columns that do not fit: {', '.join(hidden)} (in {where})", style="bright_black"))
     if (rest := len(table.frame) - MAX_ROWS) > 0:
-        where = table.file or "report.html"
         console.print(Line(f"... and {counted(rest, 'more row')} in {where}", style="bright_black"))
 
 

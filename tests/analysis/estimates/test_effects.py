@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from attnae.analysis.inference.families import step_down
 from attnae.analysis.inference.verdicts import effect_verdicts, level_verdicts
 from attnae.analysis.study import fit_study
 from attnae.errors import UserError
@@ -21,7 +22,7 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def study():
-    return fit_study(article_study(), ARTICLE_FACTORS, permutations=0)
+    return fit_study(article_study(5), ARTICLE_FACTORS, permutations=0)
 
 
 def test_columns_and_rows(study):
@@ -32,7 +33,7 @@ def test_columns_and_rows(study):
 
 
 def test_balanced_effects_are_differences_of_means(study):
-    table = article_study()
+    table = article_study(5)
     effects = study.effects.set_index(["factor", "level"])
     for name in ARTICLE_FACTORS[:3]:
         means = table.groupby(name).response.mean()
@@ -49,9 +50,10 @@ def test_intervals_family_and_smallest_detectable_effect(study):
     half = stats.t.ppf(0.975, effects.df) * effects.std_error
     np.testing.assert_allclose(effects.ci_high - effects.estimate, half)
     np.testing.assert_allclose(effects.estimate - effects.ci_low, half)
-    np.testing.assert_allclose(effects.p_holm, multipletests(effects.p, method="holm")[1])
-    quantiles = stats.t.ppf(1 - 0.05 / (2 * 7), effects.df) + stats.t.ppf(0.8, effects.df)
-    np.testing.assert_allclose(effects.mde, effects.std_error * quantiles)
+    # Four factors, four degrees of freedom: an effect of 5.54 standard errors is found with a power of 80%.
+    switches = effects[:3]
+    np.testing.assert_allclose(switches.mde, switches.std_error * 5.54, rtol=0.002)
+    assert effects.mde[3:].isna().all()
 
 
 def test_verdicts_of_the_article_study(study):
@@ -60,11 +62,74 @@ def test_verdicts_of_the_article_study(study):
     assert verdicts["dropout", "True"] == "hurts"
     assert verdicts["spatial_attention", "True"] in ("undetermined", "suggestive")
     assert verdicts["act", "sigmoid"] == "worse"
-    assert set(verdicts["act"][["elu", "relu", "selu"]]) == {"tied"}
+    assert set(verdicts["act"][["elu", "relu", "selu"]]) == {"not distinguishable"}
+    assert set(study.effects.scope) == {"new seeds"}
+    assert set(study.effects.seeds) == {5}
+    assert set(study.effects.error) == {"CR2"}
+
+
+def test_few_seeds_say_what_holds_here_only():
+    """Three shared seeds leave batch norm open for new seeds; two, and no recorded seeds, say nothing about them."""
+    three, two, none = (
+        fit_study(table, ARTICLE_FACTORS, permutations=0).effects.set_index(["factor", "level"])
+        for table in (article_study(3), article_study(2), article_study(3).drop(columns="seed"))
+    )
+    assert three.verdict["batch_norm", "True"] == two.verdict["batch_norm", "True"] == "helps here"
+    assert three.verdict["dropout", "True"] == none.verdict["dropout", "True"] == "hurts here"
+    assert [set(effects.scope) for effects in (three, two, none)] == [{"new seeds"}, {"these seeds"}, {"these runs"}]
+    assert (three.p_holm_here < 0.05)["batch_norm", "True"]
+    assert (three.p_holm > 0.05)["batch_norm", "True"]
+    for name in ("std_error", "df", "p", "p_holm", "ci_low"):
+        np.testing.assert_allclose(two[name], two[f"{name}_here"])
+        assert not np.allclose(three[name], three[f"{name}_here"])
+
+
+def test_factors_table(study):
+    """F is t squared of a switch; a factor of many levels has its omnibus test, and its rows carry its p."""
+    factors = study.factor_tests.set_index("factor")
+    effects = study.effects.set_index(["factor", "level"])
+    row = effects.loc["dropout", "True"]
+    assert factors.F["dropout"] == pytest.approx((row.estimate / row.std_error) ** 2)
+    assert (factors.df1["dropout"], factors.df2["dropout"]) == pytest.approx((1, 4))
+    assert factors.p["dropout"] == pytest.approx(row.p)
+    assert set(effects.p_holm["act"]) == {factors.p_holm["act"]}
+    assert factors.verdict.tolist() == ["matters", "matters", "undetermined", "matters"]
+    assert set(factors.scope) == {"new seeds"}
+    pairs = study.pairwise
+    hypotheses = [*factors.p, *pairs.p_ryan]
+    owner = np.array([0, 1, 2, 3, *[3] * len(pairs)])
+    adjusted = step_down(np.array(hypotheses), owner)
+    np.testing.assert_allclose(adjusted, [*factors.p_holm, *pairs.p_holm])
+
+
+def test_a_curve_has_two_hypotheses():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"lr": 10 ** np.linspace(-5, -1, 60), "bn": np.arange(60) % 2 == 0})
+    table["response"] = 3 + rng.standard_normal(60) + 0.7 * table.bn
+    result = fit_study(table, ["lr", "bn"], permutations=0)
+    effects = result.effects.set_index(["factor", "level"])
+    p = np.array([*np.minimum(2 * effects.p["lr"], 1), effects.p["bn", "True"]])
+    np.testing.assert_allclose(effects.p_holm, step_down(p, np.array([0, 0, 1])))
+    curve = result.factor_tests.set_index("factor").loc["lr"]
+    assert curve.p == pytest.approx(p[:2].min())
+    assert np.isnan(curve.F)
+
+
+@pytest.mark.parametrize(("seeds", "judged"), [(3, False), (4, True)])
+def test_no_verdict_below_three_residual_degrees_of_freedom(seeds, judged):
+    """Two cells with shared seeds leave S - 1 of them."""
+    table = factorial(seeds, a=[0, 1])
+    table["response"] = 5 + table.a + table.seed + 0.001 * np.random.default_rng(0).standard_normal(len(table))
+    result = fit_study(table, ["a"], permutations=0)
+    row = result.effects.iloc[0]
+    assert row.verdict == ("hurts" if judged else "")
+    assert (row.note == "") == judged
+    assert result.factor_tests.verdict[0] == ("matters" if judged else "")
+    assert row.p < 0.01
 
 
 def test_goal_changes_the_verdicts_only(study):
-    other = fit_study(article_study(), ARTICLE_FACTORS, permutations=0, goal="max").effects
+    other = fit_study(article_study(5), ARTICLE_FACTORS, permutations=0, goal="max").effects
     assert other.set_index(["factor", "level"]).verdict["batch_norm", "True"] == "hurts"
     assert other.set_index(["factor", "level"]).verdict["act", "sigmoid"] == "best"
     assert set(other.verdict[other.factor == "act"][:3]) == {"worse"}
@@ -72,10 +137,10 @@ def test_goal_changes_the_verdicts_only(study):
 
 
 def test_alpha_widens_intervals(study):
-    strict = fit_study(article_study(), ARTICLE_FACTORS, permutations=0, alpha=0.001).effects
+    strict = fit_study(article_study(5), ARTICLE_FACTORS, permutations=0, alpha=0.001).effects
     half = stats.t.ppf(0.9995, strict.df) * strict.std_error
     np.testing.assert_allclose(strict.ci_high, strict.estimate + half)
-    assert (strict.mde > study.effects.mde).all()
+    assert (strict.mde > study.effects.mde)[:3].all()
 
 
 def test_log_response():
@@ -97,45 +162,57 @@ def test_percent_change_is_blank_unless_all_responses_are_positive():
 
 
 def test_negligible():
-    table = article_study(noise=0.001)
+    table = article_study(5, noise=0.001)
     plain = fit_study(table, ARTICLE_FACTORS, permutations=0).effects.set_index("factor").verdict
     named = fit_study(table, ARTICLE_FACTORS, permutations=0, negligible=0.005).effects.set_index("factor").verdict
     assert plain["spatial_attention"] in ("undetermined", "suggestive")
     assert named["spatial_attention"] == "negligible"
     assert named["dropout"] == "hurts"
+    effects = fit_study(table, ARTICLE_FACTORS, permutations=0, negligible=0.005).effects
+    row = effects[effects.factor == "spatial_attention"].iloc[0]
+    assert row.p_negligible == pytest.approx(stats.t.sf((0.005 - abs(row.estimate)) / row.std_error, row.df))
+    single = effects[effects.factor != "act"]
+    np.testing.assert_allclose(single.p_negligible_holm, multipletests(single.p_negligible, method="holm")[1])
+    assert effects.p_negligible[effects.factor == "act"].isna().all()
 
 
-def verdict_of(estimate, p_holm, interval, narrow, **options):
-    arrays = [np.array([x]) for x in (estimate, p_holm)]
-    pairs = [tuple(np.array([end]) for end in ends) for ends in (interval, narrow)]
-    return effect_verdicts(*arrays, *pairs, **{"goal": "min", "alpha": 0.05, **options})[0]
+def verdict_of(estimate, p_holm, p_here, p_negligible, interval, new=True, goal="min"):
+    arrays = [np.array([x]) for x in (estimate, p_holm, p_here, p_negligible)]
+    ends = tuple(np.array([end]) for end in interval)
+    return effect_verdicts(*arrays, ends, np.array([new]), goal=goal, alpha=0.05)[0]
 
 
 def test_each_word_of_two_level_verdicts():
-    assert verdict_of(-1.0, 0.04, (-2, -0.1), (-1.8, -0.2)) == "helps"
-    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8)) == "hurts"
-    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8), goal="max") == "helps"
-    assert verdict_of(1.0, 0.06, (0.1, 2), (0.2, 1.8)) == "suggestive"
-    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8)) == "undetermined"
-    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8), negligible=1.9) == "negligible"
-    assert verdict_of(1.0, 0.06, (-0.1, 2), (0.1, 1.8), negligible=1.7) == "undetermined"
-    # Significant and small: helps or hurts if and only if Holm's p is below alpha.
-    assert verdict_of(1.0, 0.04, (0.1, 2), (0.2, 1.8), negligible=5.0) == "hurts"
-    assert verdict_of(1.0, np.nan, (np.nan, np.nan), (np.nan, np.nan)) == "undetermined"
-    assert verdict_of(np.nan, np.nan, (np.nan, np.nan), (np.nan, np.nan)) == ""
+    nan = np.nan
+    assert verdict_of(-1.0, 0.04, 0.01, nan, (-2, -0.1)) == "helps"
+    assert verdict_of(1.0, 0.04, 0.01, nan, (0.1, 2)) == "hurts"
+    assert verdict_of(1.0, 0.04, 0.01, nan, (0.1, 2), goal="max") == "helps"
+    assert verdict_of(1.0, 0.04, 0.01, 0.01, (0.1, 2)) == "hurts"
+    # Without inference about new seeds there is neither helps nor hurts.
+    assert verdict_of(-1.0, 0.04, 0.04, nan, (-2, -0.1), new=False) == "helps here"
+    assert verdict_of(-1.0, 0.06, 0.04, nan, (-2, 0.1)) == "helps here"
+    assert verdict_of(1.0, 0.06, 0.04, nan, (-0.1, 2)) == "hurts here"
+    assert verdict_of(1.0, 0.06, 0.04, 0.04, (-0.1, 2)) == "negligible"
+    assert verdict_of(1.0, 0.06, 0.06, nan, (0.1, 2)) == "suggestive"
+    assert verdict_of(1.0, 0.06, 0.06, 0.06, (-0.1, 2)) == "undetermined"
+    assert verdict_of(1.0, nan, nan, nan, (nan, nan)) == "undetermined"
+    assert verdict_of(nan, nan, nan, nan, (nan, nan)) == ""
 
 
 def test_each_word_of_many_level_verdicts():
-    def words(p_12, p_13, p_23, distinct=True, goal="min"):
-        p = np.array([[np.nan, p_12, p_13], [p_12, np.nan, p_23], [p_13, p_23, np.nan]])
-        means = np.array([1.0, 2.0, 3.0])
-        return level_verdicts(means, p, np.array(distinct), goal=goal, alpha=0.05).tolist()
+    def words(d_12, d_13, d_23, goal="min"):
+        differs = np.array([[False, d_12, d_13], [d_12, False, d_23], [d_13, d_23, False]])
+        return level_verdicts(np.array([1.0, 2.0, 3.0]), differs, goal=goal).tolist()
 
-    assert words(0.01, 0.01, 0.01) == ["best", "worse", "worse"]
-    assert words(0.2, 0.01, 0.01) == ["tied", "tied", "worse"]
-    assert words(0.2, 0.2, 0.01) == ["tied", "tied", "tied"]
-    assert words(0.01, 0.01, 0.2, goal="max") == ["worse", "tied", "tied"]
-    assert words(0.01, 0.01, 0.01, distinct=False) == ["tied", "tied", "tied"]
+    open_ = "not distinguishable"
+    assert words(True, True, True) == ["best", "worse", "worse"]
+    assert words(False, True, True) == [open_, open_, "worse"]
+    # Worse than a better level, though not than the best one.
+    assert words(False, False, True) == [open_, open_, "worse"]
+    assert words(True, False, False) == [open_, "worse", open_]
+    assert words(True, True, False, goal="max") == ["worse", open_, open_]
+    assert words(False, False, False) == [open_] * 3
+    assert level_verdicts(np.array([1.0, np.nan]), np.zeros((2, 2), dtype=bool), goal="min").tolist() == [open_, ""]
 
 
 def test_one_bad_level_does_not_make_the_others_help():
@@ -144,11 +221,11 @@ def test_one_bad_level_does_not_make_the_others_help():
     effects = fit_study(
         table.assign(response=10 + 5 * (table.act == "s") + noise), ["bn", "act"], permutations=0
     ).effects
-    assert effects[effects.factor == "act"].verdict.tolist() == ["tied", "tied", "tied", "worse"]
+    assert effects[effects.factor == "act"].verdict.tolist() == [*["not distinguishable"] * 3, "worse"]
 
 
 def test_two_by_two_interaction_is_half_the_difference_of_differences(study):
-    table = article_study()
+    table = article_study(5)
     cell = table.groupby(["batch_norm", "dropout"]).response.mean()
     expected = ((cell[True, True] - cell[True, False]) - (cell[False, True] - cell[False, False])) / 2
     row = study.interactions.set_index(["factor", "level"]).loc[("batch_norm:dropout", "True:True")]
@@ -158,7 +235,7 @@ def test_two_by_two_interaction_is_half_the_difference_of_differences(study):
 
 
 def test_interaction_with_a_level_is_the_effect_there_minus_the_mean_effect(study):
-    table = article_study()
+    table = article_study(5)
     cell = table.groupby(["batch_norm", "act"]).response.mean()
     effect = cell[True] - cell[False]
     rows = study.interactions[study.interactions.factor == "batch_norm:act"].set_index("level").estimate
@@ -212,7 +289,7 @@ def test_a_u_shape_is_detected_by_the_quadratic_row_only():
     span = np.log10(table.lr.max() / table.lr.min()) / 2
     # (x - c)^2 with c at the middle: the middle lies span^2 below the ends.
     assert effects.estimate["lr", "quadratic"] == pytest.approx(-(span**2), abs=0.1)
-    assert effects.verdict["lr", "quadratic"] == "helps"
+    assert effects.verdict["lr", "quadratic"] == "helps here"
     assert abs(effects.estimate["lr", "linear"]) < 0.2
     assert result.anova.set_index("term").df["lr"] == 2
     z = 2 * (np.log10(table.lr) - np.log10(table.lr.min())) / (2 * span) - 1

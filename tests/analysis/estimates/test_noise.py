@@ -8,6 +8,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from attnae.analysis.estimates.noise import margins, pseudo_standard_error
+from attnae.analysis.inference.power import detectable_shift
 from attnae.analysis.study import fit_study
 from tests.analysis.published import BATTERY, FILTRATION, FILTRATION_EFFECTS
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
@@ -66,14 +67,30 @@ def test_effects_of_each_seed():
 def test_one_run_per_cell_is_valid_for_this_seed_only():
     noise = fit_study(article_study(seeds=1), ARTICLE_FACTORS, permutations=0).noise
     assert noise.method == "residual"
-    assert "valid for this seed only" in noise.statement
+    assert "hold for this seed only" in noise.statement
     assert noise.pure_error is None
     screening = fit_study(FILTRATION, list("ABCD"), permutations=0).noise
     assert screening.method == "lenth"
     assert "screening only" in screening.statement
-    assert "valid for this seed only" in screening.statement
+    assert "no seeds recorded" in screening.statement
     own_seeds = article_study(seeds=1).assign(seed=range(32))
-    assert "own seed" in fit_study(own_seeds, ARTICLE_FACTORS, permutations=0).noise.statement
+    assert "with several seeds" in fit_study(own_seeds, ARTICLE_FACTORS, permutations=0).noise.statement
+
+
+def test_distinct_seeds_against_the_variance_components():
+    """The noise of a run with a seed of its own: residual variance plus that of the seeds, from the mean squares."""
+    table = article_study(4)
+    found = fit_study(table, ARTICLE_FACTORS, permutations=0).noise.distinct_seeds
+    fit = ols(f"response ~ C(seed) + ({' + '.join(ARTICLE_FACTORS)}) ** 2", table).fit()
+    seeds = table.groupby("seed").response.mean()
+    variance = fit.mse_resid + max(0, 32 * seeds.var() - fit.mse_resid) / 32
+    shift = detectable_shift(float(fit.df_resid), 0.0125)
+    assert (found.factor, found.seeds) == ("batch_norm", 4)
+    assert found.distinct == pytest.approx(np.sqrt(variance * 4 / 128) * shift)
+    effects = fit_study(table, ARTICLE_FACTORS, permutations=0).effects
+    assert found.shared == pytest.approx(effects.mde[0])
+    for other in (article_study(2), article_study(1), article_study(10), table.assign(seed=range(128))):
+        assert fit_study(other, ARTICLE_FACTORS, permutations=0).noise.distinct_seeds is None
 
 
 def test_lenth_by_hand():
@@ -120,7 +137,7 @@ def test_saturated_fraction_has_estimates_and_lenth_but_no_intervals():
     result = fit_study(table, list("abcdefg"), permutations=0)
     assert result.model.residual_df == 0
     assert result.effects.std_error.isna().all()
-    assert set(result.effects.verdict) == {"undetermined"}
+    assert set(result.effects.verdict) == {""}
     by_hand = table.groupby("d").response.mean()
     assert result.effects.set_index("factor").estimate["d"] == pytest.approx(by_hand[1] - by_hand[-1])
     screening = result.lenth.set_index("contrast")

@@ -38,7 +38,7 @@ def test_other_epoch_rules():
 
 
 def test_a_reversed_verdict_is_flagged():
-    table = article_study()
+    table = article_study(5)
     turned = 0.5 - table.response
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"best": turned})
     flagged = verdicts(result, "best").reverses
@@ -47,6 +47,20 @@ def test_a_reversed_verdict_is_flagged():
     assert not verdicts(result, "as reported").reverses.any()
     assert "dropout = True: hurts as reported, but helps (best)" in result.reversals
     assert "act = sigmoid: worse as reported, but best (best)" in result.reversals
+
+
+def test_a_verdict_that_vanishes_is_flagged():
+    """The other epoch rule has noise that hides batch norm, and leaves dropout as it is."""
+    table = article_study(5)
+    hidden = table.response + 0.02 * table.batch_norm
+    result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"best": hidden})
+    found = verdicts(result, "best")
+    assert found.vanishes["batch_norm", "True"]
+    assert not found.reverses["batch_norm", "True"]
+    assert not found.vanishes["dropout", "True"]
+    assert not verdicts(result, "as reported").vanishes.any()
+    word = found.verdict["batch_norm", "True"]
+    assert f"batch_norm = True: helps as reported, but {word} (best)" in result.reversals
 
 
 def test_diverged_runs_ranked_worst_reverse_a_verdict():

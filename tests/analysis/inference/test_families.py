@@ -94,7 +94,7 @@ def test_detectable_shifts_and_seeds():
 
 
 def test_planned_looks_by_hand():
-    by_seed = np.random.default_rng(2).standard_normal((5, 2)) + [0.0, 3.0]
+    by_seed = np.random.default_rng(2).standard_normal((5, 2)) + np.array([0.0, 3.0])
     look = planned_look(by_seed, planned=10, negligible=2.0)
     p = np.array([stats.ttest_1samp(by_seed[:k], 0).pvalue for k in (3, 4, 5)])
     x = (p / weights(10)[:3, None]).min(axis=0)

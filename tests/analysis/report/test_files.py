@@ -22,9 +22,14 @@ from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 
 FIRST_COLUMNS = {
     "coefficients": "term estimate std_error t p ci_low ci_high",
-    "effects": "factor level estimate std_error df ci_low ci_high p p_holm percent_change verdict mde",
+    "effects": "factor level estimate std_error df ci_low ci_high p p_holm percent_change verdict mde "
+    "error note scope seeds std_error_here df_here ci_low_here ci_high_here p_here p_holm_here p_negligible "
+    "p_negligible_holm",
+    "factors": "factor kind F df1 df2 p p_holm verdict scope",
     "anova": "term sum_sq df F p p_holm eta_sq_partial omega_sq",
-    "interactions": "factor level estimate std_error df ci_low ci_high p p_holm percent_change verdict mde",
+    "interactions": "factor level estimate std_error df ci_low ci_high p p_holm percent_change verdict mde "
+    "error note scope seeds std_error_here df_here ci_low_here ci_high_here p_here p_holm_here p_negligible "
+    "p_negligible_holm",
     "marginal_means": "factor level mean std_error ci_low ci_high n",
     "lenth": "contrast effect ratio active active_sme",
 }
@@ -85,7 +90,7 @@ def test_json_is_strict_and_complete(article, filtration) -> None:
     for report in (article, filtration):
         text = json_text(report)
         values = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-        assert (values["schema"], values["schema_version"]) == ("attnae-report", 1)
+        assert (values["schema"], values["schema_version"]) == ("attnae-report", 2)
         for name, table in tables(report).items():
             records = values["tables"][name]
             assert (records is None) == (table is None), name

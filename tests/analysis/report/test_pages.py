@@ -79,7 +79,8 @@ def test_terminal_shows_the_numbers_of_the_effects(article) -> None:
     assert f"{row.ci_low:.4f} to {row.ci_high:.4f}" in line
     assert f"{row.mde:.4f}" in line
     assert "detectable effect" in text
-    assert "detectable effect" not in printed(article, 80)
+    assert "columns that do not fit: change, detectable effect" in printed(article, 80)
+    assert "columns that do not fit: change" not in text
 
 
 def test_statsmodels_summary_is_printed_if_it_fits(article) -> None:

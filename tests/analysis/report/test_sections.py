@@ -57,6 +57,17 @@ def test_sections_are_numbered_by_their_order(article, tmp_path) -> None:
     assert [int(number) for number in numbers] == list(range(1, len(titles) + 1))
 
 
+def test_amounts_have_the_same_decimals_in_all_sections(article) -> None:
+    """The mean of a cell reads the same among the means and among the combinations."""
+    screen = console(200)
+    print_report(article, screen)
+    lines = screen.file.getvalue().splitlines()
+    means = next(line for line in lines if line.startswith("act elu") and line.split()[-2:] == ["24", "2"])
+    cells = next(line for line in lines if line.startswith(article.result.cells.act[0]) and line.split()[-1] == "yes")
+    assert re.search(r" 0\.\d{4} ", means)
+    assert re.search(r" 0\.\d{4} ", cells)
+
+
 def test_keys_are_unique() -> None:
     keys = [*(section.key for section in SECTIONS), "files"]
     assert len(set(keys)) == len(keys)

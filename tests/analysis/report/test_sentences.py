@@ -25,9 +25,12 @@ def row(table: pd.DataFrame, factor: str, **options) -> pd.Series:
 
 
 def test_helps_and_hurts_give_percent_interval_and_holm_p() -> None:
-    table = article_study()
+    table = article_study(5)
     found = sentence_of(table, ARTICLE_FACTORS)
-    pattern = r"(.+) (lowers|raises) response by (.+)% \(95% CI (.+) to (.+), p [=<] (.+) after Holm\): (helps|hurts)"
+    pattern = (
+        r"(.+) (lowers|raises) response by (.+)% for new seeds \(95% CI (.+) to (.+), p [=<] (.+) after Holm\): "
+        r"(helps|hurts)\. For these 5 seeds alone: (.+) to (.+)"
+    )
     for factor, verb, verdict in (("batch_norm", "lowers", "helps"), ("dropout", "raises", "hurts")):
         word, text = found[factor]
         match = re.fullmatch(pattern, text)
@@ -35,31 +38,63 @@ def test_helps_and_hurts_give_percent_interval_and_holm_p() -> None:
         expected = row(table, factor)
         off_mean = 100 * expected.estimate / expected.percent_change
         ends = sorted(abs(100 * end / off_mean) for end in (expected.ci_low, expected.ci_high))
+        here = sorted(abs(100 * end / off_mean) for end in (expected.ci_low_here, expected.ci_high_here))
         assert (match[2], match[7], word) == (verb, verdict, verdict)
-        assert [float(match[i]) for i in (3, 4, 5)] == pytest.approx([abs(expected.percent_change), *ends], abs=0.051)
+        found_sizes = [float(match[i]) for i in (3, 4, 5, 8, 9)]
+        assert found_sizes == pytest.approx([abs(expected.percent_change), *ends, *here], abs=0.051)
+        assert here != pytest.approx(ends, abs=0.051)
+
+
+def test_helps_here_says_that_new_seeds_are_open() -> None:
+    verdict, text = sentence_of(article_study(3), ARTICLE_FACTORS)["batch_norm"]
+    effects = fit_study(article_study(3), ARTICLE_FACTORS, permutations=0).effects.set_index("factor")
+    expected = effects.loc["batch_norm"]
+    assert verdict == "helps here"
+    pattern = (
+        r"Batch norm lowers response by (.+)% in these 3 seeds \(95% CI (.+) to (.+), p < 0.0001 after Holm\); "
+        r"for new seeds it is not settled \((.+) to (.+), p = 0.058 after Holm\): helps here"
+    )
+    sizes = [float(size) for size in re.fullmatch(pattern, text).groups()]
+    scale = expected.percent_change / expected.estimate
+    ends = [expected.ci_high_here, expected.ci_low_here, expected.ci_high, expected.ci_low]
+    assert sizes == pytest.approx([-scale * end for end in (expected.estimate, *ends)], abs=0.051)
+
+
+def test_statements_that_are_not_about_new_seeds_say_what_they_are_about() -> None:
+    one = sentence_of(article_study(1).assign(seed=768), ARTICLE_FACTORS)
+    assert one["dropout"][0] == "hurts here"
+    for _, text in one.values():
+        assert "for seed 768 only; nothing is said about other seeds" in text
+        assert "new seeds" not in text
+    two = sentence_of(article_study(2), ARTICLE_FACTORS)
+    assert all("for these 2 seeds only" in text for _, text in two.values())
+    none = sentence_of(article_study(3).drop(columns="seed"), ARTICLE_FACTORS)
+    assert all("for these runs only" in text and "seed" not in text for _, text in none.values())
+    distinct = sentence_of(article_study(3).assign(seed=range(96)), ARTICLE_FACTORS)
+    assert all("for new seeds" in text and "alone" not in text for _, text in distinct.values())
 
 
 def test_names_read_as_words() -> None:
-    found = sentence_of(article_study(), ARTICLE_FACTORS)
+    found = sentence_of(article_study(5), ARTICLE_FACTORS)
     assert found["batch_norm"][1].startswith("Batch norm lowers")
     assert found["spatial_attention"][1].startswith("Spatial attention changes")
-    table = article_study().replace({"act": {"elu": "selu", "sigmoid": "relu"}}).rename(columns={"act": "norm"})
+    table = article_study(5).replace({"act": {"elu": "selu", "sigmoid": "relu"}}).rename(columns={"act": "norm"})
     found = sentence_of(table, ["batch_norm", "dropout", "spatial_attention", "norm"])
     assert found["norm"][1].startswith("norm = selu instead of relu ")
 
 
 def test_goal_max_reverses_the_verdicts_but_not_the_numbers() -> None:
-    low, high = (sentence_of(article_study(), ARTICLE_FACTORS, goal=goal) for goal in ("min", "max"))
+    low, high = (sentence_of(article_study(5), ARTICLE_FACTORS, goal=goal) for goal in ("min", "max"))
     assert (low["batch_norm"][0], high["batch_norm"][0]) == ("helps", "hurts")
-    assert low["batch_norm"][1].removesuffix("helps") == high["batch_norm"][1].removesuffix("hurts")
+    assert low["batch_norm"][1].replace("helps", "hurts") == high["batch_norm"][1]
     assert "has the lowest" in low["act"][1]
     assert "act = sigmoid has the highest" in high["act"][1]
     assert high["act"][0] == "best"
 
 
 def test_undetermined_gives_the_detectable_effect() -> None:
-    verdict, text = sentence_of(article_study(), ARTICLE_FACTORS)["spatial_attention"]
-    expected = row(article_study(), "spatial_attention")
+    verdict, text = sentence_of(article_study(5), ARTICLE_FACTORS)["spatial_attention"]
+    expected = row(article_study(5), "spatial_attention")
     assert verdict == "undetermined"
     match = re.search(r": undetermined; the study had an 80% chance of detecting an effect of (.+)%$", text)
     assert match is not None
@@ -74,50 +109,49 @@ def test_suggestive_is_worded_with_may() -> None:
     effects = fit_study(table, ["a", "b", "c"], permutations=0).effects
     assert effects.verdict[0] == "suggestive"
     assert verdict == "suggestive"
-    assert re.match(r"a may raise response by .*: suggestive$", text)
+    assert re.match(r"a may raise response by .* for new seeds .*: suggestive$", text)
 
 
 def test_negligible_names_its_bound() -> None:
-    verdict, text = sentence_of(article_study(), ARTICLE_FACTORS, negligible=0.01)["spatial_attention"]
+    verdict, text = sentence_of(article_study(5), ARTICLE_FACTORS, negligible=0.01)["spatial_attention"]
     assert verdict == "negligible"
-    assert text.endswith("; 90% CI within ±0.01): negligible")
+    assert re.search(
+        r"for new seeds \(90% CI .+ to .+; p [=<] .+ after Holm that it is within ±0.01\): negligible$", text
+    )
 
 
-def test_levels_best_worse_and_tied() -> None:
+def test_levels_best_worse_and_not_distinguishable() -> None:
     table = factorial(replicates=5, act=["elu", "relu", "selu"])
     noise = 0.001 * np.random.default_rng(0).standard_normal(len(table))
     table["response"] = 1 + noise + 0.1 * (table.act != "elu")
     verdict, text = sentence_of(table, ["act"])["act"]
     assert verdict == "best"
     assert text.startswith("act = elu has the lowest response; relu (+")
-    assert " are worse (" in text
-    assert text.endswith(": best")
+    assert " are worse for new seeds (p < 0.0001 after Holm): best" in text
     table["response"] = 1 + noise + 0.1 * (table.act == "selu")
     verdict, text = sentence_of(table, ["act"])["act"]
-    assert verdict == "tied"
+    assert verdict == "matters"
     assert "selu (+" in text
-    assert ") is worse, " in text
-    assert " is tied with it" in text
+    assert ") is worse for new seeds, " in text
+    assert " is not distinguishable from it (p < 0.0001 after Holm): matters" in text
     table["response"] = 1 + noise
     verdict, text = sentence_of(table, ["act"])["act"]
-    assert verdict == "tied"
-    assert text.startswith("act: elu, relu and selu are not distinguishable (smallest p = ")
-    assert "the study had an 80% chance of detecting a level that differs from their mean by " in text
+    assert verdict == "not distinguishable"
+    assert re.fullmatch(
+        r"act: elu, relu and selu do not differ significantly for new seeds \(p = .* after Holm\): "
+        r"not distinguishable",
+        text,
+    )
 
 
-@pytest.mark.parametrize(("row_p", "pair_p", "shown"), [(0.009, 0.056, "0.056"), (0.21, 0.03, "0.210")])
-def test_tied_levels_show_the_p_that_prevented_a_difference(row_p, pair_p, shown) -> None:
-    """Levels differ if both a row and a pair are significant. With only one of them they are tied."""
+def test_a_factor_may_matter_without_a_worse_level() -> None:
     table = factorial(replicates=5, act=["elu", "relu", "selu"])
     table["response"] = 1 + 0.001 * np.random.default_rng(0).standard_normal(len(table))
     result = fit_study(table, ["act"], permutations=0)
-    assert set(result.effects.verdict) == {"tied"}
-    shifted = replace(
-        result,
-        effects=result.effects.assign(p_holm=[1, row_p, 1]),
-        pairwise=result.pairwise.assign(p_holm=[1, 1, pair_p]),
-    )
-    assert f"(smallest p = {shown} after Holm): tied" in sentences(shifted)[0].text
+    open_ = replace(result, effects=result.effects.assign(p_holm=0.009))
+    text = "act changes response for new seeds (p = 0.009 after Holm); which level is best is open: matters"
+    assert sentences(open_)[0].text == text
+    assert sentences(open_)[0].verdict == "matters"
 
 
 def test_a_curve_has_two_parts_and_the_verdict_of_the_smaller_p() -> None:
@@ -143,12 +177,13 @@ def test_no_estimate_gives_the_reason_and_no_verdict() -> None:
 def test_without_residual_degrees_of_freedom_there_is_no_interval() -> None:
     table = factorial(a=[0, 1], b=[0, 1]).assign(response=[1.0, 2.0, 3.0, 5.0])
     verdict, text = sentence_of(table, ["a", "b"], interactions="two-way")["a"]
-    assert verdict == "undetermined"
+    assert verdict == ""
     assert "no interval: no residual degrees of freedom" in text
+    assert "no verdict, because model M leaves 0 residual degrees of freedom; train the same combinations" in text
 
 
 def test_negative_responses_are_given_in_their_own_units() -> None:
-    table = article_study()
+    table = article_study(5)
     table["response"] -= 1
     found = sentence_of(table, ARTICLE_FACTORS)
     assert "%" not in found["dropout"][1].replace("95% CI", "")
@@ -157,20 +192,20 @@ def test_negative_responses_are_given_in_their_own_units() -> None:
 
 
 def test_log_responses_give_exact_percents() -> None:
-    text = sentence_of(article_study(), ARTICLE_FACTORS, log=True)["dropout"][1]
+    text = sentence_of(article_study(5), ARTICLE_FACTORS, log=True)["dropout"][1]
     expected = 100 * np.expm1(
-        row(article_study(), "dropout", log=True)[["estimate", "ci_low", "ci_high"]].astype(float)
+        row(article_study(5), "dropout", log=True)[["estimate", "ci_low", "ci_high"]].astype(float)
     )
-    found = re.search(r"by (.+)% \(95% CI (.+) to (.+), p", text)
+    found = re.search(r"by (.+)% for new seeds \(95% CI (.+) to (.+), p", text)
     assert [float(value) for value in found.groups()] == pytest.approx(expected.tolist(), abs=0.051)
 
 
 def test_other_confidence_is_named() -> None:
-    assert "(99% CI " in sentence_of(article_study(), ARTICLE_FACTORS, alpha=0.01)["dropout"][1]
+    assert "(99% CI " in sentence_of(article_study(5), ARTICLE_FACTORS, alpha=0.01)["dropout"][1]
 
 
 def test_a_dropped_factor_is_reported() -> None:
-    table = article_study()
+    table = article_study(5)
     table = table[~table.dropout]
     assert sentence_of(table, ARTICLE_FACTORS)["dropout"] == (
         "",

@@ -6,12 +6,13 @@ To add a section, write a function from the report to blocks, and list it in `SE
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attnae.analysis import statistics
 from attnae.analysis.report.blocks import Block, Blocks, Table
 from attnae.analysis.report.report import Report
 from attnae.analysis.report.sections import checks, effects, runs
+from attnae.text import common_decimals
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,19 @@ def write_sections(report: Report) -> list[WrittenSection]:
         raise ValueError(
             f"the statistic {lost[0].name!r} is for the section {lost[0].section!r}: choose from {', '.join(keys)}"
         )
+    effects = report.result.effects
+    # One number of decimals for the whole report: a mean reads the same in every section.
+    decimals = common_decimals(effects[name].tolist() for name in ("estimate", "std_error", "ci_low", "ci_high"))
     return [
         WrittenSection(
             number,
             section.key,
             section.title,
             section.reading,
-            (*section.blocks(report), *_statistics(section.key, report)),
+            tuple(
+                replace(block, decimals=decimals) if isinstance(block, Table) else block
+                for block in (*section.blocks(report), *_statistics(section.key, report))
+            ),
         )
         for number, section in enumerate(SECTIONS, 1)
     ]
