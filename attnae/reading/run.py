@@ -61,6 +61,9 @@ class Run:
             different groups are never compared with one another.
         goal: whether the run declares that less ("min") or more ("max") of the first of `metrics` is better.
         format: the name of the format it was read from; filled in by `read_logs`.
+        source: the file or directory that it was read from; filled in by `read_logs` where the reader has not.
+        details: what the logs say about the run that was neither set nor measured, such as its user, host and notes,
+            by name. It is not compared, unless the user names it with `--factors`.
     """
 
     name: str
@@ -76,6 +79,8 @@ class Run:
     group: str = ""
     goal: Literal["min", "max"] | None = None
     format: str = ""
+    source: str = ""
+    details: dict[str, HParam] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:

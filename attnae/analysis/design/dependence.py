@@ -209,7 +209,7 @@ def _agreeing(columns: _Columns, tried: int) -> dict[str, list[Sources]]:
     found: dict[str, list[Sources]] = {}
     balanced: dict[str, list[Sources]] = {}
     targets = [name for name in columns.names if columns.levels(name) > 1]
-    matrix = np.array([columns.codes[name] for name in targets], dtype=np.int64).reshape(len(targets), -1).T
+    matrix = np.array([columns.codes[name] for name in targets], dtype=np.int64).reshape(len(targets), columns.rows).T
     able = [name for name in targets if columns.levels(name) < columns.rows]  # in others nothing repeats
     for size in range(1, MAX_SOURCES + 1):
         sets = math.comb(len(able), size)

@@ -15,7 +15,7 @@ from attnae.analysis.design.model import BLOCK, INTERCEPT, RESIDUAL, Design, Int
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
-LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
+LEFT_OUT = (DIVERGED, "unfinished", "failed", "pruned", "unreadable", "duplicate")
 
 
 @dataclass(frozen=True)
