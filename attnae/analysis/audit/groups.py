@@ -47,8 +47,8 @@ def comparable_runs(runs: Sequence[Run], group: str | None, keep: Sequence[str] 
     """The runs of the given group, or else of the group with most finished runs.
 
     Studies and experiments (`Run.group`) are never pooled. Runs of several data sets or tasks, by a setting of such a
-    name or by the recorded data set, are pooled only if they are crossed with the other settings: if at least half of the
-    combinations of the other settings occur with more than one data set, the data set is what was varied.
+    name or by the recorded data set, are pooled only if they are crossed with the other settings: if at least half of
+    the combinations of the other settings occur with more than one data set, the data set is what was varied.
 
     Args:
         group: the name of a study, or `dataset=digits`; None to take the largest.

@@ -42,7 +42,7 @@ def warn(
         warnings.append(assumed)
     if pruned := int((table["status"] == PRUNED).sum()):
         warnings.append(
-            f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned, that is stopped early "
+            f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned (stopped early) "
             "because of bad results: effects are among the other runs, which makes settings that were often pruned "
             "look better than they are"
         )
