@@ -54,6 +54,8 @@ def find_derived(table: pd.DataFrame) -> dict[str, Sources]:
         table: (runs, settings). Runs with equal settings count once.
     """
     columns = _Columns.of(table)
+    if len(columns.names) < 2:
+        return {}
     copies = _copies(table, columns.names)
     aliases = {name: kept for name, kept in _aliases(columns).items() if name not in copies}
     sized = {name: (kept,) for name, kept in aliases.items() if is_size(name)}
@@ -215,7 +217,7 @@ def _agreeing(columns: _Columns, tried: int) -> dict[str, list[Sources]]:
         sets = math.comb(len(able), size)
         if sets > MAX_SETS or sets * columns.rows > MAX_SETS_TIMES_ROWS:
             break
-        limit = math.log(DERIVED_ALPHA) - math.log(max(1, tried)) - math.log(max(1, math.comb(tried - 1, size)))
+        limit = math.log(DERIVED_ALPHA) - math.log(tried) - math.log(max(1, math.comb(tried - 1, size)))
         for sources in combinations(able, size):
             group = columns.grouping(sources)
             for place in _constant_columns(group, matrix):
