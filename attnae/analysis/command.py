@@ -58,6 +58,9 @@ class AnalyzeCommand:
     log_response: FlagCreatePairsOff[bool] = False
     """Analyse the logarithm of the response, so that effects are ratios.
     Use it if the response spans orders of magnitude, or if the report says that logarithms would fit better."""
+    group: Annotated[str | None, shown("NAME")] = None
+    """The study, experiment or data set to analyse, where the logs hold several. Default: that with most finished runs.
+    Set it to analyse another one, such as the name of a study or "dataset=mnist"."""
     goal: Annotated[Goal | None, shown("min|max")] = None
     """Whether a small or a large response is better. Default: max for names such as acc, auc, f1 or psnr, else min.
     Set it if the name of the response does not say."""
@@ -129,7 +132,9 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
 
     runs = read_logs(command.paths, name_pattern=command.name_pattern)
     response = command.response or default_response(runs)
-    audit = audit_runs(runs, response=response, at=command.at, factors=command.factors, goal=command.goal)
+    audit = audit_runs(
+        runs, response=response, at=command.at, factors=command.factors, goal=command.goal, group=command.group
+    )
     table = audit.ended
     draws, remarks = permutation_draws(command.permutations, len(table))
     try:
@@ -165,7 +170,10 @@ def print_findings(audit: Audit, console: Console) -> None:
 
 
 def default_response(runs: Sequence[Run]) -> str | None:
-    """test/loss if at least half of the runs have it; None leaves the choice to the audit."""
+    """test/loss if at least half of the runs have it and none declares another result with its direction; None leaves
+    the choice to the audit."""
+    if any(run.goal is not None for run in runs):
+        return None
     having = sum(DEFAULT_RESPONSE in run.scalars for run in runs)
     return DEFAULT_RESPONSE if having and 2 * having >= len(runs) else None
 

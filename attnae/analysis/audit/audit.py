@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 
 from attnae.analysis.audit.cells import find_cells, superseded
+from attnae.analysis.audit.groups import comparable_runs, different_scales
+from attnae.analysis.audit.names import names_data
 from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, divergence_tests, rename_reserved, run_table
-from attnae.analysis.audit.responses import EpochRule, alternative_rules, check_rule, choose_response
-from attnae.analysis.audit.roles import find_roles
+from attnae.analysis.audit.responses import (
+    EpochRule,
+    alternative_rules,
+    check_rule,
+    choose_response,
+    common_step,
+    declared_goal,
+)
+from attnae.analysis.audit.roles import chosen_names, find_roles
+from attnae.analysis.audit.selection import select_factors
 from attnae.analysis.audit.warnings import warn
 from attnae.analysis.goal import Goal, guess_goal
 from attnae.errors import UserError
@@ -27,12 +37,16 @@ class Audit:
     """What was found, and which part of it is used.
 
     Attributes:
-        table: `runs.csv`: run, status, one column per factor, seed (if there is one), response; one row per run.
-            status: finished, unknown (no completion mark), diverged, unfinished, unreadable or duplicate.
+        table: `runs.csv`: run, status, one column per setting (empty where it is not recorded), seed (if there is one),
+            response, source, format; one row per run. status: finished, unknown (no completion mark), diverged,
+            unfinished, failed, pruned, unreadable or duplicate.
         response: its tag.
         rule: the epoch at which it is read.
         goal: whether less ("min") or more ("max") of it is better.
-        factors, constants, identifiers, doubtful, derived, confounded, ignored, incomplete: see `roles.Roles`.
+        settings, constants, partial, identifiers, doubtful, derived, aliases, conditional, ignored: see `roles.Roles`.
+        factors, set_aside, unrecorded: those of `settings` that a designed study compares; see `selection.Selection`.
+        strata: the setting that names the data set or task, where several are compared; None if there is none.
+        others: the groups of runs that are left out, with their sizes; see `groups.Comparable`.
         expected, missing, seeds_per_cell: see `cells.Cells`; over all runs found, used or not.
         excluded: run, status, reason; one row per run that is not used.
         duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
@@ -48,14 +62,20 @@ class Audit:
     response: str
     rule: EpochRule
     goal: Goal
+    settings: tuple[str, ...]
     factors: tuple[str, ...]
+    set_aside: dict[str, str]
+    unrecorded: dict[str, int]
+    strata: str | None
+    others: dict[str, int]
     constants: dict[str, HParam]
+    partial: tuple[str, ...]
     identifiers: dict[str, str]
     doubtful: tuple[str, ...]
     derived: dict[str, tuple[str, ...]]
-    confounded: tuple[tuple[str, ...], ...]
+    aliases: dict[str, str]
+    conditional: dict[str, str]
     ignored: tuple[str, ...]
-    incomplete: tuple[str, ...]
     expected: int | None
     missing: pd.DataFrame
     seeds_per_cell: dict[int, int]
@@ -115,6 +135,7 @@ def audit_runs(
     at: str = "last",
     factors: Sequence[str] | None = None,
     goal: Goal | None = None,
+    group: str | None = None,
 ) -> Audit:
     """Decide which runs, factors and values the analysis uses.
 
@@ -123,13 +144,17 @@ def audit_runs(
         response: a scalar tag; None: the most likely one.
         at: the epoch rule, `last`, `best` or `tail:k`.
         factors: the hyper-parameters to compare; None: all that vary, without identifiers and derived ones.
-        goal: whether less or more is better; None: decided by the name of the response.
+        goal: whether less or more is better; None: as the runs declare it, or decided by the name of the response.
+        group: the study or data set to analyse, where the runs belong to several; None: that with most finished runs.
 
     Raises:
         UserError: fewer than two runs can be compared, a tag or factor is unknown, or the epoch rule does not apply.
     """
     rule = EpochRule.parse(at)
-    runs = [rename_reserved(run) for run in runs]
+    runs = [_with_details(rename_reserved(run), factors) for run in runs]
+    names = list(dict.fromkeys(name for run in runs for name in run.hparams))
+    comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else ())
+    runs = comparable.runs
     complete = [run for run in runs if run.scalars and run.hparams]
     logged = complete or [run for run in runs if run.scalars]
     tag = choose_response(logged or runs, response)
@@ -137,38 +162,52 @@ def audit_runs(
         raise UserError("only one run has scalar values and hyper-parameters, and a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
     roles = find_roles(settings, factors)
-    goal = goal or guess_goal(tag)
+    goal = goal or declared_goal(runs, tag) or guess_goal(tag)
     chosen_on = check_rule(complete, tag, rule)
+    if rule.kind == "last" and (step := common_step(complete, tag)) is not None:
+        rule = EpochRule("common", step)
 
     values = [rule.read(run, tag, goal, chosen_on) for run in runs]
     table, reasons = run_table(runs, roles, tag, values)
     started = pd.Series([run.started for run in runs])
     seed = "seed" if roles.seed is not None else None
     repetition = pd.Series([tuple(run.hparams.get(name) for name in roles.apart) for run in runs])
-    later = superseded(table[table["status"].isin(USED)], roles.factors, seed, repetition, started)
+    later = superseded(table[table["status"].isin(USED)], roles.settings, seed, repetition, started)
     for index, by in later.items():
         table.loc[index, "status"] = DUPLICATE
         reasons[index] = f"it has the settings and seed of {runs[by].name}, which is later"
-    if not table["status"].isin(USED).any():
+    used = table[table["status"].isin(USED)]
+    if used.empty:
         raise UserError(f"no run finished with a value of {tag}; of the first run: {reasons[next(iter(reasons))]}")
 
+    selection = select_factors(used, roles, seed)
     known = table[[bool(run.scalars and run.hparams) for run in runs]]
-    cells = find_cells(known[known["status"] != DUPLICATE], roles.factors, seed)
-    tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], roles.factors)
-    headline, warnings = warn(runs, table, roles, cells, later, tests, tag, rule, chosen_on)
+    complete_rows = known[known[list(selection.factors)].notna().all(axis=1)]
+    cells = find_cells(complete_rows[complete_rows["status"] != DUPLICATE], selection.factors, seed)
+    tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], selection.factors)
+    data = [name for name in roles.settings if names_data(name)]
+    mixed = (comparable.warning, different_scales(runs, values))
+    headline, warnings = warn(runs, table, roles, selection, cells, later, tests, tag, rule, chosen_on)
+    warnings[1 if headline else 0 : 0] = [line for line in mixed if line is not None]
     return Audit(
         table=table,
         response=tag,
         rule=rule,
         goal=goal,
-        factors=roles.factors,
+        settings=roles.settings,
+        factors=selection.factors,
+        set_aside=selection.set_aside,
+        unrecorded=selection.unrecorded,
+        strata=data[0] if data else None,
+        others=comparable.others,
         constants=roles.constants,
+        partial=roles.partial,
         identifiers=roles.identifiers,
         doubtful=roles.doubtful,
         derived=roles.derived,
-        confounded=roles.confounded,
+        aliases=roles.aliases,
+        conditional=roles.conditional,
         ignored=roles.ignored,
-        incomplete=roles.incomplete,
         expected=cells.expected,
         missing=cells.missing,
         seeds_per_cell=cells.seeds_per_cell,
@@ -183,6 +222,13 @@ def audit_runs(
         headline=headline,
         warnings=tuple(warnings),
     )
+
+
+def _with_details(run: Run, factors: Sequence[str] | None) -> Run:
+    """The run, with those of its details among its settings that the user names with --factors."""
+    wanted = {part.strip() for given in factors or () for part in (given, *given.split(","))}
+    named = {name: value for name, value in run.details.items() if name in wanted and name not in run.hparams}
+    return replace(run, hparams={**run.hparams, **named}) if named else run
 
 
 def _alternatives(runs: Sequence[Run], tag: str, rule: EpochRule, goal: Goal) -> dict[str, pd.Series]:

@@ -7,19 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from attnae.analysis.audit.roles import UNSET, Roles
-from attnae.analysis.design.factors import MAX_NUMERIC_LEVELS
+from attnae.analysis.audit.roles import Roles
 from attnae.analysis.design.model import INTERCEPT, RESIDUAL
-from attnae.reading.run import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Run
+from attnae.reading.run import DIVERGED, FAILED, FINISHED, PRUNED, UNFINISHED, UNKNOWN, Run
 
 UNREADABLE, DUPLICATE = "unreadable", "duplicate"
 USED = (FINISHED, UNKNOWN)
 # Names that columns or rows of `runs.csv` and `anova.csv` have already.
-RESERVED = ("run", "status", "response", RESIDUAL, INTERCEPT)
+RESERVED = ("run", "status", "response", "source", "format", RESIDUAL, INTERCEPT)
 TEST_COLUMNS = ["factor", "level", "diverged", "runs", "diverged_elsewhere", "runs_elsewhere", "p", "p_holm"]
 
 
@@ -40,15 +37,20 @@ def run_table(
         if reason is not None:
             reasons[index] = reason
         row: dict[str, Any] = {"run": run.name, "status": status}
-        row |= {name: run.hparams.get(name, UNSET) if run.hparams else None for name in roles.factors}
+        row |= {name: run.hparams.get(name) for name in roles.settings}
         if roles.seed is not None:
             row["seed"] = run.hparams.get(roles.seed)
-        rows.append(row | {"response": math.nan if values[index] is None else values[index]})
+        row["response"] = math.nan if values[index] is None else values[index]
+        rows.append(row | {"source": run.source, "format": run.format})
     return pd.DataFrame(rows), reasons
 
 
 def outcome(run: Run, tag: str, value: float | None) -> tuple[str, str | None]:
     """The status of a run, and the reason if it is not used."""
+    if run.status == FAILED:
+        return FAILED, "; ".join(["its log says that it failed or was stopped", *run.problems])
+    if run.status == PRUNED:
+        return PRUNED, "it was stopped early because its results looked bad"
     if not run.scalars:
         return UNREADABLE, "; ".join(run.problems) or "no scalar values"
     if not run.hparams:
@@ -65,49 +67,61 @@ def outcome(run: Run, tag: str, value: float | None) -> tuple[str, str | None]:
 
 
 def divergence_tests(table: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
-    """Fisher's exact test (two-sided) of each level against the other levels, Holm-adjusted over all rows.
+    """Whether runs diverge more often at some levels, Holm-adjusted over all rows.
 
-    If runs diverge more often at some level, a comparison of the finished runs makes that level look better than it is.
+    If they do, a comparison of the finished runs makes these levels look better than they are. Levels are compared with
+    the other levels by Fisher's exact test (two-sided). A numeric factor of more than two values has one row instead:
+    the Mann-Whitney test of whether diverged runs have larger or smaller values than others.
 
     Args:
-        table: one row per run that finished or diverged, with `status` and the factors.
+        table: one row per run that finished or diverged, with `status` and the factors; None where not recorded.
 
     Returns:
-        factor, level, diverged, runs, diverged_elsewhere, runs_elsewhere, p, p_holm. One row per level; a factor of two
-        levels has only the row of the level at which more runs diverged, and so has a numeric factor with many values,
-        which is split at its median. No rows if no run diverged.
+        factor, level, diverged, runs, diverged_elsewhere, runs_elsewhere, p, p_holm. A factor of two levels has only
+        the row of the level at which more runs diverged. The row of a numeric factor counts the runs on the side of its
+        median on which more runs diverged. No rows if no run diverged.
     """
-    diverged = (table["status"] == DIVERGED).to_numpy()
+    diverged = table["status"] == DIVERGED
     if not diverged.any():
         return pd.DataFrame(columns=TEST_COLUMNS)
-    from scipy.stats import fisher_exact
-
     from attnae.analysis.inference.families import holm
 
     rows = []
     for factor in factors:
-        tests = []
-        for level, members in _groups(table[factor]).items():
-            inside, outside = diverged[members], diverged[~members]
-            counts = int(inside.sum()), len(inside), int(outside.sum()), len(outside)
-            p = fisher_exact([[counts[0], counts[1] - counts[0]], [counts[2], counts[3] - counts[2]]]).pvalue
-            tests.append((factor, level, *counts, float(p)))
-        if len(tests) == 2:
-            tests = [max(tests, key=lambda test: test[2] / test[3])]
-        rows += tests
+        known = table[factor].notna()
+        column, bad = table.loc[known, factor], diverged[known]
+        levels = list(dict.fromkeys(column))
+        if len(levels) > 2 and all(isinstance(level, (int, float)) for level in levels):
+            rows.append((factor, *_trend(column.astype(float), bad)))
+        elif len(levels) > 1:
+            tests = [(factor, *_one_level(str(level), column == level, bad)) for level in levels]
+            rows += [max(tests, key=lambda test: test[2] / test[3])] if len(tests) == 2 else tests
     frame = pd.DataFrame(rows, columns=TEST_COLUMNS[:-1])
     frame["p_holm"] = holm(frame["p"].to_numpy())
     return frame
 
 
-def _groups(column: pd.Series) -> dict[str, NDArray[np.bool_]]:
-    """Which runs have which level; a numeric factor with many values is split at its median."""
-    levels = list(dict.fromkeys(column))
-    if len(levels) < 2:
-        return {}
-    numeric = all(isinstance(level, (int, float)) for level in levels)
-    if numeric and len(levels) > MAX_NUMERIC_LEVELS:
-        middle = float(column.astype(float).median())
-        above = column.astype(float) > middle
-        return {f"> {middle:.6g}": above.to_numpy(), f"<= {middle:.6g}": ~above.to_numpy()}
-    return {str(level): (column == level).to_numpy() for level in levels}
+def _one_level(level: str, here: pd.Series, diverged: pd.Series) -> tuple[str, int, int, int, int, float]:
+    from scipy.stats import fisher_exact
+
+    counts = _counts(here, diverged)
+    p = fisher_exact([[counts[0], counts[1] - counts[0]], [counts[2], counts[3] - counts[2]]]).pvalue
+    return level, *counts, float(p)
+
+
+def _trend(values: pd.Series, diverged: pd.Series) -> tuple[str, int, int, int, int, float]:
+    from scipy.stats import mannwhitneyu
+
+    middle = float(values.median())
+    high = _counts(values > middle, diverged)
+    low = _counts(values <= middle, diverged)
+    both = diverged.any() and not diverged.all()
+    p = float(mannwhitneyu(values[diverged], values[~diverged]).pvalue) if both else 1.0
+    if high[0] * low[1] >= low[0] * high[1]:
+        return f"> {middle:.6g}", *high, p
+    return f"<= {middle:.6g}", *low, p
+
+
+def _counts(here: pd.Series, diverged: pd.Series) -> tuple[int, int, int, int]:
+    """Diverged runs and all runs, here and elsewhere."""
+    return int((here & diverged).sum()), int(here.sum()), int((~here & diverged).sum()), int((~here).sum())

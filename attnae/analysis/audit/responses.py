@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from attnae.analysis.audit.names import resolve, unknown_name
 from attnae.analysis.goal import Goal, goal_is_known
 from attnae.errors import UserError
-from attnae.reading.run import Run
+from attnae.reading.run import FINISHED, Run
 
 TEST, VALIDATION, TRAIN = r"test|eval", r"val|valid|validation|dev", r"train|training"
 TAIL = 5
@@ -20,9 +20,13 @@ TAIL = 5
 
 @dataclass(frozen=True)
 class EpochRule:
-    """Which point of a series is the response: the last, the one at the best epoch, or the mean of the last k."""
+    """Which point of a series is the response: the last, the one at the best epoch, or the mean of the last k.
 
-    kind: Literal["last", "best", "tail"] = "last"
+    "common" takes the place of "last" where finished runs have different lengths: the last point up to step `length`,
+    which all of them reached.
+    """
+
+    kind: Literal["last", "best", "tail", "common"] = "last"
     length: int = 1
 
     @classmethod
@@ -36,7 +40,8 @@ class EpochRule:
         return cls("tail", int(found[1]))
 
     def __str__(self) -> str:
-        return f"tail:{self.length}" if self.kind == "tail" else self.kind
+        names = {"tail": f"tail:{self.length}", "common": f"last up to step {self.length}"}
+        return names.get(self.kind, self.kind)
 
     def read(self, run: Run, tag: str, goal: Goal, chosen_on: str | None = None) -> float | None:
         """The response of a run; None if it has none.
@@ -50,6 +55,9 @@ class EpochRule:
             return None
         if self.kind == "last":
             return float(series.values[-1])
+        if self.kind == "common":
+            reached = series.values[series.steps <= self.length]
+            return float(reached[-1]) if len(reached) else None
         if self.kind == "tail":
             with np.errstate(invalid="ignore"):
                 return float(np.mean(series.values[-self.length :]))
@@ -67,8 +75,8 @@ class EpochRule:
 def choose_response(runs: Sequence[Run], response: str | None) -> str:
     """The given tag, or else the most likely one.
 
-    Preferred are tags that the runs declare as results, that at least half of the runs have, of the test split, and
-    losses, in this order.
+    Preferred are the objective of a search, tags that the runs declare as results, that at least half of the runs have,
+    of the test split, and losses, in this order. The given tag may lack a prefix such as `metrics.`, or have one.
 
     Raises:
         UserError: no run has the tag, or no run has any scalar.
@@ -77,19 +85,44 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
     if not tags:
         raise UserError("the runs have no scalar values: log the result of each run with add_scalar")
     if response is not None:
-        if response not in tags:
-            close = difflib.get_close_matches(response, tags, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(sorted(tags)[:8])}"
-            raise UserError(f"--response {response}: no run has this tag; {hint}")
-        return response
+        tag = resolve(response, list(tags))
+        if tag is None:
+            raise unknown_name("--response", response, sorted(tags), "no run has this tag")
+        return tag
     declared = {metric for run in runs for metric in run.metrics}
+    # Of several results of a search, the first is the one whose direction the search declares.
+    objectives = {run.metrics[0] for run in runs if run.goal is not None and run.metrics}
 
-    def unlikely(tag: str) -> tuple[bool, bool, int, int, str]:
+    def unlikely(tag: str) -> tuple[bool, bool, bool, int, int, str]:
         split = 0 if _has(tag, TEST) or tag in declared else 1 if _has(tag, VALIDATION) else 2
         metric = 0 if "loss" in tag.lower() else 1 if goal_is_known(tag) else 2
-        return tag not in declared, 2 * tags[tag] < len(runs), 3 if _has(tag, TRAIN) else split, metric, tag
+        order = (2 * tags[tag] < len(runs), 3 if _has(tag, TRAIN) else split, metric, tag)
+        return tag not in objectives, tag not in declared, *order
 
     return min(tags, key=unlikely)
+
+
+def declared_goal(runs: Sequence[Run], tag: str) -> Goal | None:
+    """The direction that the runs declare for the tag, if they agree."""
+    goals = {run.goal for run in runs if run.goal is not None and run.metrics[:1] == (tag,)}
+    return goals.pop() if len(goals) == 1 else None
+
+
+def common_step(runs: Sequence[Run], tag: str) -> int | None:
+    """The last step that all finished runs reached, if they have different lengths and no setting explains them.
+
+    Runs without a completion mark may have been stopped, so they do not count. A setting explains the lengths if runs
+    that agree in it end at the same step, as a number of epochs does.
+    """
+    marked = [run for run in runs if run.status == FINISHED and tag in run.scalars and len(run.scalars[tag].steps)]
+    ends = [int(run.scalars[tag].steps[-1]) for run in marked]
+    if len(set(ends)) < 2 or has_one_point(marked, tag):
+        return None
+    for name in dict.fromkeys(name for run in marked for name in run.hparams):
+        values = [run.hparams.get(name) for run in marked]
+        if len(set(values)) < len(values) and len(set(zip(values, ends, strict=True))) == len(set(values)):
+            return None
+    return min(ends)
 
 
 def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
@@ -117,7 +150,7 @@ def check_rule(runs: Sequence[Run], tag: str, rule: EpochRule) -> str | None:
     Raises:
         UserError: the tag has one value per run and the rule is not `last`, or `best` has no validation tag.
     """
-    if rule.kind == "last":
+    if rule.kind in ("last", "common"):
         return None
     twin = validation_twin(tag, {tag for run in runs for tag in run.scalars})
     if has_one_point(runs, tag):
@@ -133,13 +166,17 @@ def alternative_rules(
 ) -> Iterator[tuple[str, str, EpochRule, str | None]]:
     """Other definitions of the response: a label, tag, rule, and the tag by which to choose the epoch.
 
-    If the tag has one value per run, the same metric on the validation split is used, under every rule.
+    If the tag has one value per run, the same metric on the validation split is used, under every rule. Where finished
+    runs have different lengths, the last step that all of them reached is one of the rules.
     """
     twin = validation_twin(tag, {tag for run in runs for tag in run.scalars})
     base = twin if has_one_point(runs, tag) else tag
     if base is None or has_one_point(runs, base):
         return
-    for other in (EpochRule("last"), EpochRule("best"), EpochRule("tail", TAIL)):
+    rules = [EpochRule("last"), EpochRule("best"), EpochRule("tail", TAIL)]
+    if (step := common_step(runs, base)) is not None:
+        rules.append(EpochRule("common", step))
+    for other in rules:
         if (base, other) == (tag, rule) or (other.kind == "best" and twin is None):
             continue
         itself = ", chosen on itself" if other.kind == "best" and base == twin else ""

@@ -9,8 +9,10 @@ import pandas as pd
 from attnae.analysis.audit.cells import Cells
 from attnae.analysis.audit.provenance import mixed_versions
 from attnae.analysis.audit.responses import EpochRule, has_one_point
-from attnae.analysis.audit.roles import UNSET, Roles
-from attnae.reading.run import UNKNOWN, Run
+from attnae.analysis.audit.roles import Roles
+from attnae.analysis.audit.selection import Selection
+from attnae.reading.run import FINISHED, PRUNED, UNKNOWN, Run
+from attnae.text import clean, counted, listed
 
 DIVERGENCE_ALPHA = 0.05
 
@@ -19,6 +21,7 @@ def warn(
     runs: Sequence[Run],
     table: pd.DataFrame,
     roles: Roles,
+    selection: Selection,
     cells: Cells,
     later: Mapping[int, int],
     tests: pd.DataFrame,
@@ -34,19 +37,15 @@ def warn(
             f"the best epoch is chosen on {tag} itself: noisier settings look better than they are; "
             "compare with --at last"
         )
-    for group in roles.confounded:
-        warnings.append(f"{' and '.join(group)} change together in every run: their effects cannot be separated")
-    for name, sources in roles.derived.items():
+    warnings += _settings(table, roles, selection)
+    if assumed := _assumed(runs, roles, tag):
+        warnings.append(assumed)
+    if pruned := int((table["status"] == PRUNED).sum()):
         warnings.append(
-            f"{name} is not treated as a factor (determined by {', '.join(sources)}); --factors overrules this"
+            f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned (stopped early) "
+            "because of bad results: effects are among the other runs, which makes settings that were often pruned "
+            "look better than they are"
         )
-    for name in roles.doubtful:
-        reason = roles.identifiers[name]
-        warnings.append(f"{name} is not treated as a factor ({reason}); --factors overrules this")
-    if roles.ignored:
-        warnings.append(f"{', '.join(roles.ignored)} also vary, which counts as noise: they are not in --factors")
-    for name in roles.incomplete:
-        warnings.append(f"{name} is not recorded in some runs: these get the level {UNSET!r}")
     if later:
         values = table["response"].to_numpy()
         differ = sum(bool(values[index] != values[by]) for index, by in later.items())
@@ -55,12 +54,64 @@ def warn(
     if len(cells.missing):
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
         warnings.append(f"{len(cells.missing)} of {cells.expected} runs are missing; the first is {first}")
-    used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, "finished")]
+    used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, FINISHED)]
     warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
     seeds = rows.get("seed")
-    warnings += mixed_versions([runs[index] for index in used], rows[list(roles.factors)], seeds)
+    warnings += mixed_versions([runs[index] for index in used], rows[list(selection.factors)], seeds)
     return headline, warnings
+
+
+def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[str]:
+    """What is not compared although it varies, and why."""
+    found = []
+    for name, kept in roles.aliases.items():
+        found.append(
+            f"{_name(name)} cannot be distinguished from {_name(kept)}: they split the runs alike, so an effect of one "
+            "may be that of the other"
+        )
+    for name, sources in roles.derived.items():
+        found.append(
+            f"{_name(name)} is not treated as a factor (determined by {listed(sources)}); --factors overrules this"
+        )
+    for name in roles.doubtful:
+        found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
+    for name, reason in selection.set_aside.items():
+        found.append(f"{_name(name)} is not treated as a factor: {reason}; --factors overrules this")
+    if roles.partial:
+        found.append(
+            f"{listed(roles.partial, 6)} {'is' if len(roles.partial) == 1 else 'are'} not recorded by some runs, and "
+            "the same in all others: whether this differs between the runs is unknown"
+        )
+    if roles.ignored:
+        found.append(f"{listed(roles.ignored)} also vary, which counts as noise: they are not in --factors")
+    for name, runs in selection.unrecorded.items():
+        found.append(
+            f"{_name(name)} is not recorded by {counted(runs, 'run')} of {len(table)}, which are not compared; "
+            "to compare them, leave it out of --factors"
+        )
+    return found
+
+
+def _assumed(runs: Sequence[Run], roles: Roles, tag: str) -> str | None:
+    """What was assumed, where a column of a table may be a setting as well as a result."""
+    either = dict.fromkeys(name for run in runs for name in run.hparams if name in run.scalars)
+    if not either:
+        return None
+    used = {*roles.settings, tag, roles.seed}
+    reasons = dict.fromkeys((name for name in roles.constants if name not in used), "constant")
+    reasons |= {name: "measured" for run in runs for name in run.scalars if name not in run.hparams and name != tag}
+    reasons |= {name: reason for name, reason in roles.identifiers.items() if name not in roles.doubtful}
+    example = ",".join(map(_name, roles.settings[:2]))
+    unused = listed((f"{_name(name)} ({reason})" for name, reason in reasons.items()), 6)
+    return (
+        f"assumed: settings {listed(roles.settings, 8)}; response {_name(tag)}"
+        f"{f'; not used: {unused}' if unused else ''}. Overrule with --factors {example} and --response NAME"
+    )
+
+
+def _name(name: str) -> str:
+    return clean(name, 80)
 
 
 def _divergence(tests: pd.DataFrame) -> str | None:
@@ -69,8 +120,10 @@ def _divergence(tests: pd.DataFrame) -> str | None:
         return None
     worst = significant.sort_values("p_holm").iloc[0]
     more = worst["diverged"] / worst["runs"] > worst["diverged_elsewhere"] / worst["runs_elsewhere"]
+    level = str(worst["level"])
+    where = f"{worst['factor']} {level}" if level.startswith(("> ", "<= ")) else f"{worst['factor']}={clean(level, 80)}"
     return (
-        f"{worst['factor']}={worst['level']} diverged in {worst['diverged']} of {worst['runs']} runs, "
+        f"{where} diverged in {worst['diverged']} of {worst['runs']} runs, "
         f"the others in {worst['diverged_elsewhere']} of {worst['runs_elsewhere']} "
         f"(p = {worst['p_holm']:.2g} after Holm): effects are among finished runs, "
         f"which makes {'it' if more else 'the others'} look better than {'it is' if more else 'they are'}"
@@ -85,7 +138,12 @@ def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
     ends = {run.name: int(run.scalars[tag].steps[-1]) for run in runs}
     last = max(ends.values())
     early = [name for name, end in ends.items() if end < last]
-    if early:
+    if rule.kind == "common":
+        found.append(
+            f"{len(early)} of {len(runs)} finished runs end before step {last}: {tag} is compared at step "
+            f"{rule.length}, the last that all of them reached (--at tail:1 takes the last value of each run)"
+        )
+    elif early:
         found.append(
             f"{len(early)} of {len(runs)} runs end before step {last}, where {tag} ends in the others, and may be "
             f"unfinished; the first is {early[0]} (step {ends[early[0]]})"

@@ -54,6 +54,8 @@ def find_derived(table: pd.DataFrame) -> dict[str, Sources]:
         table: (runs, settings). Runs with equal settings count once.
     """
     columns = _Columns.of(table)
+    if len(columns.names) < 2:
+        return {}
     copies = _copies(table, columns.names)
     aliases = {name: kept for name, kept in _aliases(columns).items() if name not in copies}
     sized = {name: (kept,) for name, kept in aliases.items() if is_size(name)}
@@ -209,7 +211,7 @@ def _agreeing(columns: _Columns, tried: int) -> dict[str, list[Sources]]:
     found: dict[str, list[Sources]] = {}
     balanced: dict[str, list[Sources]] = {}
     targets = [name for name in columns.names if columns.levels(name) > 1]
-    matrix = np.array([columns.codes[name] for name in targets], dtype=np.int64).reshape(len(targets), -1).T
+    matrix = np.array([columns.codes[name] for name in targets], dtype=np.int64).reshape(len(targets), columns.rows).T
     able = [name for name in targets if columns.levels(name) < columns.rows]  # in others nothing repeats
     for size in range(1, MAX_SOURCES + 1):
         sets = math.comb(len(able), size)

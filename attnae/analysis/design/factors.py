@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.scale import Scale, choose_scale
+
 Kind = Literal["two-level", "many-level", "continuous"]
 
 # A numeric factor with more distinct values than this is a curve, not a set of levels.
@@ -37,14 +39,15 @@ class Factor:
         coding: (levels, columns), what a level puts into the model matrix. Categories use sum-to-zero coding,
             so that every coefficient is measured from the equal-weight mean of the levels; a continuous
             factor has a linear and a quadratic column on its range scaled to [-1, 1], centred over the runs.
-        scale: "log10" where a continuous factor, or the trend of a numeric one, is taken on that scale.
+        scale: "log10" where a continuous factor, or the trend of a numeric one, is taken on that scale; see
+            `choose_scale`.
     """
 
     name: str
     kind: Kind
     levels: tuple[Any, ...]
     coding: np.ndarray
-    scale: Literal["linear", "log10"] = "linear"
+    scale: Scale = "linear"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -122,7 +125,7 @@ def read_factor(name: str, column: pd.Series) -> tuple[Factor, np.ndarray]:
     position = {level: i for i, level in enumerate(levels)}
     codes = np.array([position[value] for value in values], dtype=np.int64)
     numeric = all(_is_number(level) for level in levels)
-    scale: Literal["linear", "log10"] = "log10" if numeric and _spans_a_decade(levels) else "linear"
+    scale: Scale = choose_scale(name, levels) if numeric and min(levels) > 0 else "linear"
     if numeric and len(levels) > MAX_NUMERIC_LEVELS:
         return Factor(name, "continuous", levels, _curve_coding(levels, scale, codes), scale), codes
     kind: Kind = "two-level" if len(levels) == 2 else "many-level"
@@ -147,10 +150,6 @@ def _curve_coding(levels: Sequence[float], scale: str, codes: np.ndarray) -> np.
     position = scaled(levels, scale)
     curve = np.column_stack([position, position**2])
     return curve - curve[codes].mean(axis=0)
-
-
-def _spans_a_decade(levels: Sequence[float]) -> bool:
-    return min(levels) > 0 and max(levels) >= 10 * min(levels)
 
 
 def _is_number(level: object) -> bool:

@@ -17,6 +17,8 @@ Interactions = Literal["auto", "none", "two-way"]
 
 # Two-way interactions enter model M only if they leave this many residual degrees of freedom.
 MIN_RESIDUAL_DF = 5
+# Nor do they enter if the standard error of a main effect, by the design alone, grows by more than this factor.
+MAX_ERROR_RATIO = 1.25
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 
@@ -164,8 +166,10 @@ def choose_model(
     blocks: np.ndarray | None,
     interactions: Interactions = "auto",
 ) -> Design:
-    """Model M: blocks + main effects + all two-way interactions if at least five residual degrees of freedom
-    remain, else blocks + main effects.
+    """Model M: blocks + main effects, and all two-way interactions if the design affords them.
+
+    That is, if at least five residual degrees of freedom remain, every main effect that can be estimated without
+    interactions can be estimated with them, and its standard error grows by at most a quarter.
 
     Raises:
         UserError: fewer runs than parameters.
@@ -178,7 +182,26 @@ def choose_model(
     if interactions == "two-way":
         _refuse_too_few(full)
         return full
-    return full if full.residual_df >= MIN_RESIDUAL_DF else mains
+    return full if full.residual_df >= MIN_RESIDUAL_DF and keeps_main_effects(mains, full) else mains
+
+
+def keeps_main_effects(mains: Design, full: Design) -> bool:
+    """Whether the larger model estimates the main effects of the smaller one about as precisely."""
+    for factor in mains.factors:
+        for _, weights in factor.effect_rows():
+            before, after = (_variance(design, design.place(factor.name, weights)) for design in (mains, full))
+            if np.isfinite(before) and not after <= (MAX_ERROR_RATIO**2 + 1e-9) * before:
+                return False
+    return True
+
+
+def _variance(design: Design, contrast: np.ndarray) -> float:
+    """The variance of an estimate in units of the residual variance; infinite where it cannot be estimated."""
+    outside = contrast - design.row_space.T @ (design.row_space @ contrast)
+    if np.linalg.norm(outside) > 1e-8 * np.linalg.norm(contrast):
+        return np.inf
+    weights = design.pseudo_inverse.T @ contrast
+    return float(weights @ weights)
 
 
 def _refuse_too_few(design: Design) -> None:

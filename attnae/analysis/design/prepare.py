@@ -17,7 +17,7 @@ from attnae.tags import DIVERGED
 
 # Begins the label of a run without a recorded seed, which shares it with no other run.
 UNKNOWN_SEED = "?"
-LEFT_OUT = (DIVERGED, "unfinished", "unreadable", "duplicate")
+LEFT_OUT = (DIVERGED, "unfinished", "failed", "pruned", "unreadable", "duplicate")
 
 
 @dataclass(frozen=True)

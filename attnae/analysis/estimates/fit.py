@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attnae.analysis.design.model import INTERCEPT, MIN_RESIDUAL_DF, Design, Interactions
+from attnae.analysis.design.model import INTERCEPT, MAX_ERROR_RATIO, MIN_RESIDUAL_DF, Design, Interactions, build
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ def summarise_model(design: Design, y: np.ndarray, interactions: Interactions) -
         reason = "one factor has no interactions"
     elif design.has_interactions:
         reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
+    elif build(design.factors, design.codes, design.blocks, interactions=True).residual_df >= MIN_RESIDUAL_DF:
+        reason = (
+            "with two-way interactions, main effects could not be estimated, or had standard errors more than "
+            f"{MAX_ERROR_RATIO - 1:.0%} larger"
+        )
     else:
         reason = f"two-way interactions would leave fewer than {MIN_RESIDUAL_DF} residual degrees of freedom"
     return Model(

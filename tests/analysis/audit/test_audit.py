@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import mannwhitneyu
 
 from attnae.analysis.audit.audit import Audit, audit_runs
 from attnae.analysis.audit.cells import find_cells, superseded
 from attnae.analysis.audit.outcomes import divergence_tests
 from attnae.analysis.audit.provenance import mixed_versions, provenance
 from attnae.errors import UserError
-from attnae.reading.read import Run, read_logs
+from attnae.reading.read import Run, Series, read_logs
 from attnae.reading.settings import flatten
 from tests.reading.event_logs import EventFile, write_study
 
@@ -43,7 +44,7 @@ def test_a_complete_study(tmp_path: Path) -> None:
     expected = table.assign(run=names, status="finished")[
         ["run", "status", "act", "attention", "bn", "seed", "response"]
     ]
-    pd.testing.assert_frame_equal(found.table, expected)
+    pd.testing.assert_frame_equal(found.table.drop(columns=["source", "format"]), expected)
     pd.testing.assert_frame_equal(found.used, found.table)
     assert (found.response, str(found.rule), found.goal) == ("test/loss", "last", "min")
     assert (found.expected, len(found.missing), found.seeds_per_cell) == (24, 0, {2: 12})
@@ -192,7 +193,11 @@ def test_divergence_by_level() -> None:
             row["diverged_elsewhere"],
             row["runs_elsewhere"],
         ) == inside + outside
-        assert row["p"] == pytest.approx(fisher(inside, outside), rel=1e-9)
+        if factor == "lr":
+            expected = mannwhitneyu(runs["lr"][diverged], runs["lr"][~diverged]).pvalue
+        else:
+            expected = fisher(inside, outside)
+        assert row["p"] == pytest.approx(expected, rel=1e-9)
     ordered = tests.sort_values("p")
     holm = np.minimum(1, np.maximum.accumulate(ordered["p"] * np.arange(6, 0, -1)))
     np.testing.assert_allclose(ordered["p_holm"], holm)
@@ -303,20 +308,102 @@ def test_warnings_about_factors(tmp_path: Path) -> None:
     write_study(tmp_path, table, [*FACTORS, "lr", "size"])
     runs = read_logs(tmp_path)
     found = audit_runs(runs)
-    assert found.confounded == (("bn", "lr"),)
-    assert found.warnings[0] == "bn and lr change together in every run: their effects cannot be separated"
+    assert found.aliases == {"lr": "bn"}
+    assert found.warnings[0] == (
+        "lr cannot be distinguished from bn: they split the runs alike, so an effect of one may be that of the other"
+    )
     chosen = audit_runs(runs, factors=["act", "bn"])
-    assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response"]
+    assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response", "source", "format"]
     assert "attention, lr, size also vary, which counts as noise: they are not in --factors" in chosen.warnings
 
 
-def test_not_recorded_is_a_level(tmp_path: Path) -> None:
-    for number, (bn, limit) in enumerate(itertools.product([False, True], [None, 100] * 2)):
-        file = EventFile().hparams({"bn": bn, **({"limit": limit} if limit else {})})
-        file.scalar("loss", number).write(tmp_path / f"run{number}")
-    found = audit_runs(read_logs(tmp_path))
-    assert found.table["limit"].tolist() == ["none", 100] * 4
-    assert found.warnings == ("limit is not recorded in some runs: these get the level 'none'",)
+def series_run(name: str, value: float, status: str = "finished", steps: int = 1, **fields: Any) -> Run:
+    points = Series(np.arange(1, steps + 1), value + np.arange(steps)[::-1] * 1.0)
+    hparams = fields.pop("hparams")
+    return Run(name, None, hparams, {"loss": points}, status, **fields)
+
+
+def test_not_recorded_is_no_level() -> None:
+    """Of 12 runs, 8 record `limit` with two values: the others are not compared. Of 4, the setting is set aside."""
+    for recording in (8, 4):
+        runs = [
+            series_run(str(n), n, hparams={"bn": bool(n % 2), **({"limit": n // 2 % 2} if n < recording else {})})
+            for n in range(12)
+        ]
+        found = audit_runs(runs)
+        assert found.table["limit"].isna().sum() == 12 - recording
+        if recording == 8:
+            assert (found.factors, found.unrecorded) == (("bn", "limit"), {"limit": 4})
+            assert any("limit is not recorded by 4 runs of 12, which are not compared" in w for w in found.warnings)
+        else:
+            assert (found.factors, found.set_aside) == (("bn",), {"limit": "8 runs of 12 do not record it"})
+        assert audit_runs(runs, factors=["bn"]).factors == ("bn",)
+
+
+def test_failed_and_pruned_runs_are_not_used() -> None:
+    runs = [series_run(str(n), n, hparams={"a": n % 2}) for n in range(8)]
+    runs += [series_run("f", 0.1, "failed", hparams={"a": 0}), series_run("p", 0.1, "pruned", hparams={"a": 1})]
+    found = audit_runs(runs)
+    assert dict(zip(found.excluded["run"], found.excluded["status"], strict=True)) == {"f": "failed", "p": "pruned"}
+    assert len(found.used) == 8
+    assert any("1 of 10 runs was pruned" in warning for warning in found.warnings)
+
+
+def test_studies_and_data_sets_are_not_pooled() -> None:
+    runs = [
+        series_run(f"{g}{n}", n, hparams={"a": n % 2}, group=g) for g, size in (("s", 8), ("t", 4)) for n in range(size)
+    ]
+    found = audit_runs(runs)
+    assert (len(found.table), found.others) == (8, {"t": 4})
+    assert "the runs belong to several studies" in found.warnings[0]
+    assert len(audit_runs(runs, group="t").table) == 4
+    with pytest.raises(UserError, match="--group x: there is no such group; choose from s and t"):
+        audit_runs(runs, group="x")
+    crossed = [series_run(f"{n}", n, hparams={"a": n % 2, "dataset": "ab"[n // 2 % 2]}) for n in range(8)]
+    assert (audit_runs(crossed).factors, audit_runs(crossed).strata) == (("a", "dataset"), "dataset")
+    mixed = [series_run(f"{n}", n, hparams={"a": n % 2 + 2 * (n > 7), "dataset": "ab"[n > 7]}) for n in range(12)]
+    assert audit_runs(mixed).others == {"dataset=b": 4}
+    assert "dataset" in audit_runs(mixed, factors=["a", "dataset"]).factors
+
+
+def test_more_settings_than_runs_is_no_refusal() -> None:
+    rng = np.random.default_rng(0)
+    runs = [
+        series_run(str(n), float(rng.random()), hparams={f"f{k}": str(rng.integers(3)) for k in range(20)})
+        for n in range(24)
+    ]
+    found = audit_runs(runs)
+    assert 8 <= len(found.factors) < 20
+    assert len(found.factors) + len(found.set_aside) == 20
+    assert audit_runs([replace(run, scalars={"loss": Series(np.array([1]), np.array([n * 7.0 % 5]))})
+                       for n, run in enumerate(runs)]).factors == found.factors  # fmt: skip
+
+
+def test_finished_runs_of_unequal_length_are_compared_at_the_last_common_step() -> None:
+    runs = [series_run(str(n), n, steps=4 + n % 3, hparams={"a": n // 3 % 2}) for n in range(12)]
+    found = audit_runs(runs)
+    assert str(found.rule) == "last up to step 4"
+    assert found.table["response"].tolist() == [n + n % 3 for n in range(12)]
+    assert any("loss is compared at step 4" in warning for warning in found.warnings)
+    epochs = [replace(run, hparams={**run.hparams, "epochs": 4 + n % 3}) for n, run in enumerate(runs)]
+    assert str(audit_runs(epochs).rule) == "last"
+    assert str(audit_runs([replace(run, status="unknown") for run in runs]).rule == "last")
+    assert str(audit_runs(runs, at="tail:1").rule) == "tail:1"
+
+
+def test_the_declared_goal_and_what_was_assumed() -> None:
+    runs = [
+        replace(series_run(str(n), n, hparams={"a": n % 2, "b": n // 2 % 2}), metrics=("loss",), goal="max")
+        for n in range(8)
+    ]
+    assert audit_runs(runs).goal == "max"
+    assert audit_runs(runs, goal="min").goal == "min"
+    assert not any(warning.startswith("assumed") for warning in audit_runs(runs).warnings)
+    both = [replace(run, scalars={**run.scalars, "b": run.scalars["loss"]}) for run in runs]
+    assert (
+        "assumed: settings a and b; response loss. Overrule with --factors a,b and --response NAME"
+        in audit_runs(both).warnings
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,13 @@ def audit(report: Report) -> Blocks:
         blocks.append(Text("No run diverged."))
     else:
         shown = ("factor", "level", "diverged", "runs", "diverged_elsewhere", "runs_elsewhere", "p", "p_holm")
-        blocks.append(Table("Diverged runs at each level (Fisher's exact test)", found.divergence_tests, shown))
+        blocks.append(
+            Table(
+                "Diverged runs at each level (Fisher's exact test; numeric settings: Mann-Whitney)",
+                found.divergence_tests,
+                shown,
+            )
+        )
     blocks.append(Text(f"{_origin(report.provenance)}."))
     return blocks
 
@@ -57,7 +63,11 @@ def response(report: Report) -> Blocks:
     reading, model = result.reading, result.model
     better = "smaller is better" if reading.goal == "min" else "larger is better"
     scale = "its natural logarithm is analysed" if reading.log else "not transformed"
-    rules = {"last": "the last value of each run", "best": "the value at the best epoch by the validation tag"}
+    rules = {
+        "last": "the last value of each run",
+        "best": "the value at the best epoch by the validation tag",
+        "common": f"the value at step {rule.length}, the last that all finished runs reached",
+    }
     at = rules.get(rule.kind, f"the mean of the last {rule.length} values of each run")
     lines = [
         f"{clean(result.response)}: {at}; {better} (--goal); {scale}",

@@ -1,0 +1,79 @@
+"""The largest set of factors whose effects can be told apart with the runs there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from attnae.analysis.design.factors import merge_labels, read_factor, sum_coding
+from attnae.analysis.design.model import RANK_TOLERANCE, find_blocks
+
+# With fewer residual degrees of freedom there is no usable estimate of the noise.
+RESIDUAL_DF = 3
+
+
+def separable_factors(
+    table: pd.DataFrame, factors: Sequence[str], seeds: pd.Series | None = None, *, keep_aliased: bool = False
+) -> tuple[str, ...]:
+    """All factors, if the runs can estimate all their main effects; otherwise the largest set that they can.
+
+    Only the design decides, never the responses. Factors are added one by one as long as the main effects of all of
+    them can be estimated and three residual degrees of freedom remain (fewer, if otherwise no factor were left): once
+    starting with those of the fewest levels, and once with those of the most. The larger set is taken; of two equally
+    large ones, that with more levels, so that a setting is kept rather than one that groups its levels.
+
+    Args:
+        table: (runs, ...) the runs that are compared, with a value of each factor.
+        seeds: (runs,) those that recur across cells are blocks.
+        keep_aliased: keep all factors unless there are fewer runs than parameters; the report then names the aliases.
+    """
+    read = {name: read_factor(name, merge_labels(table[name].astype(object))) for name in factors}
+    read = {name: (factor, codes) for name, (factor, codes) in read.items() if len(factor.levels) > 1}
+    if not read:
+        return tuple(factors)
+    columns = {name: factor.coding[codes] for name, (factor, codes) in read.items()}
+    start = _start(np.column_stack([codes for _, codes in read.values()]), seeds)
+    every = _add(start, columns, list(columns), 0)
+    parameters = start.shape[1] + sum(part.shape[1] for part in columns.values())
+    if len(every) == len(columns) or (keep_aliased and parameters <= len(table)):
+        return tuple(factors)
+    place = {name: number for number, name in enumerate(columns)}
+    few = sorted(columns, key=lambda name: (columns[name].shape[1], place[name]))
+    many = sorted(columns, key=lambda name: (-columns[name].shape[1], place[name]))
+    for spare in range(RESIDUAL_DF, -1, -1):
+        kept = max(
+            (_add(start, columns, order, spare) for order in (few, many)),
+            key=lambda names: (len(names), sum(columns[name].shape[1] for name in names)),
+        )
+        if kept:
+            return tuple(name for name in factors if name in kept)
+    return tuple(factors)  # each is aliased with the blocks: the report names them
+
+
+def _start(codes: np.ndarray, seeds: pd.Series | None) -> np.ndarray:
+    """(runs, columns) the intercept and the blocks, orthonormal."""
+    runs = len(codes)
+    matrix = np.ones((runs, 1))
+    if seeds is not None and seeds.notna().all():
+        cells = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
+        blocks, _ = find_blocks(seeds.astype(str).to_numpy(dtype=object), cells)
+        if blocks is not None and len(labels := np.unique(blocks)) > 1:
+            matrix = np.hstack([matrix, sum_coding(len(labels))[np.searchsorted(labels, blocks)]])
+    return np.linalg.qr(matrix)[0]
+
+
+def _add(start: np.ndarray, columns: dict[str, np.ndarray], order: Sequence[str], spare: int) -> list[str]:
+    """The factors, in this order, whose columns are new to those before them; `spare` dimensions stay free."""
+    basis, kept = start, []
+    for name in order:
+        part = columns[name]
+        if basis.shape[1] + part.shape[1] + spare > len(part):
+            continue
+        rest = part - basis @ (basis.T @ part)
+        rest -= basis @ (basis.T @ rest)
+        left, singular, _ = np.linalg.svd(rest, full_matrices=False)
+        if singular[-1] > RANK_TOLERANCE * np.linalg.norm(part):
+            basis, kept = np.hstack([basis, left]), [*kept, name]
+    return kept
