@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -119,7 +120,7 @@ def _connect(uri: str) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(uri, uri=True)
         connection.text_factory = lambda content: content.decode("utf-8", errors="replace")
-        if hasattr(connection, "setlimit"):  # from Python 3.11 on
+        if sys.version_info >= (3, 11):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_TEXT)
         for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
             connection.execute(f"PRAGMA {pragma}")

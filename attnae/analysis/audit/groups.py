@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 
 from attnae.analysis.audit.names import (
     BOOKKEEPING,
@@ -63,7 +63,7 @@ def comparable_runs(runs: Sequence[Run], group: str | None, keep: Sequence[str] 
             raise UserError(f"--group {group}: all runs belong together, so there is no group to choose")
         return Comparable(list(runs), {}, None)
     kind, names = labels
-    sizes = pd.Series(names).value_counts().to_dict()
+    sizes = dict(Counter(names).most_common())
     finished = dict.fromkeys(names, 0)
     for run, name in zip(runs, names, strict=True):
         finished[name] += bool(run.scalars) and run.status in (FINISHED, UNKNOWN)

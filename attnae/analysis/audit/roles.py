@@ -71,10 +71,11 @@ def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] 
     identifiers = find_identifiers({name: columns[name] for name in open_names}, levels)
     derived: dict[str, tuple[str, ...]] = {}
     if chosen is None:
-        table = _table(columns, [name for name in open_names if name not in identifiers])
+        candidates = [name for name in open_names if name not in identifiers]
+        table = _table(columns, candidates)
         derived = find_derived(table)
         aliases = find_aliases(table.drop(columns=list(derived)))
-        kept = [name for name in table if name not in derived and name not in aliases]
+        kept = [name for name in candidates if name not in derived and name not in aliases]
         ignored = []
     else:
         kept = [name for name in dict.fromkeys(chosen) if name in varying]
@@ -128,7 +129,7 @@ def chosen_names(factors: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def _table(columns: Mapping[str, Sequence[HParam | None]], names: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in names})
+    return pd.DataFrame({name: pd.Series(list(columns[name]), dtype=object) for name in names})
 
 
 def _find_seed(columns: Mapping[str, list[HParam | None]], varying: list[str], chosen: list[str]) -> str | None:

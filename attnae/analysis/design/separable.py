@@ -66,7 +66,7 @@ def _start(codes: np.ndarray, seeds: pd.Series | None) -> np.ndarray:
 
 def _add(start: np.ndarray, columns: dict[str, np.ndarray], order: Sequence[str], spare: int) -> list[str]:
     """The factors, in this order, whose columns are new to those before them; `spare` dimensions stay free."""
-    basis, kept = start, []
+    basis, kept = start, list[str]()
     for name in order:
         part = columns[name]
         if basis.shape[1] + part.shape[1] + spare > len(part):

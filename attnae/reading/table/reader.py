@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from attnae.reading.run import PRUNED, UNKNOWN, Format, Request, Run, Series
+from attnae.reading.run import PRUNED, UNKNOWN, Format, HParam, Request, Run, Series
 from attnae.reading.table.cells import Column, Table, read_table
 from attnae.reading.table.layouts import Layout, duration_of, find_layout, time_of
 from attnae.reading.table.not_runs import check_header, check_rows
@@ -51,7 +51,7 @@ def read(path: Path, request: Request) -> list[Run]:
     details = {name: table.columns[name].settings for name in roles.columns("detail")}
     runs: list[Run] = []
     for row in range(table.rows):
-        hparams = _given(settings, row)
+        hparams: dict[str, HParam] = _given(settings, row)
         scalars = {name: _point(value) for name, value in _given(results, row).items()}
         if layout.parents and not hparams and not scalars:
             continue  # the parent of a sweep
