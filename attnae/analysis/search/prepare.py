@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.columns import codes, plain
 from attnae.analysis.design.dependence import find_aliases, find_derived, find_parents
 from attnae.analysis.design.factors import level_label
 from attnae.analysis.goal import Goal
 from attnae.analysis.search.budgets import History, beaten_shares, unequal_budgets
-from attnae.analysis.search.columns import codes, plain
 from attnae.analysis.search.model.basis import dummies
 from attnae.analysis.search.model.settings import Setting, read_setting
 from attnae.analysis.search.scores import normal_scores

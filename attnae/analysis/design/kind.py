@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.search.columns import codes, numbers
+from attnae.analysis.design.columns import codes, numbers
 
 DesignKind = Literal["factorial", "fraction", "one-at-a-time", "search"]
 # A numeric setting is free, that is drawn from a range, from this number of values on, if more than half of the
