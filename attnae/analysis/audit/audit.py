@@ -53,7 +53,7 @@ class Audit:
         strata: the setting that names the data set or task, where several are compared; None if there is none.
         others: the groups of runs that are left out, with their sizes; see `groups.Comparable`.
         expected, missing, seeds_per_cell: see `cells.Cells`; over all runs found, used or not.
-        excluded: run, status, reason; one row per run that is not used.
+        excluded: run, status, reason; one row per run that is not used, or, in a search, has no final value.
         duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
         divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
         alternatives: the response under other epoch rules, by description; each indexed like `table`.
@@ -226,7 +226,12 @@ def audit_runs(
         missing=cells.missing,
         seeds_per_cell=cells.seeds_per_cell,
         excluded=pd.DataFrame(
-            [(runs[i].name, table.loc[i, "status"], reason) for i, reason in sorted(reasons.items())],
+            [
+                (runs[i].name, status, reason)
+                for i, reason in sorted(reasons.items())
+                # A search compares the diverged runs, too.
+                if (status := table.loc[i, "status"]) != DIVERGED or not kind.is_search
+            ],
             columns=["run", "status", "reason"],
         ),
         duplicates=tuple((runs[index].name, runs[by].name) for index, by in later.items()),

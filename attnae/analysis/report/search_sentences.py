@@ -9,7 +9,7 @@ from typing import Any
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.report.sentences import Sentence
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
-from attnae.analysis.search.next import extension
+from attnae.analysis.search.next import EXTEND, next_search
 from attnae.analysis.search.result import Detail, SearchResult
 from attnae.text import clean, counted, decimals_for, fixed, listed, p_statement, percent
 
@@ -133,6 +133,8 @@ def _change(subject: str, row: Mapping[Hashable, Any], result: SearchResult) -> 
     response = clean(result.response)
     size, low, high = row["effect"], row["effect_low"], row["effect_high"]
     better = {HELPS: True, HURTS: False}.get(row["verdict"])
+    if better is None and not (low > 0 or high < 0):  # the ranks differ, but not in this direction
+        return f"{clean(row['factor'], 80)} changes {response} ({_evidence(row)})"
     lowers = result.goal == "min" if better else result.goal == "max"
     if not math.isfinite(size):
         few = "too few finished runs for an amount"
@@ -177,7 +179,8 @@ def _levels(row: Mapping[Hashable, Any], result: SearchResult) -> str:
 def _edge(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """What to do where the best tried value is at an end of the range."""
     edge = row["at_edge"]
-    if not edge or row["verdict"] not in FINDINGS or extension(row, edge) is None:
+    steps = next_search(result).table.set_index("factor")["action"]
+    if not edge or steps[row["factor"]] != EXTEND:
         return ""
     end = value_text(row[f"tried_{edge}"])
     where = "downwards" if edge == "low" else "upwards"

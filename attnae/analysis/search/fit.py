@@ -102,6 +102,7 @@ def fit_search(
         runs=data.runs,
         n=data.n,
         diverged=int(data.table["diverged"].sum()),
+        budgets=data.budgets,
         reason=kind.reason if kind.kind == "search" else f"asked for, although {kind.reason}",
         adaptive=adaptive,
         adaptive_reason=adaptive_reason,

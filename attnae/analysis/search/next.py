@@ -83,8 +83,9 @@ def _next(row: Row, result: SearchResult, together: set[str]) -> tuple[str, floa
     """action, low, high, levels, reason."""
     numeric = row["kind"] in ("continuous", "integer")
     ends = (float(row["tried_low"]), float(row["tried_high"])) if numeric else (math.nan, math.nan)
-    levels = "" if numeric else ";".join(_levels(row, result))
-    keep = (KEEP, *ends, levels)
+    levels = "" if numeric else ";".join(levels_of(row["factor"], result))
+    low, high = (float(f"{end:.3g}") if row["kind"] == "continuous" else end for end in ends)
+    keep = (KEEP, low, high, levels)
     if result.adaptive:
         return (*keep, "the sampler chose where to search, so a random search over the same range comes first")
     if row["verdict"] == NEGLIGIBLE:
@@ -99,17 +100,15 @@ def _next(row: Row, result: SearchResult, together: set[str]) -> tuple[str, floa
         kept = [row["best"], *filter(None, str(row["tied"]).split(";"))]
         if not row["worse"]:
             return (*keep, "which level is best is open")
-        kept = [level for level in _levels(row, result) if level in kept]
+        kept = [level for level in levels_of(row["factor"], result) if level in kept]
         action, reason = (FIX, "it is best") if len(kept) == 1 else (NARROW, "the other levels are worse")
         return action, math.nan, math.nan, ";".join(kept), reason
     detail = result.details[row["factor"]]
     edge = row["at_edge"]
     if edge and (end := extension(row, edge)) is not None:
-        if not detail.located:
-            low, high = ends
-        else:
-            low, high = float(row["best_low"]), float(row["best_high"])
-        low, high = (end, high) if edge == "low" else (low, end)
+        # The interval is the tried range where the best value is not located.
+        best_low, best_high = float(row["best_low"]), float(row["best_high"])
+        low, high = (end, best_high) if edge == "low" else (best_low, end)
         return (EXTEND, *_outward(low, high, row), "", f"the best tried value is at the {edge} end")
     if not detail.located:
         return (*keep, "where it is best is open")
@@ -118,10 +117,10 @@ def _next(row: Row, result: SearchResult, together: set[str]) -> tuple[str, floa
     return NARROW, max(low, ends[0]), min(high, ends[1]), "", f"the {kind} interval of the best value"
 
 
-def _levels(row: Row, result: SearchResult) -> list[str]:
+def levels_of(name: str, result: SearchResult) -> list[str]:
     """All levels that were tried, low to high, those that were pooled last."""
-    values = [str(value) for value in dict.fromkeys(result.details[row["factor"]].values) if value is not None]
-    known = list(result.levels.loc[result.levels["factor"] == row["factor"], "level"])
+    values = [str(value) for value in dict.fromkeys(result.details[name].values) if value is not None]
+    known = list(result.levels.loc[result.levels["factor"] == name, "level"])
     return sorted(values, key=lambda level: known.index(level) if level in known else len(known))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_CURVES = 12
-CURVE_SIZE = (3.3, 1.75)
+CURVE_SIZE = (3.3, 1.6)
 # Ticks of the axis of scores: shares of the runs that are better.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CROWDED = 30
@@ -209,16 +209,21 @@ def _levels(axes: Axes, row: dict[Any, Any], result: SearchResult) -> None:
     axes.set_ylabel("against the best", fontsize=7.5)
 
 
-def _scale(axes: Axes, row: dict[Any, Any]) -> None:
+def _scale(axes: Axes, row: dict[Any, Any], axis: str = "x") -> None:
+    """The scale of a numeric setting on one axis; zeros stand at the low end of a logarithmic one."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     if row["scale"] == "log10":
-        if row["tried_low"] > 0:
-            axes.set_xscale("log")
-        else:
-            axes.set_xscale("symlog", linthresh=max(row["tried_high"] * 1e-4, 1e-12))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: value_text(value, 3)))
+        zeros: dict[str, Any] = {} if row["tried_low"] > 0 else {"linthresh": max(row["tried_high"] * 1e-4, 1e-12)}
+        getattr(axes, f"set_{axis}scale")("symlog" if zeros else "log", **zeros)
+    ticks = getattr(axes, f"{axis}axis")
+    ticks.set_minor_formatter(NullFormatter())
+    ticks.set_major_formatter(FuncFormatter(_tick))
+
+
+def _tick(value: float, _: object) -> str:
+    mantissa, exponent, power = f"{value:.6g}".partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else mantissa
 
 
 def _place(axes: Axes, name: str, axis: str, result: SearchResult) -> np.ndarray:
@@ -226,8 +231,7 @@ def _place(axes: Axes, name: str, axis: str, result: SearchResult) -> np.ndarray
     row = result.settings.set_index("factor").loc[name].to_dict()
     values = result.details[name].values
     if row["kind"] in ("continuous", "integer"):
-        if row["scale"] == "log10" and row["tried_low"] > 0:
-            getattr(axes, f"set_{axis}scale")("log")
+        _scale(axes, row, axis)
         return np.array([np.nan if value is None else float(value) for value in values])
     levels = list(result.levels[result.levels["factor"] == name]["level"])
     getattr(axes, f"set_{axis}ticks")(range(len(levels)), [label(level, MAX_LEVEL) for level in levels])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from attnae.analysis.audit.audit import Audit
@@ -40,9 +42,14 @@ def remarks(report: AnyReport) -> Blocks:
     return warnings + [Text(f"{line}.") for line in (*report.result.notes, *report.remarks)]
 
 
-def details(report: AnyReport) -> Blocks:
-    """What is the same in all runs, which runs are not used, and where the runs come from."""
+def details(report: AnyReport, compared: Sequence[str] = ()) -> Blocks:
+    """What is the same in all runs, which runs are not used, and where the runs come from.
+
+    Args:
+        compared: the statuses of runs that are used although they have no final value.
+    """
     found = report.audit
+    excluded = found.excluded[~found.excluded["status"].isin(compared)]
     blocks: Blocks = []
     if found.constants:
         settings = listed((f"{name} = {value}" for name, value in found.constants.items()), 40)
@@ -50,8 +57,8 @@ def details(report: AnyReport) -> Blocks:
     if found.identifiers:
         names = listed(f"{name} ({reason})" for name, reason in found.identifiers.items())
         blocks.append(Text(f"Not taken as factors: {names}."))
-    if len(found.excluded):
-        blocks.append(Table("Runs that are not used", found.excluded, ("run", "status", "reason"), "runs.csv"))
+    if len(excluded):
+        blocks.append(Table("Runs that are not used", excluded, ("run", "status", "reason"), "runs.csv"))
     if len(found.missing):
         named = tuple(Column(str(name), clean(name, 40)) for name in found.missing)
         blocks.append(Table("Runs that are missing", found.missing.astype(str), named))

@@ -15,8 +15,9 @@ from attnae.analysis.report.report import SearchReport
 from attnae.analysis.report.search_sentences import by_share, range_text, value_text
 from attnae.analysis.report.sections import runs
 from attnae.analysis.search.assess import FINDINGS
-from attnae.analysis.search.next import DROP, next_search
+from attnae.analysis.search.next import DROP, levels_of, next_search
 from attnae.analysis.search.result import SearchResult
+from attnae.reading.run import PRUNED, UNFINISHED
 from attnae.text import clean, counted, listed, p_statement, percent
 
 Row = dict[Hashable, Any]
@@ -48,7 +49,8 @@ def audit(report: SearchReport) -> Blocks:
     if result.diverged:
         lost = counted(result.diverged, "configuration")
         blocks.append(Text(f"{lost} diverged. {'It counts' if result.diverged == 1 else 'They count'} as the worst."))
-    return [*blocks, *runs.details(report)]
+    used = (PRUNED, UNFINISHED) if result.budgets else ()
+    return [*blocks, *runs.details(report, used)]
 
 
 def response(report: SearchReport) -> Blocks:
@@ -161,7 +163,7 @@ def next_steps(report: SearchReport) -> Blocks:
     """The ranges to search next."""
     found = next_search(report.result)
     frame = found.table.assign(
-        tried=[_tried(row) for row in report.result.settings.to_dict("records")],
+        tried=[_tried(row, report.result) for row in report.result.settings.to_dict("records")],
         next=[_next(row) for row in found.table.to_dict("records")],
     )
     shown = ("factor", "action", "tried", "next", "reason")
@@ -177,16 +179,15 @@ def _settings(result: SearchResult) -> pd.DataFrame:
     rows = []
     for row in result.settings.to_dict("records"):
         scale = f" ({row['scale']})" if isinstance(row["scale"], str) else ""
-        rows.append((row["factor"], f"{row['kind']}{scale}", _tried(row), row["n"], row["parent"]))
+        rows.append((row["factor"], f"{row['kind']}{scale}", _tried(row, result), row["n"], row["parent"]))
     return pd.DataFrame(rows, columns=["factor", "kind", "tried", "runs", "decided by"])
 
 
-def _tried(row: Row) -> str:
+def _tried(row: Row, result: SearchResult) -> str:
     """The tried range, or the levels."""
     if math.isfinite(row["tried_low"]):
         return range_text(row["tried_low"], row["tried_high"])
-    levels = [row["best"], *str(row["tied"]).split(";"), *str(row["worse"]).split(";")]
-    return listed(dict.fromkeys(level for level in levels if isinstance(level, str) and level not in ("", "nan")), 8)
+    return listed(levels_of(row["factor"], result), 8)
 
 
 def _best(row: Row) -> str:
