@@ -211,6 +211,7 @@ def test_adaptive_searches_are_seen_by_order_and_by_name(tmp_path, capsys):
     late = np.arange(60) >= 30
     table["lr"] = np.where(late, 10 ** rng.normal(-2.5, 0.1, 60), table["lr"])
     table = table.assign(response=0.3 * (np.log10(table["lr"]) + 2.5) ** 2 + 0.1 * rng.standard_normal(60))
+    table["response"] += table["dropout"]
     by_order = report_of(write_table(tmp_path / "a" / "t.csv", table.assign(number=range(60))))
     out = " ".join(capsys.readouterr().out.split())
     assert by_order["design"]["adaptive"]
