@@ -34,7 +34,7 @@ class TrainCommand(OptionGroups):
     """Train one autoencoder, or a study of many, test it, and log everything to TensorBoard.
 
     python train.py --spatial-attention --act elu
-    python train.py --study configs/factorial.yaml --seeds 3
+    python train.py --study configs/factorial.yaml --replicates 3
     """
 
     config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
@@ -174,7 +174,7 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     from attnae.study.local import environments
     from attnae.study.run import describe_study, run_study
 
-    design = study.design(config, command.study.seeds)
+    design = study.design(config, seeds=command.study.seeds, replicates=command.study.replicates)
     console = Console()
     if command.dry_run:
         workers = len(environments(config, command.study.workers, command.study.runs_per_gpu))

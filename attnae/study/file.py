@@ -14,7 +14,7 @@ from attnae.errors import UserError
 from attnae.files import write_text
 from attnae.study.design import Design, check_factor_name, first_seeds, level_text, make_design
 
-KEYS = ("factors", "seeds", "options")
+KEYS = ("factors", "replicates", "seeds", "options")
 
 # What differs from a single run, unless asked for: one thread a run, since many runs share the cores, and pictures
 # only at the end.
@@ -23,26 +23,32 @@ STUDY_DEFAULTS: dict[str, Any] = {"threads": 1, "picture_every": 0}
 
 @dataclass(frozen=True)
 class StudyFile:
-    """Factors with their levels, the seeds or their number, and the options that every run shares.
+    """Factors with their levels, how often each cell is trained, and the options that every run shares.
 
-    Levels and options have their declared types.
+    Levels and options have their declared types. `seeds` are shared by all cells, or their number; `replicates` is the
+    number of runs of each cell, each with a seed of its own; at most one of the two is given.
     """
 
     path: Path
     factors: Mapping[str, tuple[Any, ...]]
     seeds: tuple[int, ...] | int | None
     options: Mapping[str, Any]
+    replicates: int | None = None
 
     def first_cell(self) -> dict[str, Any]:
         """The options of every run, completed by the first level of each factor."""
         return {**self.options, **{name: levels[0] for name, levels in self.factors.items()}}
 
-    def design(self, base: RunConfig, seeds: int | None = None) -> Design:
-        """The design with the options in `base`; `seeds` is their number, if the command line gives it."""
-        number = self.seeds if seeds is None else seeds
+    def design(self, base: RunConfig, *, seeds: int | None = None, replicates: int | None = None) -> Design:
+        """The design with the options in `base`; numbers that the command line gives replace those of the file."""
+        shared: tuple[int, ...] | int | None = self.seeds
+        if seeds is not None or replicates is not None:
+            shared = seeds
         try:
             base = base.replace(name=base.name or self.path.stem)
-            chosen = number if isinstance(number, tuple) else first_seeds(base.seed, number or 1)
+            if shared is None:
+                return make_design(self.factors, (), base, replicates=replicates or self.replicates or 1)
+            chosen = shared if isinstance(shared, tuple) else first_seeds(base.seed, shared)
             return make_design(self.factors, chosen, base)
         except UserError as error:
             raise UserError(f"{self.path}: {error}") from error
@@ -72,11 +78,15 @@ def read_study_file(path: Path) -> StudyFile:
         for name in options:
             if name in factors:
                 raise UserError(f"{name} is both a factor and an option: delete one of them")
-        seeds = _seeds(content.get("seeds"))
+        seeds, replicates = _seeds(content.get("seeds")), _replicates(content.get("replicates"))
+        if seeds is not None and replicates is not None:
+            raise UserError(
+                "seeds (shared by all cells) and replicates (each run its own seed) are both given: delete one of them"
+            )
     except UserError as error:
         message = str(error)
         raise UserError(message if message.startswith(str(path)) else f"{path}: {message}") from error
-    return StudyFile(path, levels, seeds, check_options(options, path))
+    return StudyFile(path, levels, seeds, check_options(options, path), replicates)
 
 
 def read_design(path: Path) -> Design:
@@ -92,8 +102,8 @@ def write_design(path: Path, design: Design) -> None:
             name: [list(level) if isinstance(level, tuple) else level for level in levels]
             for name, levels in design.factors.items()
         },
-        "seeds": list(design.seeds),
-        "options": design.shared_options(),
+        **({"seeds": list(design.seeds)} if design.seeds else {"replicates": design.replicates}),
+        "options": design.shared_options() | ({} if design.seeds else {"seed": design.base.seed}),
     }
     write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None))
 
@@ -124,3 +134,13 @@ def _seeds(given: Any) -> tuple[int, ...] | int | None:
     if given < 1:
         raise UserError(f"seeds: {given}: must be at least 1")
     return int(given)
+
+
+def _replicates(given: Any) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UserError(f"replicates: {cut(repr(given))} is not a number of runs of each cell")
+    if given < 1:
+        raise UserError(f"replicates: {given}: must be at least 1")
+    return given

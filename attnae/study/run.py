@@ -117,7 +117,7 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     check_record(design)
     runs = {run.name: run for run in design.runs()}
     states = {name: run_state(run) for name, run in runs.items()}
-    cells = Table(*design.factors, *(f"seed {seed}" for seed in design.seeds))
+    cells = Table(*design.factors, *(repeat.replace("=", " ") for repeat in design.repeats))
     for cell in design.cells():
         of_cell = [states[name].status for name, run in runs.items() if run.cell == cell]
         cells.add_row(*map(level_text, cell.values()), *of_cell)
@@ -129,8 +129,7 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     console.print(f"directory: {escape(str(design.directory))}", highlight=False, soft_wrap=True)
     counts = Counter(state.status for state in states.values())
     console.print(
-        f"{len(design.cells())} cells x {len(design.seeds)} seeds = {len(runs)} runs: "
-        + ", ".join(f"{count} {status}" for status, count in counts.items()),
+        f"{_size(design)}: " + ", ".join(f"{count} {status}" for status, count in counts.items()),
         highlight=False,
     )
     epochs = sum(run.config.epochs for name, run in runs.items() if states[name].status not in ENDED)
@@ -174,8 +173,7 @@ def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, li
 
 def _build_all(design: Design, images: RunConfig) -> None:
     """Build the model of every cell for these images; `UserError` names a cell whose model does not fit them."""
-    one_seed = dataclasses.replace(design, seeds=design.seeds[:1])
-    for run in one_seed.runs():
+    for run in (run for run in design.runs() if run.repeat == 1):
         try:
             build(run.config.replace(image_size=images.image_size, channels=images.channels, compile="off"))
         except UserError as error:
@@ -202,12 +200,17 @@ def launch(design: Design, runs: Sequence[PlannedRun], options: StudyOptions) ->
 
 
 def _opening(design: Design, states: Mapping[str, RunState], workers: int, options: StudyOptions) -> str:
-    cells, seeds = len(design.cells()), len(design.seeds)
     ended = sum(state.status in ENDED for state in states.values())
     return escape(
-        f"Study {design.directory}: {cells} cells x {seeds} seed{'s' if seeds > 1 else ''} = {cells * seeds} runs, "
-        f"{ended} ended before; {design.base.dataset}; {options.launcher}, {workers} side by side"
+        f"Study {design.directory}: {_size(design)}, {ended} ended before; {design.base.dataset}; {options.launcher}, "
+        f"{workers} side by side"
     )
+
+
+def _size(design: Design) -> str:
+    cells, repeats = len(design.cells()), len(design.repeats)
+    kind = "seed" if design.seeds else "replicate"
+    return f"{cells} cells x {repeats} {kind}{'s' if repeats > 1 else ''} = {cells * repeats} runs"
 
 
 def _sum_up(view: StudyView, design: Design, console: Console) -> int:

@@ -97,8 +97,18 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
             continue
         if gone := [level_text(level) for level in recorded.factors[factor] if level not in asked.factors[factor]]:
             yield f"{factor} lacks {', '.join(gone)}"
-    if missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
+    if bool(recorded.seeds) != bool(asked.seeds):
+        yield (
+            "its runs share seeds, and those of this command have a seed each"
+            if recorded.seeds
+            else "its runs have a seed each, and those of this command share seeds"
+        )
+    elif missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
         yield f"seeds lack {', '.join(missing_seeds)}"
+    elif recorded.replicates > asked.replicates:
+        yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
+    elif asked.replicates and recorded.base.seed != asked.base.seed:
+        yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
