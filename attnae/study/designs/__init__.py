@@ -1,0 +1,20 @@
+"""Which cells a study trains: all combinations of levels, a fraction of them, a sample of ranges, or a list."""
+
+from attnae.study.designs.cells import Cell, all_cells, cell_key, cell_name, level_text
+from attnae.study.designs.distributions import Distribution, Space
+from attnae.study.designs.plan import EVERYTHING, MOST_LISTED, Plan, choose_cells, levels_of
+
+__all__ = [
+    "EVERYTHING",
+    "MOST_LISTED",
+    "Cell",
+    "Distribution",
+    "Plan",
+    "Space",
+    "all_cells",
+    "cell_key",
+    "cell_name",
+    "choose_cells",
+    "level_text",
+    "levels_of",
+]
