@@ -11,7 +11,20 @@ from typing import Any
 from attnae.config import RunConfig, cut, flag, option_names, suggestion
 from attnae.errors import UserError
 from attnae.files import short_name
-from attnae.study.designs import EVERYTHING, Cell, Plan, Space, all_cells, cell_key, cell_name, choose_cells, levels_of
+from attnae.study.designs import (
+    EVERYTHING,
+    MOST_LISTED,
+    Cell,
+    Distribution,
+    Plan,
+    Space,
+    advice,
+    all_cells,
+    cell_key,
+    cell_name,
+    choose_cells,
+    levels_of,
+)
 
 MOST_RUNS = 100_000
 
@@ -100,17 +113,25 @@ def make_design(space: Space, seeds: Sequence[int], base: RunConfig, plan: Plan 
                 f"{flag(option)} {value}: a study trains each run on one device and many runs side by side: "
                 f"leave out {flag(option)}"
             )
-    design = Design({}, tuple(seeds), base.replace(devices="1"))
-    cells = choose_cells(space, plan, design._sample_seed)
-    factors = levels_of(space, cells)
-    count = (len(cells) or math.prod(map(len, factors.values()))) * len(seeds)
-    if count > MOST_RUNS:
-        raise UserError(f"these levels and seeds make {count:,} runs: a study has at most {MOST_RUNS:,}")
-    design = replace(design, factors=factors, plan=plan, chosen=cells)
+    if not (plan.chooses or plan.cells):
+        levels = [len(own) for own in space.values() if not isinstance(own, Distribution)]
+        _refuse_too_many_runs(math.prod(levels) * len(seeds), levels)
+    design = Design({}, tuple(seeds), base.replace(devices="1"), plan)
+    design = replace(design, chosen=choose_cells(space, plan, design._sample_seed))
+    design = replace(design, factors=levels_of(space, design.chosen))
+    _refuse_too_many_runs(len(design.chosen) * len(seeds))
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
         raise UserError("two runs of the study would have the same name: use fewer factors")
     return design
+
+
+def _refuse_too_many_runs(count: int, levels: Sequence[int] = ()) -> None:
+    if count > MOST_RUNS:
+        part = (
+            f"; train a part of the combinations, such as {advice(levels)}" if math.prod(levels) > MOST_LISTED else ""
+        )
+        raise UserError(f"these levels and seeds make {count:,} runs: a study has at most {MOST_RUNS:,}{part}")
 
 
 def first_seeds(start: int, count: int) -> tuple[int, ...]:

@@ -6,6 +6,11 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from attnae.errors import UserError
+
+# A study that lists its cells in study.yaml has at most so many: its file stays below the size that is read.
+MOST_LISTED = 2048
+
 Cell = Mapping[str, Any]  # {factor: level}; an excluded one names some of the factors only
 
 
@@ -35,3 +40,9 @@ def level_text(level: Any) -> str:
     if isinstance(level, bool):
         return str(level).lower()
     return "-".join(map(str, level)) if isinstance(level, tuple) else str(level)
+
+
+def refuse_too_many(what: str, count: int) -> None:
+    """Raise `UserError` if so many cells cannot be listed; it begins with `what` asks for them."""
+    if count > MOST_LISTED:
+        raise UserError(f"{what} makes {count:,} cells: a study that lists its cells has at most {MOST_LISTED:,}")

@@ -8,11 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from attnae.errors import UserError
-from attnae.study.designs.cells import Cell
+from attnae.study.designs.cells import Cell, all_cells, level_text, refuse_too_many
 from attnae.study.designs.distributions import Distribution, Space, sample_cells
-
-# A study that lists its cells in study.yaml has at most so many: its file stays below the size that is read.
-MOST_LISTED = 2048
+from attnae.study.designs.fraction import fraction_cells
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,28 @@ EVERYTHING = Plan()
 def choose_cells(space: Space, plan: Plan, seed: int) -> tuple[Cell, ...]:
     """The cells of the study in their order; empty for all combinations that are not excluded.
 
+    Cells that a sample or a fraction begins with stay, if there is room for them.
+
     Raises:
         UserError: the plan cannot be carried out.
     """
     if plan.sample is not None:
-        _refuse_too_many(f"sample: {plan.sample}", plan.sample)
-        if len(plan.cells) == plan.sample:
-            return plan.cells
-        kept = plan.cells if len(plan.cells) < plan.sample else ()
-        return tuple(sample_cells(space, plan.sample, seed=seed, exclude=plan.exclude, kept=kept))
-    return plan.cells
+        return _sample(space, plan, plan.sample, seed)
+    factors = {name: levels for name, levels in space.items() if not isinstance(levels, Distribution)}
+    if plan.exclude:
+        _refuse_empty_levels(factors, plan.exclude)
+    if plan.fraction is None:
+        return plan.cells
+    cells = fraction_cells(factors, plan.fraction, exclude=plan.exclude, kept=plan.cells)
+    return tuple(cells)
+
+
+def _sample(space: Space, plan: Plan, count: int, seed: int) -> tuple[Cell, ...]:
+    refuse_too_many(f"sample: {count}", count)
+    if len(plan.cells) == count:
+        return plan.cells
+    kept = plan.cells if len(plan.cells) < count else ()
+    return tuple(sample_cells(space, count, seed=seed, exclude=plan.exclude, kept=kept))
 
 
 def levels_of(space: Space, cells: Sequence[Cell]) -> dict[str, tuple[Any, ...]]:
@@ -68,6 +78,8 @@ def levels_of(space: Space, cells: Sequence[Cell]) -> dict[str, tuple[Any, ...]]
     }
 
 
-def _refuse_too_many(what: str, count: int) -> None:
-    if count > MOST_LISTED:
-        raise UserError(f"{what} makes {count:,} cells: a study that lists its cells has at most {MOST_LISTED:,}")
+def _refuse_empty_levels(factors: Mapping[str, Sequence[Any]], exclude: Sequence[Cell]) -> None:
+    cells = all_cells(factors, exclude)
+    for name, levels in factors.items():
+        if empty := [level_text(level) for level in levels if not any(cell[name] == level for cell in cells)]:
+            raise UserError(f"exclude leaves no cell with {name}={empty[0]}: delete this level from the factors")

@@ -46,6 +46,8 @@ def read_plan(path: Path, content: Mapping[str, Any], space: Space) -> Plan:
     if len({cell_key(cell) for cell in cells}) < len(cells):
         raise UserError("cells: one cell is given twice: delete one of them")
     exclude = _cells(path, "exclude", content.get("exclude"), space, whole=False)
+    if fraction == Fraction(1):
+        fraction, cells = None, ()
     return Plan(sample, fraction, exclude, cells, _noise(content.get("noise")), drawn)
 
 
