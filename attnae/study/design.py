@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from attnae.config import RunConfig, cut, flag, option_names, suggestion
 from attnae.errors import UserError
 from attnae.files import short_name
+from attnae.study.designs import (
+    EVERYTHING,
+    MOST_LISTED,
+    Cell,
+    Distribution,
+    Plan,
+    Space,
+    advice,
+    all_cells,
+    cell_key,
+    cell_name,
+    choose_cells,
+    levels_of,
+)
 
 MOST_RUNS = 100_000
-Cell = Mapping[str, Any]  # {factor: level}
 
 
 @dataclass(frozen=True)
@@ -35,19 +47,22 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Design:
-    """What a study trains: every combination of the levels of its factors (a cell), several times.
+    """What a study trains: combinations of the levels of its factors (cells), several times.
 
     Attributes:
         seeds: shared by all cells; empty where each run has a seed of its own.
         base: the options that all runs share. Its `log_dir` and `name` give the directory of the study, and the seeds
             of runs follow from its `seed` where they are not shared.
         replicates: the number of runs of each cell, where each run has a seed of its own; otherwise 0.
+        chosen: the cells that the plan has led to; empty for all combinations that it does not exclude.
     """
 
     factors: Mapping[str, tuple[Any, ...]]
     seeds: tuple[int, ...]
     base: RunConfig
     replicates: int = 0
+    plan: Plan = EVERYTHING
+    chosen: tuple[Cell, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -56,8 +71,21 @@ class Design:
         return self.base.log_dir / self.base.name
 
     def cells(self) -> list[Cell]:
-        """All combinations of levels; the last factor varies fastest."""
-        return [dict(zip(self.factors, levels, strict=True)) for levels in itertools.product(*self.factors.values())]
+        """The combinations of levels that are trained."""
+        return list(self.chosen) or all_cells(self.factors, self.plan.exclude)
+
+    def keeping(self, cells: Iterable[Cell]) -> Design:
+        """The design that, where its cells are chosen from many, has these among them, if there is room for them."""
+        if not self.plan.chooses:
+            return self
+        kept = {cell_key(cell): cell for cell in [*cells, *self.plan.cells]}
+        space: Space = {**self.factors, **self.plan.ranges}
+        chosen = choose_cells(space, replace(self.plan, cells=tuple(kept.values())), self._sample_seed)
+        return replace(self, factors=levels_of(space, chosen), chosen=chosen)
+
+    @property
+    def _sample_seed(self) -> int:
+        return self.seeds[0] if self.seeds else self.base.seed
 
     @property
     def repeats(self) -> list[str]:
@@ -88,24 +116,40 @@ class Design:
 
 
 def make_design(
-    factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], base: RunConfig, *, replicates: int = 0
+    space: Space, seeds: Sequence[int], base: RunConfig, plan: Plan = EVERYTHING, *, replicates: int = 0
 ) -> Design:
-    """The design, after all checks that need no images; `UserError` for options with which a study cannot run."""
+    """The design, after all checks that need no images; `UserError` for options with which a study cannot run.
+
+    Args:
+        space: the levels of each factor, or the range that they are drawn from.
+        seeds: shared by all cells; empty for `replicates` runs of each cell with seeds of their own.
+    """
     for option, single in {"devices": ("1", "auto"), "num_nodes": (1,), "strategy": ("auto",)}.items():
         if (value := getattr(base, option)) not in single:
             raise UserError(
                 f"{flag(option)} {value}: a study trains each run on one device and many runs side by side: "
                 f"leave out {flag(option)}"
             )
-    count = math.prod(map(len, factors.values())) * (len(seeds) or replicates)
-    if count > MOST_RUNS:
-        many = "seeds" if seeds else "replicates"
-        raise UserError(f"these levels and {many} make {count:,} runs: a study has at most {MOST_RUNS:,}")
-    design = Design(dict(factors), tuple(seeds), base.replace(devices="1"), replicates)
+    repeats = len(seeds) or replicates
+    if not (plan.chooses or plan.cells):
+        levels = [len(own) for own in space.values() if not isinstance(own, Distribution)]
+        _refuse_too_many_runs(math.prod(levels) * repeats, bool(seeds), levels)
+    design = Design({}, tuple(seeds), base.replace(devices="1"), replicates, plan)
+    design = replace(design, chosen=choose_cells(space, plan, design._sample_seed))
+    design = replace(design, factors=levels_of(space, design.chosen))
+    _refuse_too_many_runs(len(design.chosen) * repeats, bool(seeds))
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
         raise UserError("two runs of the study would have the same name: use fewer factors")
     return design
+
+
+def _refuse_too_many_runs(count: int, shared: bool, levels: Sequence[int] = ()) -> None:
+    if count > MOST_RUNS:
+        many = math.prod(levels) > MOST_LISTED
+        part = f"; train a part of the combinations, such as {advice(levels)}" if many else ""
+        kind = "seeds" if shared else "replicates"
+        raise UserError(f"these levels and {kind} make {count:,} runs: a study has at most {MOST_RUNS:,}{part}")
 
 
 def first_seeds(start: int, count: int) -> tuple[int, ...]:
@@ -140,18 +184,6 @@ def idle_factors(design: Design) -> list[str]:
         if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
             lines.append(f"{option} has no effect where {switch} is false: cells that differ only in it are the same")
     return lines
-
-
-def cell_name(cell: Cell) -> str:
-    """A cell as text, such as batch_norm=true,act=elu."""
-    return ",".join(f"{factor}={level_text(level)}" for factor, level in cell.items())
-
-
-def level_text(level: Any) -> str:
-    """A level as shown in file names and tables."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    return "-".join(map(str, level)) if isinstance(level, tuple) else str(level)
 
 
 def factor_names() -> list[str]:

@@ -20,7 +20,8 @@ from attnae.data.sources import resolve_auto
 from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.directory import check_place
-from attnae.study.design import Design, PlannedRun, cell_name, idle_factors, level_text
+from attnae.study.design import Design, PlannedRun, idle_factors
+from attnae.study.designs import cell_name, level_text
 from attnae.study.local import LocalWorkers, environments
 from attnae.study.progress import FAILED, Pace, StudyView, duration
 from attnae.study.state import (
@@ -141,16 +142,18 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
 def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]:
     """The design with its data set resolved, and notes for the user. Every model of the design is built once.
 
-    A study that has begun keeps its data set. Images are loaded, and downloaded if necessary, so that no run finds them
-    missing; a dry run downloads nothing. Raises `UserError` for images that are not available, and for a cell whose
-    model does not fit the images, if possible before they are downloaded.
+    A study that has begun keeps its data set and its cells. Images are loaded, and downloaded if necessary, so that no
+    run finds them missing; a dry run downloads nothing. Raises `UserError` for images that are not available, and for a
+    cell whose model does not fit the images, if possible before they are downloaded.
     """
     notes = []
+    recorded = recorded_design(design.directory)
+    if recorded is not None:
+        design = design.keeping(recorded.cells())
     if not dry_run and needs_download(design.base):
         check_place(design.runs()[0].config.replace(name=None))
         _build_all(design, offline(design.runs()[0].config)[0])
     if design.base.dataset == "auto":
-        recorded = recorded_design(design.directory)
         if recorded is not None:
             name, note = recorded.base.dataset, None
         elif dry_run:
