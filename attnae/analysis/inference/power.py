@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.scope import seed_count, seeds_shared
+from attnae.analysis.inference.scope import seed_count, seeds_recur, seeds_shared
 
 # The power that `mde` and `seeds_needed` speak of.
 POWER = 0.8
@@ -79,7 +79,8 @@ def next_steps_table(
     1,000. Seeds are seeds shared by all cells, or runs per cell where each run has its own.
     """
     shared = seeds_shared(design)
-    now = float(seed_count(design)) if shared and design.seeds is not None else design.n / (design.cells.max() + 1.0)
+    each = float(seed_count(design) if seeds_recur(design) else design.n)
+    now = each if shared and design.seeds is not None else each / (design.cells.max() + 1.0)
     level = alpha / max(family, 1)
     wanted = target if target is not None else negligible
     rows = []
