@@ -113,6 +113,13 @@ class MainEffects:
         """The number of factors that have a hypothesis."""
         return len({name for (name, _), df in zip(self.keys, self.rows.df, strict=True) if np.isfinite(df)})
 
+    @property
+    def hypotheses(self) -> np.ndarray:
+        """(rows,) by how much the smallest p of a row is multiplied if no other one is processed before: the number of
+        factors, twice for the two rows of a curve."""
+        rows = [1 if name in self.levels else int(self.of_factor(name).sum()) for name, _ in self.keys]
+        return self.size * np.array(rows)
+
     def of_factor(self, name: str) -> np.ndarray:
         """(rows,), which rows are the factor's."""
         return np.array([factor == name for factor, _ in self.keys])
