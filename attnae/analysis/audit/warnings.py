@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
-from attnae.analysis.audit.provenance import mixed_versions
+from attnae.analysis.audit.provenance import changed_runs, mixed_versions
 from attnae.analysis.audit.responses import EpochRule, has_one_point
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
@@ -57,6 +57,7 @@ def warn(
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, FINISHED)]
     warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
+    warnings += changed_runs([runs[index] for index in used])
     seeds = rows.get("seed")
     warnings += mixed_versions([runs[index] for index in used], rows[list(selection.factors)], seeds)
     return headline, warnings
