@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
-from attnae.analysis.audit.provenance import mixed_versions
+from attnae.analysis.audit.provenance import changed_runs, mixed_versions
 from attnae.analysis.audit.responses import EpochRule, has_one_point
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
@@ -61,6 +61,7 @@ def warn(
     if not kind.is_search or rule.kind != "last":
         warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
+    warnings += changed_runs([runs[index] for index in used])
     seeds = rows.get("seed")
     warnings += mixed_versions([runs[index] for index in used], rows[list(selection.factors)], seeds)
     return headline, warnings

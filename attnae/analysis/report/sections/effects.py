@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attnae.analysis.estimates.noise import Lenth, Noise
-from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS
+from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import StudyReport
@@ -158,7 +158,7 @@ def _scope(result: StudyResult) -> str:
         return (
             f"They hold for {which} only; for new seeds, train with at least three shared seeds or with distinct ones."
         )
-    if result.noise.blocks:
+    if seeds_recur(result.design):
         return (
             f"They hold for new seeds: the {count} seeds are a sample, and errors come from the differences between "
             "them (CR2). helps here and hurts here hold for these seeds alone."
