@@ -314,7 +314,7 @@ def test_warnings_about_factors(tmp_path: Path) -> None:
     )
     chosen = audit_runs(runs, factors=["act", "bn"])
     assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response", "source", "format"]
-    assert "attention, lr, size also vary, which counts as noise: they are not in --factors" in chosen.warnings
+    assert "attention, lr and size also vary, which counts as noise: they are not in --factors" in chosen.warnings
 
 
 def series_run(name: str, value: float, status: str = "finished", steps: int = 1, **fields: Any) -> Run:
@@ -357,7 +357,7 @@ def test_studies_and_data_sets_are_not_pooled() -> None:
     assert (len(found.table), found.others) == (8, {"t": 4})
     assert "the runs belong to several studies" in found.warnings[0]
     assert len(audit_runs(runs, group="t").table) == 4
-    with pytest.raises(UserError, match="--group x: there is no such group; choose from s and t"):
+    with pytest.raises(UserError, match="--group x: there is no such group; choose from s, t"):
         audit_runs(runs, group="x")
     crossed = [series_run(f"{n}", n, hparams={"a": n % 2, "dataset": "ab"[n // 2 % 2]}) for n in range(8)]
     assert (audit_runs(crossed).factors, audit_runs(crossed).strata) == (("a", "dataset"), "dataset")
