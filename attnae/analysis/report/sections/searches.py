@@ -64,6 +64,8 @@ def response(report: SearchReport) -> Blocks:
         "response, among finished runs",
         f"Each setting is tested by permuting its values, adjusted for {model}",
     ]
+    if result.budgets:
+        lines.append("Runs stopped early are compared at the last step both reached, and effects are among the others")
     if math.isfinite(result.r_squared):
         lines.append(
             f"All settings together explain {percent(round(result.r_squared, 2))} of the variation (adjusted R²)"
