@@ -112,7 +112,8 @@ class SearchReport(Report[SearchResult]):
     @property
     def decimals(self) -> int | None:
         settings = self.result.settings
-        return common_decimals(settings[name].tolist() for name in ("effect", "effect_low", "effect_high"))
+        columns = [settings[name].tolist() for name in ("effect", "effect_low", "effect_high")]
+        return common_decimals(columns, 3)
 
 
 AnyReport = StudyReport | SearchReport

@@ -55,6 +55,7 @@ def test_numbers_of_settings() -> None:
         "6e-4", "1e-5", "0.10", "0.25", "0", "128", "0.012", "1234", "2e6",
     ]  # fmt: skip
     assert range_text(1e-5, 0.1) == "1e-5 to 0.10"
+    assert range_text(1.5e-5, 1.5e-5) == "1.5e-5"
     assert range_text(0.10001, 0.10499) == "0.100 to 0.105"
 
 
