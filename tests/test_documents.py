@@ -181,7 +181,14 @@ def run_command(words, document):
         case ["attnae", "train", *args]:
             assert train(args) == 0
         case ["attnae", "work", *args]:
-            small = ["--study", "configs/factorial.yaml", *TINY_STUDY, "--replicates=1", "--dataset=digits", "--name=typed"]
+            small = [
+                "--study",
+                "configs/factorial.yaml",
+                *TINY_STUDY,
+                "--replicates=1",
+                "--dataset=digits",
+                "--name=typed",
+            ]
             assert train_command([*small, "--launcher=none"]) == 0
             args = ["logs/typed" if arg.endswith("logs/factorial") else arg for arg in args]
             assert main(["work", *args, "--max-runs=1"]) == 0

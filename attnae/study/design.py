@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
+class Until:
+    """When to stop adding replicates: when each of the `factors` is decided.
+
+    Effects within +- `negligible` do not matter; None: every effect does.
+    """
+
+    factors: tuple[str, ...]
+    negligible: float | None = None
+
+
+@dataclass(frozen=True)
 class Design:
     """What a study trains: every combination of the levels of its factors (a cell), several times.
 
@@ -42,12 +54,14 @@ class Design:
         base: the options that all runs share. Its `log_dir` and `name` give the directory of the study, and the seeds
             of runs follow from its `seed` where they are not shared.
         replicates: the number of runs of each cell, where each run has a seed of its own; otherwise 0.
+        until: the rule by which the study stops before it has all `replicates`; None: it trains all of them.
     """
 
     factors: Mapping[str, tuple[Any, ...]]
     seeds: tuple[int, ...]
     base: RunConfig
     replicates: int = 0
+    until: Until | None = None
 
     @property
     def directory(self) -> Path:
@@ -70,6 +84,10 @@ class Design:
 
         Raises `UserError`, which names the cell, for values out of range.
         """
+        return list(self._runs)
+
+    @cached_property
+    def _runs(self) -> list[PlannedRun]:
         cells = self.cells()
         return [self._run(cell, number, repeat) for number, repeat in enumerate(self.repeats, 1) for cell in cells]
 
@@ -88,7 +106,12 @@ class Design:
 
 
 def make_design(
-    factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], base: RunConfig, *, replicates: int = 0
+    factors: Mapping[str, tuple[Any, ...]],
+    seeds: Sequence[int],
+    base: RunConfig,
+    *,
+    replicates: int = 0,
+    until: Until | None = None,
 ) -> Design:
     """The design, after all checks that need no images; `UserError` for options with which a study cannot run."""
     for option, single in {"devices": ("1", "auto"), "num_nodes": (1,), "strategy": ("auto",)}.items():
@@ -101,7 +124,7 @@ def make_design(
     if count > MOST_RUNS:
         many = "seeds" if seeds else "replicates"
         raise UserError(f"these levels and {many} make {count:,} runs: a study has at most {MOST_RUNS:,}")
-    design = Design(dict(factors), tuple(seeds), base.replace(devices="1"), replicates)
+    design = Design(dict(factors), tuple(seeds), base.replace(devices="1"), replicates, until)
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
         raise UserError("two runs of the study would have the same name: use fewer factors")

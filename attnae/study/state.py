@@ -97,7 +97,9 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
             continue
         if gone := [level_text(level) for level in recorded.factors[factor] if level not in asked.factors[factor]]:
             yield f"{factor} lacks {', '.join(gone)}"
-    if bool(recorded.seeds) != bool(asked.seeds):
+    if recorded.until is not None or asked.until is not None:
+        yield from _changed_plan(recorded, asked)
+    elif bool(recorded.seeds) != bool(asked.seeds):
         yield (
             "its runs share seeds, and those of this command have a seed each"
             if recorded.seeds
@@ -107,13 +109,30 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
         yield f"seeds lack {', '.join(missing_seeds)}"
     elif recorded.replicates > asked.replicates:
         yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
-    elif asked.replicates and recorded.base.seed != asked.base.seed:
+    if bool(recorded.replicates) and bool(asked.replicates) and recorded.base.seed != asked.base.seed:
         yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
         if option not in _FREE | factors and value != before[option]:
             yield f"{option} was {before[option]} and is {value}"
+
+
+def _changed_plan(recorded: Design, asked: Design) -> Iterator[str]:
+    """Changes of what `--until decided` fixes before the first run."""
+    if recorded.until is None or asked.until is None:
+        yield "--until decided has to be planned before the first run, and the study was planned " + (
+            "without it" if recorded.until is None else "with it"
+        )
+        return
+    if recorded.replicates != asked.replicates:
+        yield f"max_replicates was {recorded.replicates} and is {asked.replicates}"
+    if set(recorded.until.factors) != set(asked.until.factors):
+        yield f"factors_of_interest were {', '.join(recorded.until.factors)} and are {', '.join(asked.until.factors)}"
+    if recorded.until.negligible != asked.until.negligible:
+        yield f"negligible was {recorded.until.negligible} and is {asked.until.negligible}"
+    if len(recorded.cells()) < len(asked.cells()):
+        yield "its cells were fixed before the first run, and there are new ones"
 
 
 def run_state(run: PlannedRun) -> RunState:
@@ -145,15 +164,20 @@ def to_do(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     return [run for wanted in (HALF_DONE, WAITING) for status, run in states if status == wanted]
 
 
+def make_directory(run: PlannedRun) -> None:
+    """Make the directory of a run with its config.yaml, unless it is there."""
+    run.directory.mkdir(exist_ok=True)
+    if not (run.directory / CONFIG).is_file():
+        write_config(run.directory / CONFIG, run.config)
+
+
 def prepare_runs(runs: Sequence[PlannedRun]) -> None:
     """Make the directories of the runs with their config.yaml, so that any worker can train them.
 
     Runs that failed before are to be tried again.
     """
     for run in runs:
-        run.directory.mkdir(exist_ok=True)
-        if not (run.directory / CONFIG).is_file():
-            write_config(run.directory / CONFIG, run.config)
+        make_directory(run)
         try:
             with run_lock(run.directory).acquire(timeout=0):
                 forget_attempt(run.directory)
