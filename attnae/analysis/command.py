@@ -126,6 +126,7 @@ def run(command: AnalyzeCommand) -> int:
 def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Console) -> Report:
     """The report of the runs. If they cannot be analysed, the warnings of the audit are printed before the error."""
     from attnae.analysis.audit.audit import audit_runs
+    from attnae.analysis.audit.looks import planned_replicates
     from attnae.analysis.report.report import Report
     from attnae.analysis.study import fit_study
     from attnae.reading.read import read_logs
@@ -135,7 +136,7 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
     audit = audit_runs(
         runs, response=response, at=command.at, factors=command.factors, goal=command.goal, group=command.group
     )
-    table = audit.ended
+    table, replicates, planned = planned_replicates(runs, audit.ended)
     draws, remarks = permutation_draws(command.permutations, len(table))
     try:
         result = fit_study(
@@ -151,12 +152,13 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
             negligible=command.negligible,
             target=command.target,
             alternatives=audit.alternatives,
+            replicates=replicates,
             permutations=draws,
         )
     except UserError:
         print_findings(audit, console)
         raise
-    return Report.of(runs, audit, result, remarks)
+    return Report.of(runs, audit, result, (*planned, *remarks))
 
 
 def print_findings(audit: Audit, console: Console) -> None:
