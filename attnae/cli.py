@@ -22,7 +22,7 @@ from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
-from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
+from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file, until_decided
 from attnae.trained.commands import TRAINED, ListCommand
 
 # The options that can be combined with --resume: they change where and how the run continues, not what it computes.
@@ -174,7 +174,17 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     from attnae.study.local import environments
     from attnae.study.run import describe_study, run_study
 
-    design = study.design(config, seeds=command.study.seeds, replicates=command.study.replicates)
+    options = command.study
+    until, replicates = None, options.replicates
+    if options.until is not None:
+        replicates = options.max_replicates
+        until = until_decided(
+            study.factors,
+            of_interest=options.factors_of_interest,
+            negligible=options.negligible,
+            replicates=replicates,
+        )
+    design = study.design(config, seeds=options.seeds, replicates=replicates, until=until)
     console = Console()
     if command.dry_run:
         workers = len(environments(config, command.study.workers, command.study.runs_per_gpu))

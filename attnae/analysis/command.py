@@ -152,19 +152,24 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
     draws, remarks = permutation_draws(command.permutations, len(audit.ended))
     try:
         if audit.search is None:
-            return StudyReport.of(runs, audit, study_result(command, audit, baseline, draws), remarks)
+            result, planned = study_result(command, runs, audit, baseline, draws)
+            return StudyReport.of(runs, audit, result, (*planned, *remarks))
         return SearchReport.of(runs, audit, search_result(command, audit, audit.search, draws), remarks)
     except UserError:
         print_findings(audit, console)
         raise
 
 
-def study_result(command: AnalyzeCommand, audit: Audit, baseline: dict[str, object], draws: int) -> StudyResult:
-    """The analysis of a designed study."""
+def study_result(
+    command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
+) -> tuple[StudyResult, tuple[str, ...]]:
+    """The analysis of a designed study, and remarks on its planned looks, if it has any."""
+    from attnae.analysis.audit.looks import planned_replicates
     from attnae.analysis.study import fit_study
 
-    return fit_study(
-        audit.ended,
+    table, replicates, remarks = planned_replicates(runs, audit.ended)
+    result = fit_study(
+        table,
         audit.factors,
         response_name=audit.response,
         seed=audit.seed,
@@ -176,8 +181,10 @@ def study_result(command: AnalyzeCommand, audit: Audit, baseline: dict[str, obje
         negligible=command.negligible,
         target=command.target,
         alternatives=audit.alternatives,
+        replicates=replicates,
         permutations=draws,
     )
+    return result, remarks
 
 
 def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:

@@ -105,7 +105,9 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
         cells = {cell_key(cell) for cell in asked.cells()}
         if missing := [cell_name(cell) for cell in recorded.cells() if cell_key(cell) not in cells]:
             yield f"it has {len(missing)} more cells, such as {missing[0]}"
-    if bool(recorded.seeds) != bool(asked.seeds):
+    if recorded.until is not None or asked.until is not None:
+        yield from _changed_plan(recorded, asked)
+    elif bool(recorded.seeds) != bool(asked.seeds):
         yield (
             "its runs share seeds, and those of this command have a seed each"
             if recorded.seeds
@@ -115,7 +117,7 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
         yield f"seeds lack {', '.join(missing_seeds)}"
     elif recorded.replicates > asked.replicates:
         yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
-    elif asked.replicates and recorded.base.seed != asked.base.seed:
+    if bool(recorded.replicates) and bool(asked.replicates) and recorded.base.seed != asked.base.seed:
         yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
@@ -126,6 +128,23 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
 
 def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _changed_plan(recorded: Design, asked: Design) -> Iterator[str]:
+    """Changes of what `--until decided` fixes before the first run."""
+    if recorded.until is None or asked.until is None:
+        yield "--until decided has to be planned before the first run, and the study was planned " + (
+            "without it" if recorded.until is None else "with it"
+        )
+        return
+    if recorded.replicates != asked.replicates:
+        yield f"max_replicates was {recorded.replicates} and is {asked.replicates}"
+    if set(recorded.until.factors) != set(asked.until.factors):
+        yield f"factors_of_interest were {', '.join(recorded.until.factors)} and are {', '.join(asked.until.factors)}"
+    if recorded.until.negligible != asked.until.negligible:
+        yield f"negligible was {recorded.until.negligible} and is {asked.until.negligible}"
+    if len(recorded.cells()) < len(asked.cells()):
+        yield "its cells were fixed before the first run, and there are new ones"
 
 
 def run_state(run: PlannedRun) -> RunState:
@@ -157,15 +176,20 @@ def to_do(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     return [run for wanted in (HALF_DONE, WAITING) for status, run in states if status == wanted]
 
 
+def make_directory(run: PlannedRun) -> None:
+    """Make the directory of a run with its config.yaml, unless it is there."""
+    run.directory.mkdir(exist_ok=True)
+    if not (run.directory / CONFIG).is_file():
+        write_config(run.directory / CONFIG, run.config)
+
+
 def prepare_runs(runs: Sequence[PlannedRun]) -> None:
     """Make the directories of the runs with their config.yaml, so that any worker can train them.
 
     Runs that failed before are to be tried again.
     """
     for run in runs:
-        run.directory.mkdir(exist_ok=True)
-        if not (run.directory / CONFIG).is_file():
-            write_config(run.directory / CONFIG, run.config)
+        make_directory(run)
         try:
             with run_lock(run.directory).acquire(timeout=0):
                 forget_attempt(run.directory)

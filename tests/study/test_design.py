@@ -102,7 +102,7 @@ def test_long_names_stay_apart(tmp_path):
             "seeds (shared by all cells) and replicates (each run its own seed) are both given: delete one of them",
         ),
         ("factors: {}", "there are no factors"),
-        ("epochs: 3", "unknown epochs; a study has factors, replicates, seeds, options"),
+        ("epochs: 3", "unknown epochs; a study has factors, replicates, seeds, until, options"),
         ("seeds: 3", "there are no factors"),
     ],
 )

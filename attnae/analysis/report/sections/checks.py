@@ -21,7 +21,12 @@ MAX_COLUMNS = 5
 UNDECIDED = (SUGGESTIVE, UNDETERMINED, NOT_DISTINGUISHABLE, HELPS_HERE, HURTS_HERE)
 ADDED_SEEDS = (
     "These p-values and intervals hold only if the number of seeds was fixed beforehand. Looking after each seed gives "
-    "false verdicts in 17% of studies by 10 seeds and in 23% by 20."
+    "false verdicts in 17% of studies by 10 seeds and in 23% by 20. Plan it: train.py --study FILE --until decided "
+    "--max-replicates N."
+)
+PLANNED = (
+    "The table is for a new study with a fixed number of seeds. This study had planned looks: its largest number of "
+    "replicates cannot be changed, and runs that are added by hand are not covered."
 )
 
 
@@ -132,7 +137,9 @@ def next_steps(report: StudyReport) -> Blocks:
     blocks += [Text(line) for line in (_distinct_seeds(result),) if line]
     shown = ("factor", "level", "effect", "power_target", "seeds_now", "seeds_needed", "seeds_cautious")
     blocks.append(Table("Runs per cell (seeds) for 80% power", table, shown))
-    if result.design.seeds is not None and result.effects.p.notna().any():
+    if result.looks is not None:
+        blocks.append(Text(PLANNED))
+    elif result.design.seeds is not None and result.effects.p.notna().any():
         blocks.append(Text(ADDED_SEEDS))
     return blocks
 

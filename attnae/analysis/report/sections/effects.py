@@ -23,13 +23,14 @@ def main_effects(report: StudyReport) -> Blocks:
     result = report.result
     alpha = result.reading.alpha
     blocks: Blocks = [
+        *_looks(result),
         Text(
             f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction counts each factor "
             f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p "
             f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
-        Table("Effects", result.effects, EFFECT_COLUMNS, "effects.csv"),
+        Table("Effects", result.shown_effects, EFFECT_COLUMNS, "effects.csv"),
     ]
     if result.effects.mde.notna().any():
         blocks.append(
@@ -137,6 +138,23 @@ def marginal_means(report: StudyReport) -> Blocks:
         blocks.append(Text(line, warning=True))
         blocks.append(Table("Simple effects", result.simple_effects, ("factor", "level", "within", "at", *ESTIMATE)))
     return blocks
+
+
+def _looks(result: StudyResult) -> Blocks:
+    """What holds in a study that looked at its results after each replicate."""
+    if result.looks is None:
+        return []
+    look = result.looks.look
+    text = (
+        "This study was looked at after each replicate from the third on, and could stop as soon as it was decided. "
+        f"The looks were planned for at most {look.planned} replicates, so the intervals, p-values and verdicts of "
+        f"main effects are valid at this stop, after {look.seeds} replicates. So are the p-values of factors and of "
+        "pairs of levels. All other intervals and p-values of this report hold only for a number of runs that was "
+        "fixed beforehand."
+    )
+    if look.seeds < look.planned:
+        text += " At an early stop, estimates are optimistic: an effect that was found is probably smaller."
+    return [Text(text, warning=True)]
 
 
 def _factors(result: StudyResult) -> Blocks:
