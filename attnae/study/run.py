@@ -143,6 +143,12 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
         of_cell = [states[name].status for name, run in runs.items() if run.cell == cell]
         cells.add_row(*map(level_text, cell.values()), *of_cell)
     console.print(cells)
+    from attnae.study.designs.explain import explain  # imports the analysis, which takes seconds
+
+    planned, plan = list(runs.values()), design.plan
+    seeds = [run.config.seed for run in planned]
+    for part in explain([run.cell for run in planned], seeds, sampled=plan.sample is not None, noise=plan.noise):
+        console.print(escape(part) if isinstance(part, str) else part, highlight=False, soft_wrap=isinstance(part, str))
     for note in [*notes, *idle_factors(design)]:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     options = ", ".join(f"{name} {value}" for name, value in design.shared_options().items() if value is not None)
