@@ -8,7 +8,7 @@ import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
 from attnae.analysis.audit.provenance import changed_runs, mixed_versions
-from attnae.analysis.audit.responses import EpochRule, has_one_point
+from attnae.analysis.audit.responses import EpochRule, common_step, has_one_point, validation_twin
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
 from attnae.analysis.design.kind import Kind
@@ -135,10 +135,20 @@ def _divergence(tests: pd.DataFrame) -> str | None:
     )
 
 
+def _unequal(tag: str, twin: str, step: int) -> str:
+    return (
+        f"finished runs have different lengths, and {tag} compares each at its own end; the sensitivity analysis compares "
+        f"{twin} at step {step}, the last that all of them reached (--response {twin} makes it the response)"
+    )
+
+
 def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
     """Runs that end before the others, and runs that are too short for `tail:k`."""
     if has_one_point(runs, tag):
-        return []
+        # A single value of the test set has no steps: the same metric on the validation set shows how long a run was.
+        twin = validation_twin(tag, {name for run in runs for name in run.scalars})
+        step = None if twin is None else common_step(runs, twin)
+        return [] if step is None else [_unequal(tag, str(twin), step)]
     found = []
     ends = {run.name: int(run.scalars[tag].steps[-1]) for run in runs}
     last = max(ends.values())

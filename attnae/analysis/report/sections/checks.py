@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -108,7 +109,7 @@ def best_cells(report: StudyReport) -> Blocks:
     )
     blocks: Blocks = [
         Text(_candidates(result)),
-        *_chosen_on_test(result),
+        *_chosen_on_test(report),
         Table(f"Combinations, best first ({cells.method.iloc[0]})", frame, shown),
     ]
     if result.baseline is None:
@@ -159,14 +160,17 @@ def _candidates(result: StudyResult) -> str:
     )
 
 
-def _chosen_on_test(result: StudyResult) -> Blocks:
+def _chosen_on_test(report: Report) -> Blocks:
     """A warning where the combination would be chosen by its results on the test set."""
-    split, slash, name = result.response.partition("/")
-    if split != "test" or not slash:
+    response = report.result.response
+    if re.search(r"(?<![a-z])test(?![a-z])", response, re.IGNORECASE) is None:
         return []
+    # The alternatives of a result of the test set are those of the same metric on the validation set, if it is logged.
+    twins = {label.rpartition(", ")[0] for label in report.audit.alternatives} - {response, ""}
+    instead = f" (--response {clean(min(twins, key=len))})" if twins else ", whose results these logs do not have,"
     line = (
-        f"The list is ordered by {clean(result.response)}: the test set is used to choose. Choose by the validation "
-        f"set (--response val/{clean(name)}) and report the test set for the chosen combination only."
+        f"The list is ordered by {clean(response)}: the test set is used to choose. Choose by the validation set"
+        f"{instead} and report the test set for the chosen combination only."
     )
     return [Text(line, warning=True)]
 
