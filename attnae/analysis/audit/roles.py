@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from attnae.analysis.audit.names import (
+    CROWDED,
+    MAX_SETTINGS,
     SEED,
     UNIQUE,
     find_identifiers,
@@ -72,6 +74,9 @@ def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] 
     derived: dict[str, tuple[str, ...]] = {}
     if chosen is None:
         candidates = [name for name in open_names if name not in identifiers]
+        usual = sorted(candidates, key=lambda name: columns[name].count(None))[:MAX_SETTINGS]
+        identifiers |= {name: CROWDED for name in candidates if name not in {*usual}}
+        candidates = [name for name in candidates if name not in identifiers]
         table = _table(columns, candidates)
         derived = find_derived(table)
         aliases = find_aliases(table.drop(columns=list(derived)))
