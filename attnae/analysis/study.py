@@ -117,7 +117,7 @@ def fit_study(
         cells=cells_table(design, y, reading),
         baseline=compared,
         next_steps=next_steps_table(
-            design, effects, target=target, negligible=negligible, family=family.size, alpha=alpha
+            design, effects, target=target, negligible=negligible, family=family.hypotheses, alpha=alpha
         ),
         statistics=compute_statistics(design, y, reading),
     )

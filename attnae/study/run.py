@@ -20,7 +20,8 @@ from attnae.data.sources import resolve_auto
 from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.directory import check_place
-from attnae.study.design import Design, PlannedRun, cell_name, idle_factors, level_text
+from attnae.study.design import Design, PlannedRun, idle_factors
+from attnae.study.designs import cell_name, level_text
 from attnae.study.local import LocalWorkers, environments
 from attnae.study.progress import FAILED, Pace, StudyView, duration
 from attnae.study.state import (
@@ -117,7 +118,7 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     check_record(design)
     runs = {run.name: run for run in design.runs()}
     states = {name: run_state(run) for name, run in runs.items()}
-    cells = Table(*design.factors, *(f"seed {seed}" for seed in design.seeds))
+    cells = Table(*design.factors, *(repeat.replace("=", " ") for repeat in design.repeats))
     for cell in design.cells():
         of_cell = [states[name].status for name, run in runs.items() if run.cell == cell]
         cells.add_row(*map(level_text, cell.values()), *of_cell)
@@ -129,8 +130,7 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     console.print(f"directory: {escape(str(design.directory))}", highlight=False, soft_wrap=True)
     counts = Counter(state.status for state in states.values())
     console.print(
-        f"{len(design.cells())} cells x {len(design.seeds)} seeds = {len(runs)} runs: "
-        + ", ".join(f"{count} {status}" for status, count in counts.items()),
+        f"{_size(design)}: " + ", ".join(f"{count} {status}" for status, count in counts.items()),
         highlight=False,
     )
     epochs = sum(run.config.epochs for name, run in runs.items() if states[name].status not in ENDED)
@@ -142,16 +142,18 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
 def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, list[str]]:
     """The design with its data set resolved, and notes for the user. Every model of the design is built once.
 
-    A study that has begun keeps its data set. Images are loaded, and downloaded if necessary, so that no run finds them
-    missing; a dry run downloads nothing. Raises `UserError` for images that are not available, and for a cell whose
-    model does not fit the images, if possible before they are downloaded.
+    A study that has begun keeps its data set and its cells. Images are loaded, and downloaded if necessary, so that no
+    run finds them missing; a dry run downloads nothing. Raises `UserError` for images that are not available, and for a
+    cell whose model does not fit the images, if possible before they are downloaded.
     """
     notes = []
+    recorded = recorded_design(design.directory)
+    if recorded is not None:
+        design = design.keeping(recorded.cells())
     if not dry_run and needs_download(design.base):
         check_place(design.runs()[0].config.replace(name=None))
         _build_all(design, offline(design.runs()[0].config)[0])
     if design.base.dataset == "auto":
-        recorded = recorded_design(design.directory)
         if recorded is not None:
             name, note = recorded.base.dataset, None
         elif dry_run:
@@ -174,8 +176,7 @@ def resolve_design(design: Design, *, dry_run: bool = False) -> tuple[Design, li
 
 def _build_all(design: Design, images: RunConfig) -> None:
     """Build the model of every cell for these images; `UserError` names a cell whose model does not fit them."""
-    one_seed = dataclasses.replace(design, seeds=design.seeds[:1])
-    for run in one_seed.runs():
+    for run in (run for run in design.runs() if run.repeat == 1):
         try:
             build(run.config.replace(image_size=images.image_size, channels=images.channels, compile="off"))
         except UserError as error:
@@ -202,12 +203,17 @@ def launch(design: Design, runs: Sequence[PlannedRun], options: StudyOptions) ->
 
 
 def _opening(design: Design, states: Mapping[str, RunState], workers: int, options: StudyOptions) -> str:
-    cells, seeds = len(design.cells()), len(design.seeds)
     ended = sum(state.status in ENDED for state in states.values())
     return escape(
-        f"Study {design.directory}: {cells} cells x {seeds} seed{'s' if seeds > 1 else ''} = {cells * seeds} runs, "
-        f"{ended} ended before; {design.base.dataset}; {options.launcher}, {workers} side by side"
+        f"Study {design.directory}: {_size(design)}, {ended} ended before; {design.base.dataset}; {options.launcher}, "
+        f"{workers} side by side"
     )
+
+
+def _size(design: Design) -> str:
+    cells, repeats = len(design.cells()), len(design.repeats)
+    kind = "seed" if design.seeds else "replicate"
+    return f"{cells} cells x {repeats} {kind}{'s' if repeats > 1 else ''} = {cells * repeats} runs"
 
 
 def _sum_up(view: StudyView, design: Design, console: Console) -> int:

@@ -14,7 +14,8 @@ from attnae.config import read_yaml, write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
 from attnae.study.attempt import forget_attempt
-from attnae.study.design import Design, PlannedRun, level_text
+from attnae.study.design import Design, PlannedRun
+from attnae.study.designs import cell_key, cell_name, level_text
 from attnae.study.file import read_design, write_design
 from attnae.tags import DIVERGED, FINISHED
 
@@ -90,20 +91,41 @@ def check_record(design: Design) -> None:
 
 
 def _changes(recorded: Design, asked: Design) -> Iterator[str]:
-    """The changes by which recorded runs would not belong to the new design. More levels or seeds only add runs."""
+    """The changes by which recorded runs would not belong to the new design. More levels, cells or seeds add runs."""
     for factor in {**recorded.factors, **asked.factors}:
         if factor not in asked.factors or factor not in recorded.factors:
             yield f"{factor} is {'no longer a factor' if factor in recorded.factors else 'a new factor'}"
             continue
         if gone := [level_text(level) for level in recorded.factors[factor] if level not in asked.factors[factor]]:
-            yield f"{factor} lacks {', '.join(gone)}"
-    if missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
+            yield f"{factor} lacks {_some(gone)}"
+        drawn, wanted = (design.plan.ranges.get(factor, "a list") for design in (recorded, asked))
+        if drawn != wanted:
+            yield f"{factor} was {drawn} and is {wanted}"
+    if recorded.factors.keys() == asked.factors.keys():
+        cells = {cell_key(cell) for cell in asked.cells()}
+        if missing := [cell_name(cell) for cell in recorded.cells() if cell_key(cell) not in cells]:
+            yield f"it has {len(missing)} more cells, such as {missing[0]}"
+    if bool(recorded.seeds) != bool(asked.seeds):
+        yield (
+            "its runs share seeds, and those of this command have a seed each"
+            if recorded.seeds
+            else "its runs have a seed each, and those of this command share seeds"
+        )
+    elif missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
         yield f"seeds lack {', '.join(missing_seeds)}"
+    elif recorded.replicates > asked.replicates:
+        yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
+    elif asked.replicates and recorded.base.seed != asked.base.seed:
+        yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
         if option not in _FREE | factors and value != before[option]:
             yield f"{option} was {before[option]} and is {value}"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def run_state(run: PlannedRun) -> RunState:

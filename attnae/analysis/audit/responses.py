@@ -85,7 +85,7 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
     if not tags:
         found = "; ".join(problem for run in runs[:1] for problem in run.problems)
         raise UserError(
-            f"the runs have no results{f' ({found})' if found else ''}: log the result of each run as a scalar, or name "
+            f"the runs have no scalar values{f' ({found})' if found else ''}: log the result of each run, or name "
             "the column of a table with --response"
         )
     if response is not None:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
 from attnae.analysis.audit.names import CROWDED, MAX_SETTINGS, names_data
-from attnae.analysis.audit.provenance import mixed_versions
+from attnae.analysis.audit.provenance import changed_runs, mixed_versions
 from attnae.analysis.audit.responses import EpochRule, has_one_point
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
+from attnae.analysis.design.kind import Kind
 from attnae.reading.run import FINISHED, PRUNED, UNKNOWN, Run
 from attnae.text import clean, counted, listed
 
@@ -29,9 +30,11 @@ def warn(
     tag: str,
     rule: EpochRule,
     chosen_on: str | None,
+    kind: Kind,
 ) -> tuple[str | None, list[str]]:
     """The headline, if diverged runs bias the comparison, and the warnings, the most serious first."""
-    headline = _divergence(tests)
+    # In a search the diverged runs are compared with the others, as the worst.
+    headline = None if kind.is_search else _divergence(tests)
     warnings = [headline] if headline else []
     if chosen_on == tag:
         warnings.append(
@@ -41,7 +44,7 @@ def warn(
     warnings += _settings(table, roles, selection)
     if assumed := _assumed(runs, roles, tag):
         warnings.append(assumed)
-    if pruned := int((table["status"] == PRUNED).sum()):
+    if not kind.is_search and (pruned := int((table["status"] == PRUNED).sum())):
         warnings.append(
             f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned (stopped early) "
             "because of bad results: effects are among the other runs, which makes settings that were often pruned "
@@ -56,8 +59,10 @@ def warn(
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
         warnings.append(f"{len(cells.missing)} of {cells.expected} runs are missing; the first is {first}")
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, FINISHED)]
-    warnings += _lengths([runs[index] for index in used], tag, rule)
+    if not kind.is_search or rule.kind != "last":
+        warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
+    warnings += changed_runs([runs[index] for index in used])
     seeds = rows.get("seed")
     warnings += mixed_versions([runs[index] for index in used], rows[list(selection.factors)], seeds)
     return headline, warnings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -9,23 +10,45 @@ import numpy as np
 from attnae.analysis.design.model import INTERCEPT, Design, build
 
 CONSTANT = "constant over the runs"
+MAX_NAMED = 3
 _ADVICE = "; it can be estimated if interactions are assumed to be absent (--interactions none)"
 
 
 def why_not_estimable(design: Design, term: str, contrast: np.ndarray) -> str:
     """The reason that a contrast over the design's columns has no estimate, in plain words."""
+    return f"not estimable: {_reason(design, term, contrast)}{_ADVICE * _estimable_alone(design, contrast)}"
+
+
+def assumptions(design: Design, terms: Sequence[str], contrasts: np.ndarray) -> list[str]:
+    """For each main-effect contrast of a model without interactions what its estimate takes for granted; "" if the same
+    runs can estimate it with all two-way interactions in the model."""
+    if design.has_interactions or len(design.factors) < 2:
+        return [""] * len(terms)
+    full = build(design.factors, design.codes, design.blocks, interactions=True)
+    wide = np.pad(contrasts, ((0, 0), (0, full.matrix.shape[1] - contrasts.shape[1])))
+    outside = wide - (wide @ full.row_space.T) @ full.row_space
+    known = np.linalg.norm(outside, axis=1) <= 1e-8 * np.linalg.norm(wide, axis=1)
+    return [
+        "" if fine else f"assumes that there are no interactions: {_reason(full, term, row)}"
+        for fine, term, row in zip(known, terms, wide, strict=True)
+    ]
+
+
+def _reason(design: Design, term: str, contrast: np.ndarray) -> str:
     empty = empty_combinations(design, term)
     if empty:
-        reason = f"no run has {' or '.join(empty[:3])}{' or others' * (len(empty) > 3)}"
-    else:
-        outside = contrast - design.row_space.T @ (design.row_space @ contrast)
-        aliases = [
-            other
-            for other, columns in design.terms.items()
-            if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
-        ]
-        reason = f"aliased with {', '.join(aliases)}" if aliases else CONSTANT
-    return f"not estimable: {reason}{_ADVICE * _estimable_alone(design, contrast)}"
+        return f"no run has {_some(empty, ' or ')}"
+    outside = contrast - design.row_space.T @ (design.row_space @ contrast)
+    aliases = [
+        other
+        for other, columns in design.terms.items()
+        if other not in (term, INTERCEPT) and np.abs(outside[columns]).max() > 1e-8
+    ]
+    return f"aliased with {_some(aliases, ', ')}" if aliases else CONSTANT
+
+
+def _some(names: Sequence[str], joint: str) -> str:
+    return f"{joint.join(names[:MAX_NAMED])}{' or others' * (len(names) > MAX_NAMED)}"
 
 
 def _estimable_alone(design: Design, contrast: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design.aliases import why_not_estimable
+from attnae.analysis.design.aliases import assumptions, why_not_estimable
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.family import Judged, Key, MainEffects, Reading, main_rows, negligible_p
 from attnae.analysis.inference.contrasts import Estimates, point_estimates
@@ -36,7 +36,7 @@ def judged_effects(family: MainEffects, judged: Judged, y: np.ndarray, reading: 
     reference = point_estimates(design, np.array(off), y)
     estimates = judged.estimates
     table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, judged.adjusted.rows)
-    mde = detectable(estimates.std_error, family.rows.df, family=family.size, alpha=reading.alpha)
+    mde = detectable(estimates.std_error, family.rows.df, family=family.hypotheses, alpha=reading.alpha)
     # The verdicts on levels come from tests of several levels: no t test of a single row has their power.
     mde[[name in family.levels for name, _ in family.keys]] = np.nan
     return table.assign(
@@ -191,7 +191,7 @@ def _scope_columns(
 
 
 def _notes(design: Design, fitted: ScopedContrasts, keys: Sequence[Key], rows: np.ndarray) -> list[str]:
-    """Why a row has no estimate, no verdict, or says nothing about new seeds although others do."""
+    """Why a row has no estimate, no verdict, or says nothing about new seeds although others do, or what it assumes."""
     left = design.residual_df
     too_few = (
         f"no verdict: model M leaves {left} residual degree{'' if left == 1 else 's'} of freedom, and a verdict needs "
@@ -199,7 +199,10 @@ def _notes(design: Design, fitted: ScopedContrasts, keys: Sequence[Key], rows: n
     )
     mixed = fitted.for_new.any()
     notes = []
-    for known, wide, (term, _), row in zip(fitted.here.estimable, fitted.for_new, keys, rows, strict=True):
+    assumed = assumptions(design, [term for term, _ in keys], rows)
+    for i, (known, wide, (term, _), row) in enumerate(
+        zip(fitted.here.estimable, fitted.for_new, keys, rows, strict=True)
+    ):
         if not known:
             notes.append(why_not_estimable(design, term, row))
         elif left < MIN_VERDICT_DF:
@@ -207,5 +210,5 @@ def _notes(design: Design, fitted: ScopedContrasts, keys: Sequence[Key], rows: n
         elif mixed and not wide:
             notes.append("holds for these seeds only: the runs of some seed do not determine it")
         else:
-            notes.append("")
+            notes.append(assumed[i])
     return notes

@@ -153,7 +153,7 @@ def distinct_seeds(family: MainEffects, y: np.ndarray, alpha: float) -> Distinct
     variance = mean_square + max(0.0, between - mean_square) * seeds / design.n
     error = np.sqrt(variance) * np.linalg.norm(family.rows.here.weights[row])
     shared = float(family.rows.fit(y)[0].std_error[row])
-    level = alpha / family.size
+    level = alpha / family.hypotheses[row]
     return DistinctSeeds(
         family.keys[row][0],
         seeds,

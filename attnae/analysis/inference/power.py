@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from attnae.analysis.design.model import Design
-from attnae.analysis.inference.scope import seed_count, seeds_shared
+from attnae.analysis.inference.scope import seed_count, seeds_recur, seeds_shared
 
 # The power that `mde` and `seeds_needed` speak of.
 POWER = 0.8
@@ -39,10 +39,12 @@ def detectable_shift(df: float, alpha: float) -> float:
     return float(optimize.brentq(lambda shift: _power(shift, ratio, weights, critical) - POWER, 0, high, xtol=1e-9))
 
 
-def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int, alpha: float) -> np.ndarray:
-    """(rows,) the smallest effect that a two-sided t test at alpha / family detects with a power of 80%."""
-    level = alpha / max(family, 1)
-    shifts = [detectable_shift(float(d), level) if np.isfinite(d) and d > 0 else np.nan for d in df]
+def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int | np.ndarray, alpha: float) -> np.ndarray:
+    """(rows,) the smallest effect that a two-sided t test at alpha / family detects with a power of 80%; one family, or
+    that of each row."""
+    level = np.broadcast_to(alpha / np.maximum(family, 1), np.shape(df))
+    known = np.isfinite(df) & (df > 0)
+    shifts = [detectable_shift(float(d), float(a)) if k else np.nan for d, a, k in zip(df, level, known, strict=True)]
     return std_error * np.array(shifts)
 
 
@@ -68,22 +70,30 @@ def seeds_for(effect_in_sd: float, df_per_seed: float | None, alpha: float) -> f
 
 
 def next_steps_table(
-    design: Design, effects: pd.DataFrame, *, target: float | None, negligible: float | None, family: int, alpha: float
+    design: Design,
+    effects: pd.DataFrame,
+    *,
+    target: float | None,
+    negligible: float | None,
+    family: np.ndarray,
+    alpha: float,
 ) -> pd.DataFrame:
     """factor, level, effect, power_target, seeds_now, seeds_needed, seeds_cautious: a row for each row of the effects.
 
     The effect to detect is the target, else the largest negligible effect, else the estimate. `power_target` is the
     power of the present study for the target or the negligible bound; there is none for the estimate, whose power is
-    a function of its p-value. `seeds_needed` gives a power of 80% at alpha / family if the standard deviation of the
-    effect is as estimated, `seeds_cautious` if it is at the upper end of its one-sided 80% interval; blank where above
-    1,000. Seeds are seeds shared by all cells, or runs per cell where each run has its own.
+    a function of its p-value. `seeds_needed` gives a power of 80% at alpha / family (of each row) if the standard
+    deviation of the effect is as estimated, `seeds_cautious` if it is at the upper end of its one-sided 80% interval;
+    blank where above 1,000. Seeds are seeds shared by all cells, or runs per cell where each run has its own.
     """
     shared = seeds_shared(design)
-    now = float(seed_count(design)) if shared and design.seeds is not None else design.n / (design.cells.max() + 1.0)
-    level = alpha / max(family, 1)
+    each = float(seed_count(design) if seeds_recur(design) else design.n)
+    now = each if shared and design.seeds is not None else each / (design.cells.max() + 1.0)
+    levels = (alpha / np.maximum(family, 1)).tolist()
     wanted = target if target is not None else negligible
     rows = []
-    for row in effects[["factor", "level", "estimate", "std_error", "df"]].to_dict("records"):
+    records = effects[["factor", "level", "estimate", "std_error", "df"]].to_dict("records")
+    for row, level in zip(records, levels, strict=True):
         effect = abs(row["estimate"]) if wanted is None else wanted
         error, df = row["std_error"], row["df"]
         if not (np.isfinite(error) and error > 0 and df > 0):

@@ -19,6 +19,11 @@ def seeds_shared(design: Design) -> bool:
     return design.blocks is not None
 
 
+def seeds_recur(design: Design) -> bool:
+    """Whether some seed has several runs, in several cells or in one: these runs are a cluster."""
+    return design.seeds is not None and bool(np.bincount(design.seeds).max() > 1)
+
+
 def seed_count(design: Design) -> int:
     """Number of different seeds; 0 if they are not recorded in all runs."""
     return 0 if design.seeds is None else int(design.seeds.max()) + 1
@@ -27,13 +32,13 @@ def seed_count(design: Design) -> int:
 def study_scope(design: Design) -> str:
     """What the intervals of a study can be about.
 
-    `new seeds` if each run has a seed of its own cell, or if three seeds or more are shared. `these seeds` with one or
-    two shared seeds, and with one run per cell and no recorded seed. `these runs` with several runs per cell whose
+    `new seeds` if each run has a seed of its own, or if there are three seeds or more. `these seeds` with one or two
+    seeds of several runs, and with one run per cell and no recorded seed. `these runs` with several runs per cell whose
     seeds are not recorded.
     """
     if design.seeds is None:
         return THESE_RUNS if np.bincount(design.cells).max() > 1 else THESE_SEEDS
-    enough = MIN_SHARED_SEEDS if seeds_shared(design) else 2
+    enough = MIN_SHARED_SEEDS if seeds_recur(design) else 2
     return NEW_SEEDS if seed_count(design) >= enough else THESE_SEEDS
 
 
@@ -43,8 +48,8 @@ class ScopedContrasts:
 
     Attributes:
         here: HC2: valid for the seeds of the study.
-        new: valid for new seeds: CR2 by seed where seeds are shared, else the same as `here`; None where the study says
-            nothing about new seeds.
+        new: valid for new seeds: CR2 by seed where a seed has several runs, else the same as `here`; None where the
+            study says nothing about new seeds.
         scope: (contrasts,) what the scoped inference of each is about.
     """
 
@@ -84,7 +89,7 @@ def scoped_contrasts(design: Design, rows: np.ndarray) -> ScopedContrasts:
     scope = study_scope(design)
     if scope != NEW_SEEDS:
         return ScopedContrasts(here, None, np.full(len(here.df), scope))
-    if not seeds_shared(design):
+    if not seeds_recur(design):
         return ScopedContrasts(here, here, np.full(len(here.df), NEW_SEEDS))
     new = contrasts(design, rows, clusters=design.seeds)
     # A contrast that some seed does not support is about these seeds; one that is not estimable has no scope to lose.

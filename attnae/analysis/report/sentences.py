@@ -10,7 +10,7 @@ from scipy import stats
 
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.inference.power import POWER
-from attnae.analysis.inference.scope import NEW_SEEDS, seeds_shared
+from attnae.analysis.inference.scope import NEW_SEEDS, seeds_recur
 from attnae.analysis.inference.verdicts import (
     BEST,
     HELPS,
@@ -130,7 +130,7 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
             return f"{change} {seen}: {verdict}{only}"
         return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({open_}): {verdict}"
     text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
-    if verdict in (HELPS, HURTS) and seeds_shared(result.design):
+    if verdict in (HELPS, HURTS) and seeds_recur(result.design):
         text += f". For {_these(result)} alone: {shown(*ends)}"
     return text
 

@@ -372,11 +372,16 @@ def test_more_settings_than_runs_is_no_refusal() -> None:
         series_run(str(n), float(rng.random()), hparams={f"f{k}": str(rng.integers(3)) for k in range(20)})
         for n in range(24)
     ]
-    found = audit_runs(runs)
+    as_search = audit_runs(runs)
+    assert (as_search.design.kind, len(as_search.factors), as_search.set_aside) == ("search", 20, {})
+    assert audit_runs(runs, factors=["f3", "f5"]).factors == ("f3", "f5")
+    found = audit_runs(runs, design="factorial")
     assert 8 <= len(found.factors) < 20
     assert len(found.factors) + len(found.set_aside) == 20
-    assert audit_runs([replace(run, scalars={"loss": Series(np.array([1]), np.array([n * 7.0 % 5]))})
-                       for n, run in enumerate(runs)]).factors == found.factors  # fmt: skip
+    others = [
+        replace(run, scalars={"loss": Series(np.array([1]), np.array([n * 7.0 % 5]))}) for n, run in enumerate(runs)
+    ]
+    assert audit_runs(others, design="factorial").factors == found.factors
 
 
 def test_finished_runs_of_unequal_length_are_compared_at_the_last_common_step() -> None:

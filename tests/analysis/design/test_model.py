@@ -74,7 +74,12 @@ def test_numeric_factors_with_more_than_six_values_are_continuous():
     assert read_factor("f", pd.Series([1, 2, 3, 4, 5, 6]))[0].kind == "many-level"
     curve = read_factor("f", pd.Series([1, 2, 3, 4, 5, 6, 7]))[0]
     assert (curve.kind, curve.scale) == ("continuous", "linear")
-    assert read_factor("f", pd.Series([1, 2, 3, 4, 5, 6, 10]))[0].scale == "log10"
+    even = pd.Series(np.geomspace(1e-4, 0.1, 9))
+    assert read_factor("f", even)[0].scale == "log10"
+    # Uniform values stay linear, although they span a factor of ten; few values that say neither go by their name.
+    assert read_factor("f", pd.Series(np.linspace(1, 10, 30)))[0].scale == "linear"
+    either = pd.Series([1, 2, 3, 4, 5, 6, 10])
+    assert [read_factor(name, either)[0].scale for name in ("lr", "f")] == ["log10", "linear"]
     assert read_factor("f", pd.Series([0, 2, 3, 4, 5, 6, 10]))[0].scale == "linear"
     assert read_factor("f", pd.Series(list("abcdefgh")))[0].kind == "many-level"
 
@@ -162,7 +167,7 @@ def choose_and_ask_for_interactions(table):
 def test_replicated_half_fraction_names_its_aliases():
     rows = [(0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1)] * 3
     table = pd.DataFrame(rows, columns=list("abc")).assign(response=np.random.default_rng(0).standard_normal(12))
-    result = fit_study(table, list("abc"), permutations=0)
+    result = fit_study(table, list("abc"), permutations=0, interactions="two-way")
     effects, anova = result.effects.set_index("factor"), result.anova.set_index("term")
     assert effects.estimate.isna().all()
     assert (effects.verdict == "").all()
@@ -170,9 +175,25 @@ def test_replicated_half_fraction_names_its_aliases():
     assert anova.note["a:b"] == "aliased with c"
     assert anova.df["a:b"] == 0
     assert np.isnan(anova.sum_sq["a:b"])
-    alone = fit_study(table, list("abc"), permutations=0, interactions="none")
+    alone = fit_study(table, list("abc"), permutations=0)
+    assert not alone.design.has_interactions
+    assert "main effects could not be estimated" in alone.model.reason
+    assert alone.effects.note[0] == "assumes that there are no interactions: aliased with b:c"
     by_hand = table.groupby("a").response.mean()
     assert alone.effects.estimate[0] == pytest.approx(by_hand[1] - by_hand[0])
+
+
+@pytest.mark.parametrize(("lost", "kept"), [(0, True), (10, True), (11, False)])
+def test_interactions_that_cost_the_main_effects_their_precision_stay_out(lost, kept):
+    """A 2 x 2 design with 12 runs in all cells but one. By hand, in units of the noise: with the interaction, an effect
+    has the variance sum 1 / n_ij / 4, without it 1 / sum_j 1 / (1 / n_1j + 1 / n_2j)."""
+    table = factorial(a=[0, 1], b=[0, 1], replicates=12).iloc[lost:].reset_index(drop=True)
+    design = design_of(table.assign(response=np.arange(len(table))), ["a", "b"])
+    n = 12.0 - lost
+    with_interaction = (1 / n + 3 / 12) / 4
+    without = 1 / (1 / (1 / n + 1 / 12) + 1 / (1 / 12 + 1 / 12))
+    assert (with_interaction <= 1.25**2 * without) == kept
+    assert design.has_interactions == kept
 
 
 def test_factor_confounded_with_the_seed_is_named():
@@ -198,7 +219,11 @@ def test_empty_combination_is_named():
     table = factorial(a=list("xyz"), b=[False, True], replicates=4)
     table = table[~((table.a == "y") & table.b)]
     table = table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
-    result = fit_study(table, ["a", "b"], permutations=0)
+    alone = fit_study(table, ["a", "b"], permutations=0)
+    assert alone.effects.estimate.notna().all()
+    assert alone.effects.note.str.contains("assumes that there are no interactions: no run has a=y with b=True").all()
+    assert (fit_study(table, ["a"], permutations=0).effects.note == "").all()
+    result = fit_study(table, ["a", "b"], permutations=0, interactions="two-way")
     assert result.effects.estimate.isna().all()
     assert result.effects.note.str.contains("no run has a=y with b=True").all()
     anova = result.anova.set_index("term")
@@ -227,6 +252,6 @@ def test_many_empty_combinations_are_not_all_listed():
     table = factorial(a=list("pqrst"), b=list("uvwxy"), replicates=3)
     table = table[[(ord(a) + ord(b)) % 5 < 3 for a, b in zip(table.a, table.b, strict=True)]]
     table = table.assign(response=np.random.default_rng(0).standard_normal(len(table)))
-    note = fit_study(table, ["a", "b"], permutations=0).effects.note[0]
+    note = fit_study(table, ["a", "b"], permutations=0, interactions="two-way").effects.note[0]
     assert note.count("a=") == 3
     assert " or others" in note

@@ -9,6 +9,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from attnae.analysis.inference.families import step_down
+from attnae.analysis.inference.power import t_power
 from attnae.analysis.inference.verdicts import effect_verdicts, level_verdicts
 from attnae.analysis.study import fit_study
 from attnae.errors import UserError
@@ -113,6 +114,13 @@ def test_a_curve_has_two_hypotheses():
     curve = result.factor_tests.set_index("factor").loc["lr"]
     assert curve.p == pytest.approx(p[:2].min())
     assert np.isnan(curve.F)
+    # Each row of the curve is tested at alpha / (2 x 2), the switch at alpha / 2.
+    for (name, _), row in effects.iterrows():
+        level = 0.0125 if name == "lr" else 0.025
+        assert t_power(row.mde / row.std_error, row.df, level) == pytest.approx(0.8, abs=1e-6)
+    target = float(effects.mde["lr", "linear"])
+    steps = fit_study(table, ["lr", "bn"], permutations=0, target=target).next_steps
+    assert steps.power_target[0] == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("seeds", "judged"), [(3, False), (4, True)])
@@ -264,14 +272,14 @@ def test_interactions_option():
 
 
 def test_trend_of_a_numeric_factor_is_the_slope_through_its_level_means():
-    table = factorial(depth=[1, 2, 4], bn=[0, 1], replicates=4)
+    table = factorial(depth=[1, 2, 3], bn=[0, 1], replicates=4)
     table["response"] = table.depth * 0.7 + np.random.default_rng(2).standard_normal(len(table))
     result = fit_study(table, ["depth", "bn"], permutations=0)
     means = table.groupby("depth").response.mean()
     slope = np.polyfit(means.index, means, 1)[0]
     trends = result.statistics["trends"]
-    assert trends.estimate.tolist() == pytest.approx([slope * 3])
-    assert trends.level.tolist() == ["1 to 4"]
+    assert trends.estimate.tolist() == pytest.approx([slope * 2])
+    assert trends.level.tolist() == ["1 to 3"]
     assert result.effects.factor.tolist() == ["depth"] * 3 + ["bn"]
     log = factorial(lr=[0.001, 0.01, 0.1], replicates=4)
     log["response"] = np.log10(log.lr) + 0.01 * np.random.default_rng(3).standard_normal(len(log))

@@ -28,7 +28,7 @@ def unbalanced(rng_seed):
 @pytest.mark.parametrize("rng_seed", range(4))
 def test_full_rank_unbalanced_equals_anova_lm(rng_seed):
     table = unbalanced(rng_seed)
-    ours = fit_study(table, ["a", "b", "c"], permutations=0).anova.set_index("term")
+    ours = fit_study(table, ["a", "b", "c"], permutations=0, interactions="two-way").anova.set_index("term")
     theirs = anova_lm(ols(FORMULA, table).fit(), typ=2)
     for name, row in theirs.iterrows():
         if name == "Residual":
@@ -42,7 +42,7 @@ def test_missing_cell_by_nested_fits():
     """anova_lm gives wrong sums of squares here; dropping columns one term at a time and refitting does not."""
     table = unbalanced(0)
     table = table[~((table.b == "z") & (table.a == 1))]
-    ours = fit_study(table, ["a", "b", "c"], permutations=0).anova.set_index("term")
+    ours = fit_study(table, ["a", "b", "c"], permutations=0, interactions="two-way").anova.set_index("term")
     columns = {
         "a": pd.get_dummies(table.a).to_numpy(float),
         "b": pd.get_dummies(table.b).to_numpy(float),

@@ -166,3 +166,20 @@ def test_omnibus_of_balanced_seeds_is_greenhouse_geisser():
     f = 6 * ((wide.mean(0) - wide.mean()) ** 2).sum() / 3 / ((residual**2).sum() / 15)
     assert (found.f, found.df1, found.df2) == pytest.approx((f, 3 * epsilon, 15 * epsilon), rel=1e-9)
     assert found.p == pytest.approx(stats.f.sf(f, 3 * epsilon, 15 * epsilon), rel=1e-9)
+
+
+def test_runs_that_share_a_seed_are_a_cluster_also_within_one_cell():
+    """Folds of one seed are no new seeds: with a seed in one cell only, the errors are those of the seeds' means."""
+    table = pd.DataFrame({"a": [0] * 12 + [1] * 12, "seed": np.repeat(np.arange(6), 4), "fold": list(range(4)) * 6})
+    rng = np.random.default_rng(3)
+    table["response"] = rng.standard_normal(6)[table.seed] + 0.01 * rng.standard_normal(24)
+    design, y = design_of(table, ["a"]), table.response.to_numpy()
+    fitted = scoped_contrasts(design, main_rows(design))
+    assert fitted.scope.tolist() == [NEW_SEEDS]
+    means = table.groupby("seed").response.mean()
+    welch = stats.ttest_ind(means[3:], means[:3], equal_var=False)
+    found = fitted.fit(y)[0]
+    assert (found.p[0], fitted.df[0]) == pytest.approx((stats.ttest_ind(means[3:], means[:3]).pvalue, 4), rel=1e-9)
+    assert found.estimate[0] / found.std_error[0] == pytest.approx(welch.statistic, rel=1e-9)
+    alone = design_of(table[table.seed.isin([0, 3, 4])].reset_index(drop=True), ["a"])
+    assert scoped_contrasts(alone, main_rows(alone)).scope.tolist() == [THESE_SEEDS]

@@ -13,7 +13,8 @@ import statsmodels.api as sm
 
 from attnae.analysis.estimates.article import article_matrix
 from attnae.analysis.report.files import report_files, write_report
-from attnae.analysis.report.json_report import csv_tables, json_text, tables
+from attnae.analysis.report.json_report import json_text
+from attnae.analysis.report.study_json import csv_tables, tables
 from attnae.errors import UserError
 from attnae.text import csv_text, safe_cell
 from tests.analysis import published

@@ -12,7 +12,7 @@ from attnae.analysis.inference.permutation import MIN_ARRANGEMENTS
 from attnae.analysis.inference.verdicts import HELPS_HERE, HURTS_HERE, NOT_DISTINGUISHABLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import EXTRA, Column, Columns
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import StudyReport
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, listed, number, p_statement, percent
 
@@ -25,7 +25,7 @@ ADDED_SEEDS = (
 )
 
 
-def diagnostics(report: Report) -> Blocks:
+def diagnostics(report: StudyReport) -> Blocks:
     """Residuals, spread of the levels, Box-Cox profile."""
     result = report.result
     found = result.diagnostics
@@ -60,7 +60,7 @@ def diagnostics(report: Report) -> Blocks:
     return blocks
 
 
-def sensitivity(report: Report) -> Blocks:
+def sensitivity(report: StudyReport) -> Blocks:
     """Verdicts of other analyses of the same runs, and permutation tests."""
     result = report.result
     table = result.sensitivity
@@ -87,7 +87,7 @@ def sensitivity(report: Report) -> Blocks:
     return blocks
 
 
-def best_cells(report: Report) -> Blocks:
+def best_cells(report: StudyReport) -> Blocks:
     """Combinations of levels, best first, and their differences to a baseline."""
     result = report.result
     cells = result.cells
@@ -119,7 +119,7 @@ def best_cells(report: Report) -> Blocks:
     return blocks
 
 
-def next_steps(report: Report) -> Blocks:
+def next_steps(report: StudyReport) -> Blocks:
     """How many seeds per cell each effect needs."""
     result = report.result
     table = result.next_steps

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from attnae.analysis.estimates.noise import Lenth, Noise
-from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS
+from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import StudyReport
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
 from attnae.text import clean, counted, listed, number, p_statement, percent
@@ -18,7 +18,7 @@ FACTOR_COLUMNS = ("factor", "F", "df1", "df2", "p", "p_holm", "verdict")
 ESTIMATE = ("estimate", "interval", "p_holm", "std_error", "df", "p", "error")
 
 
-def main_effects(report: Report) -> Blocks:
+def main_effects(report: StudyReport) -> Blocks:
     """The effects, with their notes and the forest plot."""
     result = report.result
     alpha = result.reading.alpha
@@ -50,7 +50,7 @@ def main_effects(report: Report) -> Blocks:
     return blocks
 
 
-def anova(report: Report) -> Blocks:
+def anova(report: StudyReport) -> Blocks:
     """The table of type II, and the interactions."""
     result = report.result
     shown = ("term", "sum_sq", DF, "F", "p", "p_holm", "eta_sq_partial", "omega_sq", "note")
@@ -82,7 +82,7 @@ def has_lines(result: StudyResult) -> bool:
     return result.design.has_interactions and sum(factor.kind != "continuous" for factor in result.factors) > 1
 
 
-def noise(report: Report) -> Blocks:
+def noise(report: StudyReport) -> Blocks:
     """Pure error or Lenth's method, and whether effects change with the seed."""
     result = report.result
     found = result.noise
@@ -110,7 +110,7 @@ def noise(report: Report) -> Blocks:
     return blocks
 
 
-def marginal_means(report: Report) -> Blocks:
+def marginal_means(report: StudyReport) -> Blocks:
     """Means, pairs of levels, and simple effects where an interaction is significant."""
     result = report.result
     means = result.marginal_means
@@ -158,7 +158,7 @@ def _scope(result: StudyResult) -> str:
         return (
             f"They hold for {which} only; for new seeds, train with at least three shared seeds or with distinct ones."
         )
-    if result.noise.blocks:
+    if seeds_recur(result.design):
         return (
             f"They hold for new seeds: the {count} seeds are a sample, and errors come from the differences between "
             "them (CR2). helps here and hurts here hold for these seeds alone."
