@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
+from attnae.analysis.audit.names import CROWDED, MAX_SETTINGS, names_data
 from attnae.analysis.audit.provenance import changed_runs, mixed_versions
 from attnae.analysis.audit.responses import EpochRule, common_step, has_one_point, validation_twin
 from attnae.analysis.audit.roles import Roles
@@ -79,10 +80,24 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
         found.append(
             f"{_name(name)} is not treated as a factor (determined by {listed(sources)}); --factors overrules this"
         )
+    if CROWDED in roles.identifiers.values():
+        crowd = sum(reason == CROWDED for reason in roles.identifiers.values())
+        found.append(
+            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, the "
+            "first in the logs; --factors chooses others"
+        )
     for name in roles.doubtful:
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
-    for name, reason in selection.set_aside.items():
-        found.append(f"{_name(name)} is not treated as a factor: {reason}; --factors overrules this")
+    for reason in dict.fromkeys(selection.set_aside.values()):
+        names = [_name(name) for name, given in selection.set_aside.items() if given == reason]
+        are = "is not treated as a factor" if len(names) == 1 else "are not treated as factors, for the same reason"
+        found.append(f"{listed(names, 12)} {are}: {reason}; --factors overrules this")
+    for name in selection.factors:
+        if names_data(name):
+            found.append(
+                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or tasks "
+                "differ, not that one of them is a better choice"
+            )
     if roles.partial:
         found.append(
             f"{listed(roles.partial, 6)} {'is' if len(roles.partial) == 1 else 'are'} not recorded by some runs, and "

@@ -314,7 +314,7 @@ def test_warnings_about_factors(tmp_path: Path) -> None:
     )
     chosen = audit_runs(runs, factors=["act", "bn"])
     assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response", "source", "format"]
-    assert "attention, lr, size also vary, which counts as noise: they are not in --factors" in chosen.warnings
+    assert "attention, lr and size also vary, which counts as noise: they are not in --factors" in chosen.warnings
 
 
 def series_run(name: str, value: float, status: str = "finished", steps: int = 1, **fields: Any) -> Run:
