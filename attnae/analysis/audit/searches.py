@@ -83,19 +83,22 @@ def _history(run: Run, tag: str, status: str) -> History:
 
 
 def _order(runs: Sequence[Run]) -> list[float] | None:
-    """When each run was chosen: its start, or a setting that counts the runs; None if neither is known.
+    """When each run was chosen: its start, or a column that counts the runs; None if neither is known.
 
     Starts that many runs share are times of copying or of one job, and say nothing.
     """
-    columns = [[run.started for run in runs]]
-    names = dict.fromkeys(name for run in runs for name in (*run.hparams, *run.details))
-    for name in names:
-        if last_part_matches(name, COUNT):
-            columns.append([_number(run.hparams.get(name, run.details.get(name))) for run in runs])
-    for column in columns:
+    values = [_columns(run) for run in runs]
+    names = dict.fromkeys(name for columns in values for name in columns if last_part_matches(name, COUNT))
+    counts = [[_number(columns.get(name)) for columns in values] for name in names]
+    for column in ([run.started for run in runs], *counts):
         if all(map(math.isfinite, column)) and 2 * len(set(column)) > len(column):
             return column
     return None
+
+
+def _columns(run: Run) -> dict[str, object]:
+    """All that is recorded of a run; the columns of a table may be results, too, if nobody says what they are."""
+    return {**(run.final if run.directory is None else {}), **run.details, **run.hparams}
 
 
 def _samplers(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def headlines(result: SearchResult) -> tuple[str, ...]:
     """How the runs were chosen, settings that act together, reversed verdicts, and what an empty result means."""
     found = []
     if result.adaptive:
-        found.append(f"{ADAPTIVE} ({clean(result.adaptive_reason)}).")
+        found.append(f"{ADAPTIVE}. The search is adaptive: {clean(result.adaptive_reason)}.")
     if result.pairs_p < result.alpha:
         first, second = (clean(result.pairs.iloc[0][name], 60) for name in ("first", "second"))
         found.append(

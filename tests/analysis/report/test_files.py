@@ -68,7 +68,9 @@ def test_csv_files_have_the_columns_and_every_digit(name, request, tmp_path) -> 
                 written = ["" if value != value else str(value) for value in back[column].tolist()]
                 assert written == texts, (stem, column)
     if name == "article":
-        assert list(read_back(tmp_path / "runs.csv")) == ["run", "status", *report.audit.factors, "seed", "response"]
+        assert list(read_back(tmp_path / "runs.csv")) == [
+            *("run", "status", *report.audit.factors, "seed", "response", "source", "format")
+        ]
 
 
 def test_the_table_of_the_article_equals_statsmodels(article, tmp_path) -> None:

@@ -101,8 +101,8 @@ def captions(result: SearchResult) -> tuple[FigureBlock, ...]:
         FigureBlock(
             "trials",
             "The response in the order of the runs. Later runs were chosen where earlier ones were good: that they are "
-            "better shows that the sampler works, not which setting matters. Intervals of effects are optimistic for "
-            "this reason; those of best values are not.",
+            "better shows that the sampler works, not which setting matters. For this reason the intervals of effects "
+            "are optimistic.",
         )
     )
     return tuple(found)
