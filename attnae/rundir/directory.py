@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
 from attnae.files import short_name, write_text
+from attnae.rundir.locks import lock_error
 from attnae.tags import DIVERGED, FINISHED
 
 CONFIG = "config.yaml"
@@ -128,8 +129,8 @@ def locked(directory: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{directory} is being trained by another process") from error
-    except OSError as error:
-        raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise lock_error(directory, error) from error
     try:
         yield
     finally:
