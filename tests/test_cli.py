@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -286,13 +287,16 @@ def test_help_lists_every_option(tmp_path):
     assert all(flag(option) in shown for option in option_names(*GROUPS))
 
 
-def test_auto_without_network_warns_and_trains_on_digits(tmp_path):
+def test_auto_without_network_warns_and_trains_on_digits(tmp_path, monkeypatch, capsys):
     """No MNIST below the data directory, and a server that does not answer: a proxy that is not there."""
+    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it has read the variables before
     flags = [flag for flag in tiny_flags(epochs=1) if not flag.startswith("--dataset")]
-    done = run(*flags, cwd=tmp_path, https_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9")
-    assert done.returncode == 0, done.stderr
-    assert "Warning" in done.stdout
-    assert "digits instead" in " ".join(done.stdout.split())
+    code, shown, errors = call(*flags, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, errors
+    assert "Warning" in shown
+    assert "digits instead" in " ".join(shown.split())
     (directory,) = (tmp_path / "logs").iterdir()
     content = json.loads((directory / "metrics.json").read_text())
     assert content["dataset"]["name"] == "digits"

@@ -145,6 +145,8 @@ def test_numbers_without_a_point_and_bare_on_are_understood(tmp_path):
         ("batch_norm: maybe", "batch_norm: 'maybe' is not true or false"),
         ("units: [3, x]", r"units: \[3, 'x'\] is not a list of whole numbers"),
         ("channels: 2", "channels: 2 is not one of 1, 3"),
+        ("epochs:", "epochs: an empty value is not a whole number"),
+        ("learning_rate: 0.1", "unknown option learning_rate; `python train.py --help` lists the options"),
         ("spatial_atention: true", "unknown option spatial_atention; perhaps you meant spatial_attention"),
         ("epochs: 0", "--epochs 0: must be at least 1"),
         ("epochs: {a: 1}", "epochs: {'a': 1} is not a whole number"),

@@ -84,7 +84,7 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {block_depth: [1, 2.5]}", "block_depth: 2.5 is not a whole number"),
         ("factors: {act: elu}", "act: give its levels as a list"),
         ("factors: {act: []}", "act: give its levels as a list"),
-        ("factors: {act: [elu]}\nfactor: {lr: [1]}", "unknown factor; perhaps you meant factors"),
+        ("factors: {act: [elu]}\nfactor: {lr: [1]}", "unknown key factor; perhaps you meant factors"),
         ("factors:\n  act: [elu]\n  lr: [1]\n  act: [relu]", "line 4: act is given twice"),
         ("factors: {act: [elu]}\noptions: {act: relu}", "act is both a factor and an option"),
         ("factors: {act: [elu]}\noptions: {epoch: 3}", "unknown option epoch; perhaps you meant epochs"),
