@@ -32,7 +32,7 @@ METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
     "dataset": dict,
     "versions": dict,
     "host": dict,
-    "git_commit": str,
+    "git_commit": (str, type(None)),
     "changes": list,
 }
 
@@ -156,6 +156,8 @@ def write_metrics(directory: Path, content: dict[str, Any]) -> None:
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     if isinstance(value, float) and value - value != 0:
         return str(value)
     return value

@@ -90,7 +90,7 @@ class Record:
                 f"--resume {self.directory}: it was trained with --precision {options.precision}, and here it would "
                 f"continue with {self.config.precision}: resume it on the kind of device on which it began"
             )
-        self.changes = [*self.before.get("changes", [])]
+        self.changes = [change for change in self.before.get("changes", []) if isinstance(change, dict)]
         for part in ("versions", "host", "git_commit"):
             self.note_changes(epochs, {part: self.before.get(part)}, {part: self.facts[part]})
         self.note_changes(

@@ -94,7 +94,7 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {act: [elu]}\nseeds: [1, 1]", "seeds: one seed is given twice"),
         ("factors: {act: [elu]}\nseeds: few", "seeds: 'few' is neither"),
         ("factors: {}", "there are no factors"),
-        ("epochs: 3", "unknown epochs; a study has factors, seeds, options"),
+        ("epochs: 3", "unknown key epochs; a study has the keys factors, seeds, options"),
         ("seeds: 3", "there are no factors"),
     ],
 )
