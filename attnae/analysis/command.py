@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -152,18 +152,21 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
     draws, remarks = permutation_draws(command.permutations, len(audit.ended))
     try:
         if audit.search is None:
-            return StudyReport.of(runs, audit, study_result(command, audit, baseline, draws), remarks)
+            return StudyReport.of(runs, audit, study_result(command, runs, audit, baseline, draws), remarks)
         return SearchReport.of(runs, audit, search_result(command, audit, audit.search, draws), remarks)
     except UserError:
         print_findings(audit, console)
         raise
 
 
-def study_result(command: AnalyzeCommand, audit: Audit, baseline: dict[str, object], draws: int) -> StudyResult:
-    """The analysis of a designed study."""
+def study_result(
+    command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
+) -> StudyResult:
+    """The analysis of a designed study, with its learning curves."""
+    from attnae.analysis.estimates.learning import study_curves
     from attnae.analysis.study import fit_study
 
-    return fit_study(
+    result = fit_study(
         audit.ended,
         audit.factors,
         response_name=audit.response,
@@ -178,6 +181,9 @@ def study_result(command: AnalyzeCommand, audit: Audit, baseline: dict[str, obje
         alternatives=audit.alternatives,
         permutations=draws,
     )
+    names = result.diagnostics.residuals["run"].tolist()
+    curves = study_curves(result.design, names, runs, audit.table, audit.response, alpha=command.alpha)
+    return replace(result, curves=curves)
 
 
 def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:

@@ -13,6 +13,7 @@ from attnae.analysis.estimates.article import ArticleTable
 from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.fit import Model
+from attnae.analysis.estimates.learning import LearningCurves
 from attnae.analysis.estimates.noise import Noise
 
 
@@ -28,6 +29,7 @@ class StudyResult:
         reversals: one line for each verdict that another analysis reverses or does not find.
         factor_tests: `factors.csv`, one row for each factor.
         cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
+        curves: the learning curves of logs that have series; `fit_study`, which sees a table only, leaves them out.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
 
     The columns of each table are documented in docs/report.md.
@@ -58,6 +60,7 @@ class StudyResult:
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
     statistics: dict[str, pd.DataFrame | None]
+    curves: LearningCurves | None = None
 
     @property
     def coefficients(self) -> pd.DataFrame | None:
