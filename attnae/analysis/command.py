@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -166,8 +166,9 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
 def study_result(
     command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
 ) -> tuple[StudyResult, tuple[str, ...]]:
-    """The analysis of a designed study, and remarks on its planned looks, if it has any."""
+    """The analysis of a designed study with its learning curves, and remarks on its planned looks, if it has any."""
     from attnae.analysis.audit.looks import planned_replicates
+    from attnae.analysis.estimates.learning import study_curves
     from attnae.analysis.study import fit_study
 
     table, replicates, remarks = planned_replicates(runs, audit.ended)
@@ -187,7 +188,9 @@ def study_result(
         replicates=replicates,
         permutations=draws,
     )
-    return result, remarks
+    names = result.diagnostics.residuals["run"].tolist()
+    curves = study_curves(result.design, names, runs, audit.table, audit.response, alpha=command.alpha)
+    return replace(result, curves=curves), remarks
 
 
 def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:
