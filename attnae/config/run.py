@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,16 +17,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from attnae.config.datasets import DATASETS
 from attnae.errors import UserError
 from attnae.model.activations import ACTIVATIONS
+from attnae.model.attention import ATTENTIONS
 
 if TYPE_CHECKING:
     Activation = str
+    Attention = str
     DatasetName = str
 else:
     Activation = Literal[tuple(ACTIVATIONS)]
+    Attention = Literal[tuple(ATTENTIONS)]
     DatasetName = Literal[tuple({"auto": None, **DATASETS})]
 
 # The largest number that PyTorch accepts as a seed, and limits that no images and no machine come near.
 MOST, MOST_PIXELS, MOST_THREADS = 2**32 - 1, 2**14, 1024
+
+# The older options for two values of `attention`: option -> the value that it stands for.
+SWITCHES = {"spatial_attention": "spatial", "channel_attention": "channel"}
 
 # The smallest value of each option that has only a lower limit.
 _LEAST: dict[str, float] = {
@@ -61,12 +67,15 @@ class OptionError(UserError):
 class ModelOptions:
     """The layers of the model and their sizes."""
 
+    attention: Attention | None = None
+    """Attention module in every convolution block (docs/attention.md).
+    Unset: as --spatial-attention and --channel-attention say, none without them."""
     spatial_attention: bool = False
     """Multiply each position of the feature maps by an attention weight, in every convolution block.
-    This is the layer that the article studies."""
+    This is the layer that the article studies, and the same as --attention spatial."""
     channel_attention: bool = False
-    """Multiply each channel of the feature maps by an attention weight, in every convolution block.
-    Together with the spatial attention this is CBAM."""
+    """Multiply each channel of the feature maps by an attention weight, the same as --attention channel.
+    With --spatial-attention both are built, the channel attention first."""
     batch_norm: bool = True
     """Batch normalization in every convolution block. Turn it off to measure its effect."""
     dropout: bool = True
@@ -83,12 +92,14 @@ class ModelOptions:
     latent_dim: int = 2
     """Number of dimensions of the latent code. Two can be plotted; more give better reconstructions."""
     attention_kernel_size: int = 5
-    """Kernel size of the spatial attention, an odd number. Larger values look at a larger neighbourhood."""
+    """Kernel size of the spatial attention, an odd number. Larger values look at a larger neighbourhood.
+    --attention cbam always has 7."""
     attention_norm: bool = False
-    """Batch normalization inside the spatial attention, before its sigmoid, as in CBAM."""
+    """Batch normalization inside the spatial attention, before its sigmoid.
+    --attention cbam always has it."""
     channel_reduction: int = 4
-    """The channel attention has (number of channels / this) hidden units, at least 1.
-    CBAM uses 16, for more channels than there are here."""
+    """The attentions channel, cbam, se and coordinate have (number of channels / this) hidden units, at least 1.
+    Their authors use 16 or 32, for more channels than there are here."""
     variational: bool = True
     """Train a variational autoencoder. Turn it off to train a plain autoencoder with the same layers."""
 
@@ -200,6 +211,9 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         object.__setattr__(self, "units", tuple(sorted(self.units, reverse=True)))
         for option, problem in _mistakes(self):
             raise OptionError(f"{flag(option)} {_shown(getattr(self, option))}: {problem}", option)
+        if self.attention is not None:  # the switches say the same: the attention is recorded once
+            for option in SWITCHES:
+                object.__setattr__(self, option, False)
 
     def replace(self, **changes: Any) -> RunConfig:
         """The same options but for the changes, checked again."""
@@ -213,6 +227,7 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             "latent_dim": self.latent_dim,
             "batch_norm": self.batch_norm,
             "dropout": self.dropout_rate if self.dropout else 0.0,
+            "attention": self.attention or "none",
             "spatial_attention": self.spatial_attention,
             "attention_kernel_size": self.attention_kernel_size,
             "attention_norm": self.attention_norm,
@@ -232,8 +247,13 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         return self.image_size**2 * self.channels
 
     def plain(self) -> dict[str, bool | int | float | str | list[int] | None]:
-        """The options as YAML and JSON can hold them, in the order of `--help`."""
-        return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS)}
+        """The options as YAML and JSON can hold them, in the order of `--help`.
+
+        The attention is recorded as it was chosen: `attention`, or if that is None the switches. Both would be two
+        factors of a study that say the same.
+        """
+        unused = () if self.attention is None else SWITCHES
+        return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS) if option not in unused}
 
     def default_name(self) -> str:
         """A readable name: the model, training and data options that differ from the defaults, then the seed."""
@@ -247,6 +267,30 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             else:
                 parts.append(f"{option}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
         return ",".join([*parts, f"seed={self.seed}"])
+
+
+def layered(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of several sources, of which later ones override earlier ones.
+
+    `attention` and the switches that stand for two of its values are one choice: a source that gives either overrides
+    the other in the sources before it.
+    """
+    merged: dict[str, Any] = {}
+    for options in sources:
+        chosen_anew = SWITCHES if options.get("attention") else {"attention"} if SWITCHES.keys() & options else ()
+        for option in chosen_anew:
+            merged.pop(option, None)
+        merged.update(options)
+    return merged
+
+
+def check_one_attention(options: Mapping[str, Any]) -> None:
+    """Raises `OptionError` where `attention` and a switch are both given, on or off, and contradict each other."""
+    attention = options.get("attention")
+    for option, meaning in SWITCHES.items():
+        if attention and option in options and options[option] != (attention == meaning):
+            typed = flag(option) if options[option] else flag(f"no_{option}")
+            raise OptionError(f"--attention {attention}: {typed} says otherwise; give one of the two", "attention")
 
 
 def option_names(*groups: str) -> list[str]:
@@ -281,6 +325,9 @@ def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         allowed = choices(kind)
         if allowed and getattr(config, option) not in allowed:
             yield option, f"choose one of {', '.join(map(str, allowed))}"
+    for option, meaning in SWITCHES.items():
+        if config.attention not in (None, meaning) and getattr(config, option):
+            yield "attention", f"{flag(option)} says otherwise; give one of the two"
     if len(config.units) < 3:
         yield "units", "give at least 3, such as 35 25 5"
     if max(config.units) > MOST:

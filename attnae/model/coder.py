@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from attnae.model.blocks import BATCH_NORM, Block, ConvBlock, DenseBlock, DownConv, UpConv, conv3x3
+from attnae.model.blocks import Block, ConvBlock, DenseBlock, DownConv, UpConv, conv3x3
+from attnae.model.keras_defaults import BATCH_NORM
 
 
 def check_units(units: Sequence[int]) -> tuple[int, ...]:

@@ -16,6 +16,13 @@ from attnae.files import short_name
 MOST_RUNS = 100_000
 Cell = Mapping[str, Any]  # {factor: level}
 
+# Option -> the values of `attention` with a layer that it configures.
+ATTENTIONS_WITH = {
+    "attention_kernel_size": ("spatial",),
+    "attention_norm": ("spatial",),
+    "channel_reduction": ("channel", "cbam", "se", "coordinate"),
+}
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -99,6 +106,7 @@ def first_seeds(start: int, count: int) -> tuple[int, ...]:
 
 def idle_factors(design: Design) -> list[str]:
     """A warning for each factor that has no effect in some cells, because the layer that it configures is off there."""
+    attentions = design.factors.get("attention", (design.base.attention,))
     lines = []
     for switch, option in (
         ("dropout", "dropout_rate"),
@@ -107,8 +115,16 @@ def idle_factors(design: Design) -> list[str]:
         ("channel_attention", "channel_reduction"),
         ("variational", "kl_weight"),
     ):
-        if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
-            lines.append(f"{option} has no effect where {switch} is false: cells that differ only in it are the same")
+        if option not in design.factors:
+            continue
+        if option in ATTENTIONS_WITH and attentions != (None,):
+            idle = [level for level in attentions if level not in ATTENTIONS_WITH[option]]
+            where = f"attention is {' or '.join(map(level_text, idle))}" if idle else None
+        else:
+            off = False in design.factors.get(switch, (getattr(design.base, switch),))
+            where = f"{switch} is false" if off else None
+        if where:
+            lines.append(f"{option} has no effect where {where}: cells that differ only in it are the same")
     return lines
 
 

@@ -73,6 +73,7 @@ def threads(config):
 
 # Option -> (what shows its effect, two values of it).
 EFFECTS = {
+    "attention": (structure, None, "se"),
     "spatial_attention": (structure, False, True),
     "channel_attention": (structure, False, True),
     "batch_norm": (structure, False, True),
