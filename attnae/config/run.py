@@ -40,6 +40,9 @@ _LEAST: dict[str, float] = {
     "latent_dim": 1,
     "channel_reduction": 1,
     "kl_weight": 0,
+    "kl_warmup": 0,
+    "grad_clip": 0,
+    "weight_decay": 0,
     "epochs": 1,
     "batch_size": 2,
     "min_lr": 0,
@@ -100,6 +103,9 @@ class ModelOptions:
     channel_reduction: int = 4
     """The attentions channel, cbam, se and coordinate have (number of channels / this) hidden units, at least 1.
     Their authors use 16 or 32, for more channels than there are here."""
+    coord_conv: bool = False
+    """Give the encoder two more input channels, the row and the column of each pixel (CoordConv).
+    Use it as a positive control for claims about positions (docs/attention.md)."""
     variational: bool = True
     """Train a variational autoencoder. Turn it off to train a plain autoencoder with the same layers."""
 
@@ -111,6 +117,9 @@ class TrainingOptions:
     kl_weight: float = 0.001
     """Weight of the KL divergence: loss = bce (mean over pixels) + kl_weight * kl (nats per image).
     Increase it for a smoother latent space, decrease it for sharper reconstructions."""
+    kl_warmup: int = 0
+    """Number of epochs in which the weight of the KL divergence rises linearly from 0 to --kl-weight.
+    It is logged as train/kl_weight. The losses val/loss and test/loss always have the whole weight."""
     epochs: int = 25
     """Number of passes over the training images."""
     batch_size: int = 64
@@ -119,6 +128,11 @@ class TrainingOptions:
     """Learning rate of Adam at the first step. Decrease it if the run diverges."""
     min_lr: float = 0.0001
     """Sets how fast the learning rate decays: at step t it is lr / (1 + t * 2 * (lr - min_lr) / epochs)."""
+    grad_clip: float = 0.0
+    """Largest norm of the gradient of all weights together; a longer gradient is scaled down to it. 0: no limit.
+    Set it, for example to 1, if single steps make the run diverge."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay, as in AdamW: each step also multiplies all weights by 1 - learning rate * this."""
     seed: int = 768
     """Seed of the initial weights, the validation split, the order of the images, dropout and sampling.
     Repeat a run with other seeds to see how much its results vary."""
@@ -233,6 +247,7 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             "attention_norm": self.attention_norm,
             "channel_attention": self.channel_attention,
             "channel_reduction": self.channel_reduction,
+            "coord_conv": self.coord_conv,
             "act": self.act,
             "variational": self.variational,
             "in_channels": self.channels,
@@ -351,6 +366,10 @@ def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "lr", "must be positive"
     if config.min_lr > config.lr:
         yield "min_lr", f"must be at most --lr, {config.lr}"
+    if config.kl_warmup >= config.epochs:
+        yield "kl_warmup", f"must be less than --epochs, {config.epochs}: the whole weight would never be used"
+    if config.weight_decay * config.lr >= 1:
+        yield "weight_decay", f"must be less than 1 / --lr, {1 / config.lr:g}"
     if not re.fullmatch(r"auto|-1|\d{1,4}(,\d{1,4})*", config.devices) or config.devices == "0":
         yield "devices", "give auto, a number such as 2, or numbers such as 0,3"
     if re.search("spawn|fork|notebook", config.strategy):

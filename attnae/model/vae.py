@@ -50,9 +50,10 @@ def _dense_stack(in_features: int, hidden: int, out_features: int) -> nn.Sequent
 class VAE(nn.Module):
     """Encoder -> bottleneck -> (mu, log_var) -> z -> bottleneck -> decoder.
 
-    The block options (from `batch_norm` to `act`) reach the dense blocks only; the batch norms at the ends of the
-    coders and in the bottleneck always stay, as in the original. With `variational=False` it is the plain autoencoder
-    of the same parts.
+    The block options (from `batch_norm` to `channel_reduction`, and `act`) reach the dense blocks only; the batch norms
+    at the ends of the coders and in the bottleneck always stay, as in the original. `coord_conv` adds two coordinate
+    channels to the images that the encoder reads. With `variational=False` it is the plain autoencoder of the same
+    parts.
 
     Images are (B, in_channels, image_size, image_size) in [0, 1]; codes are (B, latent_dim).
 
@@ -82,6 +83,7 @@ class VAE(nn.Module):
         attention_norm: bool = False,
         channel_attention: bool = False,
         channel_reduction: int = 4,
+        coord_conv: bool = False,
         act: str = "relu",
         variational: bool = True,
         in_channels: int = 1,
@@ -110,7 +112,7 @@ class VAE(nn.Module):
             channel_reduction=channel_reduction,
             act=act,
         )
-        self.encoder = Encoder(units, block_depth, block, in_channels=in_channels)
+        self.encoder = Encoder(units, block_depth, block, in_channels=in_channels, coord_conv=coord_conv)
         self.to_latent = _dense_stack(features, features, latent_dim)
         if variational:
             self.mu = glorot(nn.Linear(latent_dim, latent_dim))
