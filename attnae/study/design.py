@@ -25,6 +25,7 @@ from attnae.study.designs import (
     cell_key,
     cell_name,
     choose_cells,
+    level_text,
     levels_of,
 )
 
