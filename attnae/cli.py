@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -16,13 +15,23 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
 from attnae.analysis.command import AnalyzeCommand
-from attnae.config import GROUPS, OptionError, RunConfig, check_options, flag, option_names, read_yaml
+from attnae.config import (
+    GROUPS,
+    OptionError,
+    RunConfig,
+    check_one_attention,
+    check_options,
+    flag,
+    layered,
+    option_names,
+    read_yaml,
+)
 from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
-from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
+from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file, until_decided
 from attnae.trained.commands import TRAINED, ListCommand
 
 # The options that can be combined with --resume: they change where and how the run continues, not what it computes.
@@ -34,6 +43,7 @@ class TrainCommand(OptionGroups):
     """Train one autoencoder, or a study of many, test it, and log everything to TensorBoard.
 
     python train.py --spatial-attention --act elu
+
     python train.py --study configs/factorial.yaml --replicates 3
     """
 
@@ -129,7 +139,9 @@ def _train(args: list[str], prog: str) -> int:
         base = STUDY_DEFAULTS
     # Defaults, overridden by the study, by the files in their order, and by the command line.
     sources = {option: path for path, options in files.items() for option in options}
-    merged = ChainMap(*reversed(files.values()), base)
+    flags = {option: value for option, value in command.values().items() if option in typed}
+    check_one_attention(flags)
+    merged = layered([base, *files.values(), flags])
     command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(merged)))
     try:
         config = command.run_config()
@@ -174,7 +186,17 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     from attnae.study.local import environments
     from attnae.study.run import describe_study, run_study
 
-    design = study.design(config, seeds=command.study.seeds, replicates=command.study.replicates)
+    options = command.study
+    until, replicates = None, options.replicates
+    if options.until is not None:
+        replicates = options.max_replicates
+        until = until_decided(
+            study.factors,
+            of_interest=options.factors_of_interest,
+            negligible=options.negligible,
+            replicates=replicates,
+        )
+    design = study.design(config, seeds=options.seeds, replicates=replicates, until=until)
     console = Console()
     if command.dry_run:
         workers = len(environments(config, command.study.workers, command.study.runs_per_gpu))

@@ -4,12 +4,16 @@ STAGES = ("train", "val", "test")
 METRICS = ("loss", "bce", "kl", "elbo")
 
 LEARNING_RATE = "lr"
+KL_WEIGHT = "train/kl_weight"
 
 # The completion mark of a run is a text, which TensorBoard's text plugin stores under `<tag>/text_summary`.
 STATUS = "run/status"
 STATUS_EVENT = f"{STATUS}/text_summary"
 FINISHED = "finished"
 DIVERGED = "diverged"
+
+# The file in the directory of a study that holds the looks of `--until decided`.
+LOOKS = "looks.json"
 
 
 def scalar(stage: str, metric: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 import yaml
 
-from attnae.config.run import GROUPS, OptionError, RunConfig, choices, option_names
+from attnae.config.run import GROUPS, OptionError, RunConfig, check_one_attention, choices, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
 
@@ -92,19 +92,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, Any]:
     """The options with values of their declared types.
 
-    Raises `UserError` that names the source and the option if a name is unknown or a value has a wrong type. Ranges are
-    checked by `RunConfig`, once all sources are merged.
+    Raises `UserError` that names the source and the option if a name is unknown, a value has a wrong type, or two
+    options choose different attentions. Ranges are checked by `RunConfig`, once all sources are merged.
     """
     known = option_names(*GROUPS)
     for name in options:
         if name not in known:
-            raise UserError(f"{source}: unknown option {cut(str(name))}{suggestion(str(name), known)}")
+            hint = suggestion(str(name), known) or "; `python train.py --help` lists the options"
+            raise UserError(f"{source}: unknown option {cut(str(name))}{hint}")
     try:
         checked = _checker().model_validate(dict(options))
     except pydantic.ValidationError as error:
         name = str(error.errors(include_url=False)[0]["loc"][0])
-        raise UserError(f"{source}: {name}: {cut(repr(options[name]))} is not {_expected(name)}") from error
-    return {name: getattr(checked, name) for name in options}
+        raise UserError(f"{source}: {name}: {_shown(options[name])} is not {_expected(name)}") from error
+    values = {name: getattr(checked, name) for name in options}
+    try:
+        check_one_attention(values)
+    except OptionError as error:
+        raise UserError(f"{source}: {error}") from error
+    return values
 
 
 def read_config(path: Path) -> RunConfig:
@@ -169,6 +175,11 @@ def _expected(name: str) -> str:
     words[tuple[int, ...]] = "a list of whole numbers"
     kinds = _kinds(name)
     return words.get(kinds[0]) or f"one of {', '.join(map(str, kinds))}"
+
+
+def _shown(value: Any) -> str:
+    """A value of the wrong type, as a message shows it; `epochs:` with nothing behind it is None to YAML."""
+    return "an empty value" if value is None else cut(repr(value))
 
 
 def cut(text: str, most: int = 60) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,18 @@ from attnae.study.designs import (
     cell_key,
     cell_name,
     choose_cells,
+    level_text,
     levels_of,
 )
 
 MOST_RUNS = 100_000
+
+# Option -> the values of `attention` with a layer that it configures.
+ATTENTIONS_WITH = {
+    "attention_kernel_size": ("spatial",),
+    "attention_norm": ("spatial",),
+    "channel_reduction": ("channel", "cbam", "se", "coordinate"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,17 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
+class Until:
+    """When to stop adding replicates: when each of the `factors` is decided.
+
+    Effects within +- `negligible` do not matter; None: every effect does.
+    """
+
+    factors: tuple[str, ...]
+    negligible: float | None = None
+
+
+@dataclass(frozen=True)
 class Design:
     """What a study trains: combinations of the levels of its factors (cells), several times.
 
@@ -54,6 +74,7 @@ class Design:
         base: the options that all runs share. Its `log_dir` and `name` give the directory of the study, and the seeds
             of runs follow from its `seed` where they are not shared.
         replicates: the number of runs of each cell, where each run has a seed of its own; otherwise 0.
+        until: the rule by which the study stops before it has all `replicates`; None: it trains all of them.
         chosen: the cells that the plan has led to; empty for all combinations that it does not exclude.
     """
 
@@ -62,6 +83,7 @@ class Design:
     base: RunConfig
     replicates: int = 0
     plan: Plan = EVERYTHING
+    until: Until | None = None
     chosen: tuple[Cell, ...] = ()
 
     @property
@@ -98,6 +120,10 @@ class Design:
 
         Raises `UserError`, which names the cell, for values out of range.
         """
+        return list(self._runs)
+
+    @cached_property
+    def _runs(self) -> list[PlannedRun]:
         cells = self.cells()
         return [self._run(cell, number, repeat) for number, repeat in enumerate(self.repeats, 1) for cell in cells]
 
@@ -116,7 +142,13 @@ class Design:
 
 
 def make_design(
-    space: Space, seeds: Sequence[int], base: RunConfig, plan: Plan = EVERYTHING, *, replicates: int = 0
+    space: Space,
+    seeds: Sequence[int],
+    base: RunConfig,
+    plan: Plan = EVERYTHING,
+    *,
+    replicates: int = 0,
+    until: Until | None = None,
 ) -> Design:
     """The design, after all checks that need no images; `UserError` for options with which a study cannot run.
 
@@ -134,7 +166,7 @@ def make_design(
     if not (plan.chooses or plan.cells):
         levels = [len(own) for own in space.values() if not isinstance(own, Distribution)]
         _refuse_too_many_runs(math.prod(levels) * repeats, bool(seeds), levels)
-    design = Design({}, tuple(seeds), base.replace(devices="1"), replicates, plan)
+    design = Design({}, tuple(seeds), base.replace(devices="1"), replicates, plan, until)
     design = replace(design, chosen=choose_cells(space, plan, design._sample_seed))
     design = replace(design, factors=levels_of(space, design.chosen))
     _refuse_too_many_runs(len(design.chosen) * repeats, bool(seeds))
@@ -173,6 +205,7 @@ def own_seed(base: int, cell: Cell, replicate: int) -> int:
 
 def idle_factors(design: Design) -> list[str]:
     """A warning for each factor that has no effect in some cells, because the layer that it configures is off there."""
+    attentions = design.factors.get("attention", (design.base.attention,))
     lines = []
     for switch, option in (
         ("dropout", "dropout_rate"),
@@ -180,9 +213,18 @@ def idle_factors(design: Design) -> list[str]:
         ("spatial_attention", "attention_norm"),
         ("channel_attention", "channel_reduction"),
         ("variational", "kl_weight"),
+        ("variational", "kl_warmup"),
     ):
-        if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
-            lines.append(f"{option} has no effect where {switch} is false: cells that differ only in it are the same")
+        if option not in design.factors:
+            continue
+        if option in ATTENTIONS_WITH and attentions != (None,):
+            idle = [level for level in attentions if level not in ATTENTIONS_WITH[option]]
+            where = f"attention is {' or '.join(map(level_text, idle))}" if idle else None
+        else:
+            off = False in design.factors.get(switch, (getattr(design.base, switch),))
+            where = f"{switch} is false" if off else None
+        if where:
+            lines.append(f"{option} has no effect where {where}: cells that differ only in it are the same")
     return lines
 
 

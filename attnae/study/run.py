@@ -20,10 +20,12 @@ from attnae.data.sources import resolve_auto
 from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.directory import check_place
+from attnae.rundir.locks import local_locks
 from attnae.study.design import Design, PlannedRun, idle_factors
 from attnae.study.designs import cell_name, level_text
 from attnae.study.local import LocalWorkers, environments
 from attnae.study.progress import FAILED, Pace, StudyView, duration
+from attnae.study.sequential import FIRST_LOOK, advance, describe_look, open_runs, opening, read_looks, summary
 from attnae.study.state import (
     ENDED,
     LOG,
@@ -60,6 +62,8 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
     """
     with stop_on_signals():
         design, notes = resolve_design(design)
+        if options.launcher != "local" and (warning := local_locks(design.directory)):
+            notes.append(warning)
         for note in [*notes, *idle_factors(design)]:
             console.print(Panel(escape(note), title="Warning", style="bold yellow"))
         if options.launcher == "ray":
@@ -67,18 +71,20 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
 
             connect(options.ray_address)
         with lock_study(design):
-            runs = {run.name: run for run in design.runs()}
+            advance(design)
+            runs = {run.name: run for run in open_runs(design)}
             states = {name: run_state(run) for name, run in runs.items()}
             todo = to_do(runs.values())
             prepare_runs(todo)
             if options.launcher == "none":
                 return _only_prepared(design, len(todo), console)
-            workers, team = launch(design, todo, options)
+            # Workers may open the replicates that come later.
+            workers, team = launch(design, to_do(design.runs()) if todo else [], options)
             console.print(_opening(design, states, workers, options), highlight=False, soft_wrap=True)
             view = StudyView(console, runs, states, workers, options.retries)
             try:
                 with view:
-                    _watch(team, view, options)
+                    _watch(team, view, options, design)
             except Stopped:
                 console.print(
                     f"{view.counts[FINISHED]} of {len(runs)} runs are finished; the same command continues the study."
@@ -87,19 +93,34 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
             return _sum_up(view, design, console)
 
 
-def _watch(team: Team, view: StudyView, options: StudyOptions) -> None:
+def _watch(team: Team, view: StudyView, options: StudyOptions, design: Design) -> None:
     """Show what the workers do until all runs have ended or failed, or no worker is left."""
+    looks = len(read_looks(design.directory).looks)
     try:
-        while team.at_work():
-            view.update()
+        at_work = True
+        while at_work:
+            at_work = team.at_work()
+            looks = _show_looks(design, view, looks)
             if view.failures and options.stop_on_failure:
                 return
-            time.sleep(POLL_S)
-        view.update()
+            time.sleep(POLL_S if at_work else 0)
         for name in view.open:
             view.fail(name, f"no worker could be started: see {LOG}")
     finally:
         team.stop()
+
+
+def _show_looks(design: Design, view: StudyView, shown: int) -> int:
+    """Update the view, also by the looks after the first `shown` ones; the number of looks."""
+    found = read_looks(design.directory)
+    view.update()
+    if design.until is None:
+        return 0
+    for look in found.looks[shown:]:
+        view.console.print(describe_look(look), highlight=False, soft_wrap=True, markup=False)
+    view.add(run for run in design.runs() if run.repeat <= found.opened(design))
+    view.update()
+    return len(found.looks)
 
 
 def _only_prepared(design: Design, left: int, console: Console) -> int:
@@ -116,13 +137,21 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
     """
     design, notes = resolve_design(design, dry_run=True)
     check_record(design)
-    runs = {run.name: run for run in design.runs()}
+    runs = {run.name: run for run in open_runs(design)}
     states = {name: run_state(run) for name, run in runs.items()}
-    cells = Table(*design.factors, *(repeat.replace("=", " ") for repeat in design.repeats))
+    cells = Table(
+        *design.factors, *(repeat.replace("=", " ") for repeat in design.repeats[: len(runs) // len(design.cells())])
+    )
     for cell in design.cells():
         of_cell = [states[name].status for name, run in runs.items() if run.cell == cell]
         cells.add_row(*map(level_text, cell.values()), *of_cell)
     console.print(cells)
+    from attnae.study.designs.explain import explain  # imports the analysis, which takes seconds
+
+    planned, plan = list(runs.values()), design.plan
+    seeds = [run.config.seed for run in planned]
+    for part in explain([run.cell for run in planned], seeds, sampled=plan.sample is not None, noise=plan.noise):
+        console.print(escape(part) if isinstance(part, str) else part, highlight=False, soft_wrap=isinstance(part, str))
     for note in [*notes, *idle_factors(design)]:
         console.print(f"note: {escape(note)}", soft_wrap=True)
     options = ", ".join(f"{name} {value}" for name, value in design.shared_options().items() if value is not None)
@@ -133,6 +162,9 @@ def describe_study(design: Design, workers: int, console: Console) -> None:
         f"{_size(design)}: " + ", ".join(f"{count} {status}" for status, count in counts.items()),
         highlight=False,
     )
+    if design.until is not None:
+        for line in opening(design):
+            console.print(escape(line), highlight=False, soft_wrap=True)
     epochs = sum(run.config.epochs for name, run in runs.items() if states[name].status not in ENDED)
     seconds = Pace.measured(runs, states).estimate(epochs, workers)
     known = f"about {duration(seconds)} (h:mm:ss) with {workers} side by side, at the pace of the finished runs"
@@ -204,15 +236,18 @@ def launch(design: Design, runs: Sequence[PlannedRun], options: StudyOptions) ->
 
 def _opening(design: Design, states: Mapping[str, RunState], workers: int, options: StudyOptions) -> str:
     ended = sum(state.status in ENDED for state in states.values())
+    more = "" if design.until is None else "\n" + "\n".join(opening(design))
     return escape(
         f"Study {design.directory}: {_size(design)}, {ended} ended before; {design.base.dataset}; {options.launcher}, "
-        f"{workers} side by side"
+        f"{workers} side by side{more}"
     )
 
 
 def _size(design: Design) -> str:
     cells, repeats = len(design.cells()), len(design.repeats)
     kind = "seed" if design.seeds else "replicate"
+    if design.until is not None:
+        return f"{cells} cells x {FIRST_LOOK} to {repeats} replicates = {FIRST_LOOK * cells} to {repeats * cells} runs"
     return f"{cells} cells x {repeats} {kind}{'s' if repeats > 1 else ''} = {cells * repeats} runs"
 
 
@@ -231,6 +266,9 @@ def _sum_up(view: StudyView, design: Design, console: Console) -> int:
         f"{len(view.runs)} runs: {counts[FINISHED]} finished, {counts[FAILED]} failed, {counts[DIVERGED]} diverged",
         highlight=False,
     )
+    if design.until is not None:
+        for line in summary(design):
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
     where = shlex.quote(str(design.directory))
     console.print(f"Watch:   tensorboard --logdir {where}", highlight=False, soft_wrap=True, markup=False)
     console.print(f"Compare: python analyze.py {where}", highlight=False, soft_wrap=True, markup=False)

@@ -10,9 +10,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config import read_yaml, write_config
+from attnae.config import RunConfig, read_yaml, write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
+from attnae.rundir.locks import lock_error
 from attnae.study.attempt import forget_attempt
 from attnae.study.design import Design, PlannedRun
 from attnae.study.designs import cell_key, cell_name, level_text
@@ -58,8 +59,8 @@ def lock_study(design: Design) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{directory}: another process runs this study; wait, or choose another --name") from error
-    except OSError as error:
-        raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise lock_error(directory, error) from error
     try:
         check_record(design)  # another process may have written it before this one had the lock
         write_design(directory / STUDY, design)
@@ -105,7 +106,9 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
         cells = {cell_key(cell) for cell in asked.cells()}
         if missing := [cell_name(cell) for cell in recorded.cells() if cell_key(cell) not in cells]:
             yield f"it has {len(missing)} more cells, such as {missing[0]}"
-    if bool(recorded.seeds) != bool(asked.seeds):
+    if recorded.until is not None or asked.until is not None:
+        yield from _changed_plan(recorded, asked)
+    elif bool(recorded.seeds) != bool(asked.seeds):
         yield (
             "its runs share seeds, and those of this command have a seed each"
             if recorded.seeds
@@ -115,24 +118,42 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
         yield f"seeds lack {', '.join(missing_seeds)}"
     elif recorded.replicates > asked.replicates:
         yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
-    elif asked.replicates and recorded.base.seed != asked.base.seed:
+    if bool(recorded.replicates) and bool(asked.replicates) and recorded.base.seed != asked.base.seed:
         yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
-        if option not in _FREE | factors and value != before[option]:
-            yield f"{option} was {before[option]} and is {value}"
+        if option not in _FREE | factors and value != before.get(option):
+            yield f"{option} was {before.get(option)} and is {value}"
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def _changed_plan(recorded: Design, asked: Design) -> Iterator[str]:
+    """Changes of what `--until decided` fixes before the first run."""
+    if recorded.until is None or asked.until is None:
+        yield "--until decided has to be planned before the first run, and the study was planned " + (
+            "without it" if recorded.until is None else "with it"
+        )
+        return
+    if recorded.replicates != asked.replicates:
+        yield f"max_replicates was {recorded.replicates} and is {asked.replicates}"
+    if set(recorded.until.factors) != set(asked.until.factors):
+        yield f"factors_of_interest were {', '.join(recorded.until.factors)} and are {', '.join(asked.until.factors)}"
+    if recorded.until.negligible != asked.until.negligible:
+        yield f"negligible was {recorded.until.negligible} and is {asked.until.negligible}"
+    if len(recorded.cells()) < len(asked.cells()):
+        yield "its cells were fixed before the first run, and there are new ones"
+
+
 def run_state(run: PlannedRun) -> RunState:
     """The state of the run; `UserError` if its directory holds a run with other options."""
     path = run.directory / CONFIG
     if path.is_file():
-        recorded, planned = read_yaml(path), run.config.plain()
+        # A run of an earlier version does not record the options that it did not have: it has their defaults.
+        recorded, planned = RunConfig().plain() | read_yaml(path), run.config.plain()
         for option, value in planned.items():
             if option not in _FREE | _RESOLVED and recorded.get(option) != value:
                 raise UserError(
@@ -157,15 +178,20 @@ def to_do(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     return [run for wanted in (HALF_DONE, WAITING) for status, run in states if status == wanted]
 
 
+def make_directory(run: PlannedRun) -> None:
+    """Make the directory of a run with its config.yaml, unless it is there."""
+    run.directory.mkdir(exist_ok=True)
+    if not (run.directory / CONFIG).is_file():
+        write_config(run.directory / CONFIG, run.config)
+
+
 def prepare_runs(runs: Sequence[PlannedRun]) -> None:
     """Make the directories of the runs with their config.yaml, so that any worker can train them.
 
     Runs that failed before are to be tried again.
     """
     for run in runs:
-        run.directory.mkdir(exist_ok=True)
-        if not (run.directory / CONFIG).is_file():
-            write_config(run.directory / CONFIG, run.config)
+        make_directory(run)
         try:
             with run_lock(run.directory).acquire(timeout=0):
                 forget_attempt(run.directory)

@@ -219,11 +219,9 @@ def check_scenario(inference, scenario, studies, seed):
     if found.scope != "new seeds":
         assert found.false_helps_or_hurts == 0, scenario.name
         return
-    distinct_noisy = scenario.noisy != 1 and not scenario.shared
-    low, limit = (0.93, 0.07) if distinct_noisy else (0.94, 0.055)
     rows = 1 if scenario.layout == "two cells" else 3
-    assert found.coverage >= low - 3 * np.sqrt(0.05 * 0.95 / studies / rows), scenario.name
-    assert found.false_verdicts <= limit + 3 * np.sqrt(0.05 * 0.95 / studies), scenario.name
+    assert found.coverage >= 0.94 - 3 * np.sqrt(0.05 * 0.95 / studies / rows), scenario.name
+    assert found.false_verdicts <= 0.055 + 3 * np.sqrt(0.05 * 0.95 / studies), scenario.name
     assert found.false_helps_or_hurts <= found.false_verdicts
 
 

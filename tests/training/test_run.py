@@ -132,7 +132,11 @@ def test_hparams_are_all_options_with_the_final_metrics(run):
         for name, value in resolved.items()
         if value is not None
     }
-    assert {field.name for field in dataclasses.fields(RunConfig)} - expected.keys() <= {"limit_train", "limit_test"}
+    assert {field.name for field in dataclasses.fields(RunConfig)} - expected.keys() <= {
+        "limit_train",
+        "limit_test",
+        "attention",
+    }
     assert values == expected
     assert values["spatial_attention"] is True
     assert values["variational"] is True

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells, find_cells, superseded
 from attnae.analysis.audit.groups import comparable_runs, different_scales
+from attnae.analysis.audit.named import as_named
 from attnae.analysis.audit.names import names_data
 from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, divergence_tests, rename_reserved, run_table
 from attnae.analysis.audit.responses import (
@@ -160,7 +161,7 @@ def audit_runs(
         UserError: fewer than two runs can be compared, a tag or factor is unknown, or the epoch rule does not apply.
     """
     rule = EpochRule.parse(at)
-    runs = [_with_details(rename_reserved(run), factors) for run in runs]
+    runs = as_named([rename_reserved(run) for run in runs], factors, response)
     names = list(dict.fromkeys(name for run in runs for name in run.hparams))
     comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else ())
     runs = comparable.runs
@@ -248,13 +249,6 @@ def _kind(settings: Sequence[Mapping[str, HParam]], roles: Roles, choice: Design
     names = [name for name in roles.settings if roles.chosen or not names_data(name)]
     table = pd.DataFrame({name: pd.Series([one.get(name) for one in settings], dtype=object) for name in names})
     return choose_kind(choice, table, names)
-
-
-def _with_details(run: Run, factors: Sequence[str] | None) -> Run:
-    """The run, with those of its details among its settings that the user names with --factors."""
-    wanted = {part.strip() for given in factors or () for part in (given, *given.split(","))}
-    named = {name: value for name, value in run.details.items() if name in wanted and name not in run.hparams}
-    return replace(run, hparams={**run.hparams, **named}) if named else run
 
 
 def _alternatives(runs: Sequence[Run], tag: str, rule: EpochRule, goal: Goal) -> dict[str, pd.Series]:

@@ -83,7 +83,11 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
     """
     tags = _count(tag for run in runs for tag in run.scalars)
     if not tags:
-        raise UserError("the runs have no scalar values: log the result of each run with add_scalar")
+        found = "; ".join(problem for run in runs[:1] for problem in run.problems)
+        raise UserError(
+            f"the runs have no scalar values{f' ({found})' if found else ''}: log the result of each run, or name "
+            "the column of a table with --response"
+        )
     if response is not None:
         tag = resolve(response, list(tags))
         if tag is None:
@@ -127,11 +131,26 @@ def common_step(runs: Sequence[Run], tag: str) -> int | None:
 
 def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
     """The same metric on the validation split: `val/loss` for `test/loss`, the tag itself if it is that."""
-    if _has(tag, VALIDATION):
+    return _twin(tag, tags, VALIDATION)
+
+
+def curve_tags(runs: Sequence[Run], tag: str) -> tuple[str, ...]:
+    """The series of a response over the training: its own, or its validation twin if it has one point per run, and then
+    that of the training split."""
+    tags = {tag for run in runs for tag in run.scalars}
+    base = validation_twin(tag, tags) if has_one_point(runs, tag) else tag
+    if base is None:
+        return ()
+    return tuple(dict.fromkeys(filter(None, (base, _twin(base, tags, TRAIN)))))
+
+
+def _twin(tag: str, tags: Iterable[str], split: str) -> str | None:
+    """The same metric on another split; the tag itself if it is of that split."""
+    if _has(tag, split):
         return tag
-    pattern = re.compile(_word(f"{TEST}|{TRAIN}"), re.IGNORECASE)
+    pattern = re.compile(_word(f"{TEST}|{VALIDATION}|{TRAIN}"), re.IGNORECASE)
     known = set(tags)
-    for name in VALIDATION.split("|"):
+    for name in split.split("|"):
         guesses = [pattern.sub(name, tag, count=1)] if pattern.search(tag) else [f"{name}/{tag}", f"{name}_{tag}"]
         for guess in guesses:
             if guess in known:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
+from attnae.analysis.audit.names import CROWDED, MAX_SETTINGS, names_data
 from attnae.analysis.audit.provenance import changed_runs, mixed_versions
-from attnae.analysis.audit.responses import EpochRule, has_one_point
+from attnae.analysis.audit.responses import EpochRule, common_step, has_one_point, validation_twin
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
 from attnae.analysis.design.kind import Kind
@@ -79,10 +80,24 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
         found.append(
             f"{_name(name)} is not treated as a factor (determined by {listed(sources)}); --factors overrules this"
         )
+    if CROWDED in roles.identifiers.values():
+        crowd = sum(reason == CROWDED for reason in roles.identifiers.values())
+        found.append(
+            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, "
+            "the first in the logs; --factors chooses others"
+        )
     for name in roles.doubtful:
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
-    for name, reason in selection.set_aside.items():
-        found.append(f"{_name(name)} is not treated as a factor: {reason}; --factors overrules this")
+    for reason in dict.fromkeys(selection.set_aside.values()):
+        names = [_name(name) for name, given in selection.set_aside.items() if given == reason]
+        are = "is not treated as a factor" if len(names) == 1 else "are not treated as factors, for the same reason"
+        found.append(f"{listed(names, 12)} {are}: {reason}; --factors overrules this")
+    for name in selection.factors:
+        if names_data(name):
+            found.append(
+                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or "
+                "tasks differ, not that one of them is a better choice"
+            )
     if roles.partial:
         found.append(
             f"{listed(roles.partial, 6)} {'is' if len(roles.partial) == 1 else 'are'} not recorded by some runs, and "
@@ -135,10 +150,20 @@ def _divergence(tests: pd.DataFrame) -> str | None:
     )
 
 
+def _unequal(tag: str, twin: str, step: int) -> str:
+    return (
+        f"finished runs have different lengths, and {tag} compares each at its own end; the sensitivity analysis "
+        f"compares {twin} at step {step}, the last that all of them reached (--response {twin} makes it the response)"
+    )
+
+
 def _lengths(runs: Sequence[Run], tag: str, rule: EpochRule) -> list[str]:
     """Runs that end before the others, and runs that are too short for `tail:k`."""
     if has_one_point(runs, tag):
-        return []
+        # A single value of the test set has no steps: the same metric on the validation set shows how long a run was.
+        twin = validation_twin(tag, {name for run in runs for name in run.scalars})
+        step = None if twin is None else common_step(runs, twin)
+        return [] if step is None else [_unequal(tag, str(twin), step)]
     found = []
     ends = {run.name: int(run.scalars[tag].steps[-1]) for run in runs}
     last = max(ends.values())

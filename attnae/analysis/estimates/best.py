@@ -57,7 +57,8 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
         method = PURE_ERROR
     else:
         fitted = contrasts(design, rows[order] - rows[best])
-        std_error, df = fitted.fit(y).std_error, fitted.df
+        found = fitted.fit(y)
+        std_error, df = found.std_error, found.df
         method = PREDICTED if design.residual_df else EXACT
     with np.errstate(divide="ignore", invalid="ignore"):
         p = stats.t.sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
@@ -101,7 +102,7 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     records = []
     for position, i in enumerate(order):
         paired = _paired_by_seed(design, y, columns, index == i, index == base[0])
-        model = estimates.estimate[position], estimates.std_error[position], fitted.df[position]
+        model = estimates.estimate[position], estimates.std_error[position], estimates.df[position]
         name = f"{CONTRAST}, {errors[position]}".removesuffix(", ")
         records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), name))
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))

@@ -36,7 +36,7 @@ def judged_effects(family: MainEffects, judged: Judged, y: np.ndarray, reading: 
     reference = point_estimates(design, np.array(off), y)
     estimates = judged.estimates
     table = contrast_frame(family.keys, family.rows, estimates, reading.alpha, judged.adjusted.rows)
-    mde = detectable(estimates.std_error, family.rows.df, family=family.hypotheses, alpha=reading.alpha)
+    mde = detectable(estimates.std_error, estimates.df, family=family.hypotheses, alpha=reading.alpha)
     # The verdicts on levels come from tests of several levels: no t test of a single row has their power.
     mde[[name in family.levels for name, _ in family.keys]] = np.nan
     return table.assign(
@@ -65,7 +65,7 @@ def factors_table(family: MainEffects, judged: Judged, reading: Reading) -> pd.D
             test = judged.adjusted.omnibus[factor.name]
             f, df1, df2 = float(test.f), float(test.df1), float(test.df2)
         elif factor.kind == "two-level":
-            error, df = judged.estimates.std_error[mine][0], family.rows.df[mine][0]
+            error, df = judged.estimates.std_error[mine][0], judged.estimates.df[mine][0]
             if np.isfinite(df) and error > 0:
                 f, df1, df2 = float((judged.estimates.estimate[mine][0] / error) ** 2), 1.0, float(df)
         p, p_holm = (float(value) for value in judged.adjusted.factors[factor.name])
@@ -93,7 +93,7 @@ def contrast_frame(
             "level": [level for _, level in keys],
             "estimate": estimates.estimate,
             "std_error": estimates.std_error,
-            "df": fitted.df,
+            "df": estimates.df,
             "ci_low": low,
             "ci_high": high,
             "p": estimates.p,
@@ -135,7 +135,7 @@ def judged_table(
     return contrast_frame(keys, fitted, estimates, reading.alpha, p_holm).assign(
         percent_change=percent_change(estimates, grand, y, reading),
         verdict=words if design.residual_df >= MIN_VERDICT_DF else "",
-        mde=detectable(estimates.std_error, fitted.df, family=family, alpha=reading.alpha),
+        mde=detectable(estimates.std_error, estimates.df, family=family, alpha=reading.alpha),
         error=error_names(fitted),
         note=_notes(design, fitted, keys, rows),
         **_scope_columns(design, fitted, here, p_holm_here, reading.alpha),
@@ -182,7 +182,7 @@ def _scope_columns(
         "scope": fitted.scope,
         "seeds": seed_count(design),
         "std_error_here": here.std_error,
-        "df_here": fitted.here.df,
+        "df_here": here.df,
         "ci_low_here": low,
         "ci_high_here": high,
         "p_here": here.p,

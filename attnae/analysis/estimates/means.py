@@ -36,7 +36,7 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
     # A mean depends on the seeds themselves, which model M fits exactly: only effects have an interval for new seeds.
     fitted = contrasts(design, rows)
     estimates = fitted.fit(y)
-    std_error, df = estimates.std_error, fitted.df
+    std_error, df = estimates.std_error, estimates.df
     method = np.where(np.isfinite(df), np.where(fitted.pooled, "model M, pooled", "model M, HC2"), "model M")
     if design.has_blocks:
         over_seeds = t_over_seeds(estimates_by_seed(design, rows, y), alpha)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Interactions, choose_model
@@ -170,10 +169,3 @@ def judge_replicates(data: Prepared, y: np.ndarray, replicates: Replicates, read
     interactions: Interactions = "two-way" if data.design.has_interactions else "none"
     family = PlannedFamily(data.design.factors, cells[0], planned=replicates.planned, interactions=interactions)
     return family.judge(y[order].reshape(shape), reading)
-
-
-def planned_effects_table(effects: pd.DataFrame) -> pd.DataFrame:
-    """`effects.csv` with the intervals and p-values of the planned looks, where it has them, in place of the others."""
-    if "p_planned" not in effects:
-        return effects
-    return effects.assign(p=effects.p_planned, ci_low=effects.ci_low_planned, ci_high=effects.ci_high_planned)

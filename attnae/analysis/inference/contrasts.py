@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.clusters import cluster_df, cluster_loadings, cluster_scores
+from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
 
 # Leverages this near to 1 leave no residual: the run is fitted exactly, and HC2 divides zero by zero.
 FULL_LEVERAGE = 1 - 1e-8
@@ -21,7 +23,8 @@ class Estimates:
     """What a contrast amounts to in one study, each (contrasts,), or in many, each (contrasts, studies).
 
     Attributes:
-        df: degrees of freedom, (contrasts,) or (contrasts, 1); they depend on the design alone.
+        df: degrees of freedom. Those of HC2 depend on the responses, (contrasts,) or (contrasts, studies); others do
+            not, (contrasts,) or (contrasts, 1).
     """
 
     estimate: np.ndarray
@@ -41,8 +44,8 @@ class Contrasts:
 
     Attributes:
         weights: (contrasts, runs), the estimate is weights @ y; NaN where a contrast is not estimable.
-        df: (contrasts,), Satterthwaite degrees of freedom of the HC2 or CR2 variance, or the residual ones if
-            pooled.
+        df: (contrasts,), Satterthwaite degrees of freedom of the HC2 or CR2 variance under equal errors, or the
+            residual ones if pooled.
         pooled: (contrasts,), whether the common residual variance stands in for HC2 because the contrast
             has weight on a run of leverage 1.
         loadings: (contrasts, runs), the variance is the sum over clusters of (the sum over the cluster's runs of
@@ -84,7 +87,15 @@ class Contrasts:
         else:
             std_error = np.sqrt((self.scores(y) ** 2).sum(axis=1))
         df = self.df if y.ndim == 1 else self.df[:, None]
+        if self.clusters is None:
+            by_level = level_df(self._level_moments, self.loadings, self.residuals(y) ** 2)
+            by_level[self.pooled] = np.inf
+            df = np.minimum(df, by_level)
         return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))
+
+    @cached_property
+    def _level_moments(self) -> LevelMoments:
+        return level_moments(self.design, self.loadings)
 
     def residuals(self, y: np.ndarray) -> np.ndarray:
         """What model M leaves of y, of y's shape; rounding errors of exact fits are 0."""
@@ -105,7 +116,7 @@ def contrasts(
     Without clusters, the variance is HC2 (MacKinnon & White 1985): squared residuals over one minus their leverage.
     With clusters it is CR2, which allows for any dependence within a cluster. The degrees of freedom match the first
     two moments of that variance under equal errors to a scaled chi-squared (Bell & McCaffrey 2002; Imbens & Kolesar
-    2016, eq. 10; Pustejovsky & Tipton 2018).
+    2016, eq. 10; Pustejovsky & Tipton 2018). Those of HC2 are no more than the levels' own spread leaves (`spread`).
 
     Args:
         pooled: take the common residual variance for all contrasts.

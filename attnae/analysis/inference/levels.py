@@ -3,7 +3,8 @@
 The omnibus statistic is of ANOVA type with a matched denominator (Brunner, Dette & Munk 1997, JASA 92, 1494-1502). For
 orthonormal contrasts d of the level means with the variance matrix V, F = d'd / tr V has about an F distribution on
 f1 = tr(V)^2 / tr(V^2) and f2 = f1 / (L - 1) * df_tr degrees of freedom, df_tr those of tr V. In balanced studies with
-shared seeds this is the repeated-measures F test with the correction of Greenhouse & Geisser (1959).
+shared seeds this is the repeated-measures F test with the correction of Greenhouse & Geisser (1959). Where each run has
+a seed of its own, df_tr is no more than the spread of the levels leaves (`spread`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from scipy import stats
 from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
 from attnae.analysis.inference.contrasts import Contrasts, two_sided_p
 from attnae.analysis.inference.families import holm
+from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
 
 # The closure tests all subsets of the levels: 1,013 of them for ten levels.
 MAX_CLOSURE = 10
@@ -62,29 +64,29 @@ class LevelTests:
         subsets of levels that hold it differ, where a subset of k of the L levels is tested at alpha k / L, or at
         alpha if k >= L - 1. Of more levels by Holm over the pairs.
         """
-        means, variance = self._moments(y)
+        means, variance, squares = self._moments(y)
         pairs = self.pairs
         if self.count > MAX_CLOSURE:
-            return holm(self._pair_tests(means, variance))
+            return holm(self._pair_tests(means, variance, squares))
         largest = np.zeros((len(pairs), *y.shape[1:]))
         for size in range(2, self.count + 1):
             factor = self.count / size if size <= self.count - 2 else 1.0
             for subset in combinations(range(self.count), size):
-                p = np.minimum(self._test(subset, means, variance).p * factor, 1.0)
+                p = np.minimum(self._test(subset, means, variance, squares).p * factor, 1.0)
                 held = [place for place, pair in enumerate(pairs) if set(pair) <= set(subset)]
                 largest[held] = np.maximum(largest[held], p)
         return largest
 
-    def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Level estimates (levels, ...) and their variance matrix (levels, levels, ...)."""
-        means = self.rows.fit(y).estimate
+    def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Level estimates (levels, ...), their variances (levels, levels, ...), and (runs, ...) squared residuals."""
+        means, squares = self.rows.fit(y).estimate, self.rows.residuals(y) ** 2
         if self._pooled:
-            mean_square = (self.rows.residuals(y) ** 2).sum(axis=0) / self.rows.design.residual_df
-            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square)
+            mean_square = squares.sum(axis=0) / self.rows.design.residual_df
+            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square), squares
         scores = self.rows.scores(y)
-        return means, np.einsum("ks...,ls...->kl...", scores, scores)
+        return means, np.einsum("ks...,ls...->kl...", scores, scores), squares
 
-    def _test(self, subset: tuple[int, ...], means: np.ndarray, variance: np.ndarray) -> Omnibus:
+    def _test(self, subset: tuple[int, ...], means: np.ndarray, variance: np.ndarray, squares: np.ndarray) -> Omnibus:
         centring = np.zeros((self.count, self.count))
         centring[np.ix_(subset, subset)] = np.eye(len(subset)) - 1 / len(subset)
         squared = np.einsum("k...,kl,l...->...", means, centring, means)
@@ -96,7 +98,8 @@ class LevelTests:
         with np.errstate(divide="ignore", invalid="ignore"):
             f = np.where((squared == 0) & (trace == 0), 0.0, squared / trace)
             df1 = np.where(trace > 0, trace**2 / square, len(subset) - 1.0)
-        df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * self._trace_df(centring)
+        df_tr = self._trace_df(centring) if self.rows.clusters is not None else self._spread_df(subset, squares)
+        df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * df_tr
         df2 = np.broadcast_to(np.asarray(df2, dtype=float), df1.shape)
         return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, stats.f.sf(f, df1, df2)))
 
@@ -104,11 +107,14 @@ class LevelTests:
     def _pooled(self) -> bool:
         return bool(self.rows.pooled.any())
 
-    def _pair_tests(self, means: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    def _pair_tests(self, means: np.ndarray, variance: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """(pairs, ...) p-values of t tests, not adjusted."""
         first, second = np.array(self.pairs).T
         error = np.sqrt(variance[first, first] + variance[second, second] - 2 * variance[first, second])
         df = self._pair_df if means.ndim == 1 else self._pair_df[:, None]
+        if self.rows.clusters is None and not self._pooled:
+            loadings = self.rows.loadings[first] - self.rows.loadings[second]
+            df = np.minimum(df, level_df(level_moments(self.rows.design, loadings), loadings, squares))
         return two_sided_p(means[first] - means[second], error, df)
 
     @cached_property
@@ -125,6 +131,25 @@ class LevelTests:
     @cached_property
     def _traces(self) -> tuple[np.ndarray, np.ndarray]:
         return quadratic_traces(self.rows.design, self._clusters, self.rows.loadings)
+
+    @cached_property
+    def _subsets(self) -> tuple[dict[tuple[int, ...], int], np.ndarray, LevelMoments, np.ndarray]:
+        """The place of each subset of levels that is tested; (subsets, runs) loadings, so that tr V is the sum of
+        (loadings * residuals)**2; and what gives their degrees of freedom by level, and under equal errors."""
+        sizes = range(2, self.count + 1) if self.count <= MAX_CLOSURE else [self.count]
+        subsets = [subset for size in sizes for subset in combinations(range(self.count), size)]
+        parts = [self.rows.loadings[list(subset)] for subset in subsets]
+        loadings = np.array([np.sqrt(((own - own.mean(axis=0)) ** 2).sum(axis=0)) for own in parts])
+        equal = cluster_df(self.rows.design, self._clusters, loadings)
+        places = {subset: place for place, subset in enumerate(subsets)}
+        return places, loadings, level_moments(self.rows.design, loadings), equal
+
+    def _spread_df(self, subset: tuple[int, ...], squares: np.ndarray) -> np.ndarray:
+        """As `_trace_df`, but no more than the spread of the levels leaves; for HC2."""
+        places, loadings, moments, equal = self._subsets
+        only = slice(places[subset], places[subset] + 1)
+        by_level = level_df([(runs, relative[only]) for runs, relative in moments], loadings[only], squares)[0]
+        return np.minimum(equal[only][0], by_level)
 
     def _trace_df(self, centring: np.ndarray) -> float:
         """Satterthwaite degrees of freedom of tr V of a subset."""

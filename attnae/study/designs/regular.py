@@ -17,6 +17,8 @@ MOST_POWER = 16
 WIDTH = 30
 # Larger fractions are searched more narrowly: the work grows with the number of columns.
 _WORK = 1 << 13
+# Pairs for a four-level factor are made of so many columns.
+_MOST_PAIRED = 128
 
 Columns = tuple[tuple[int, ...], ...]
 
@@ -58,27 +60,36 @@ def least_aberration(bits: Sequence[int], power: int) -> Columns | None:
     order = sorted(range(len(bits)), key=lambda factor: -bits[factor])
     basic = 0
     for factor in order:
-        fits = basic + bits[factor] <= power
-        if not fits and bits[factor] > 1:
-            return None
+        new = tuple(1 << i for i in range(basic, min(basic + bits[factor], power)))
+        basic += len(new)
         extended: dict[bytes, tuple[Columns, np.ndarray]] = {}
         for columns, words in states:
-            if fits:
-                choices = [tuple(1 << (basic + i) for i in range(bits[factor]))]
-            else:
-                free = np.flatnonzero(words[1, 1:] == 0) + 1
-                best = free[np.lexsort(words[:1:-1, free])][:width]
-                choices = [(int(column),) for column in best]
-            for own in choices:
+            for own in _choices(words, new, bits[factor], width):
                 more = _extend(words, own)
                 # Designs that differ only in the names of columns have equal counts: one of them is enough.
                 extended.setdefault(more[:, np.lexsort(more)].tobytes(), ((*columns, own), more))
-        basic += bits[factor] if fits else 0
         states = sorted(extended.values(), key=lambda state: state[1][:, 0].tolist())[:width]
         if not states:
             return None
     columns = states[0][0]
     return tuple(own for _, own in sorted(zip(order, columns, strict=True)))
+
+
+def _choices(words: np.ndarray, new: tuple[int, ...], bits: int, width: int) -> list[tuple[int, ...]]:
+    """The best columns for a factor: the new basic ones, and as many more as it needs; none if they do not fit."""
+    if len(new) == bits:
+        return [new]
+    free = np.flatnonzero(words[1, 1:] == 0) + 1
+    free = free[np.lexsort(words[:1:-1, free])]
+    if bits == 1:
+        return [(int(column),) for column in free[:width]]
+    free = free[:_MOST_PAIRED]
+    first, second = (part.ravel() for part in np.meshgrid(new or free, free))
+    product = first ^ second
+    apart = (words[1, product] == 0) & (product > 0) & ((first < second) | bool(new))
+    first, second, product = first[apart], second[apart], product[apart]
+    best = np.lexsort((words[:, first] + words[:, second] + words[:, product])[:1:-1])[:width]
+    return [(int(first[i]), int(second[i])) for i in best]
 
 
 def word_lengths(columns: Columns, power: int) -> list[int]:

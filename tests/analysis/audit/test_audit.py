@@ -392,8 +392,22 @@ def test_finished_runs_of_unequal_length_are_compared_at_the_last_common_step() 
     assert any("loss is compared at step 4" in warning for warning in found.warnings)
     epochs = [replace(run, hparams={**run.hparams, "epochs": 4 + n % 3}) for n, run in enumerate(runs)]
     assert str(audit_runs(epochs).rule) == "last"
-    assert str(audit_runs([replace(run, status="unknown") for run in runs]).rule == "last")
+    assert str(audit_runs([replace(run, status="unknown") for run in runs]).rule) == "last"
     assert str(audit_runs(runs, at="tail:1").rule) == "tail:1"
+
+
+def test_single_values_of_runs_of_unequal_length_are_compared_by_their_validation_twin() -> None:
+    """test/loss has one value a run, val/loss a series."""
+    end = Series(np.array([9]), np.array([0.5]))
+    runs = [series_run(str(n), n, steps=4 + n % 3, hparams={"a": n // 3 % 2}) for n in range(12)]
+    runs = [replace(run, scalars={"test/loss": end, "val/loss": run.scalars["loss"]}) for run in runs]
+    found = audit_runs(runs)
+    assert (found.response, str(found.rule)) == ("test/loss", "last")
+    assert [line for line in found.warnings if "different lengths" in line and "val/loss at step 4" in line]
+    twin = found.alternatives["val/loss, last up to step 4"]
+    assert twin.tolist() == [n + n % 3 for n in range(12)]
+    equal = [replace(run, scalars={**run.scalars, "val/loss": runs[0].scalars["val/loss"]}) for run in runs]
+    assert not [line for line in audit_runs(equal).warnings if "different lengths" in line]
 
 
 def test_the_declared_goal_and_what_was_assumed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from attnae.analysis.report.blocks import Blocks, Text
 from attnae.analysis.report.files import report_files
 from attnae.analysis.report.report import StudyReport
 from attnae.analysis.report.sections import SECTIONS, Section, write_sections
+from attnae.analysis.report.sections.checks import best_cells
 from attnae.analysis.report.terminal import print_files, print_report
 from tests.analysis.reports import console, make_report
 from tests.analysis.studies import ARTICLE_FACTORS, article_study
@@ -71,3 +73,26 @@ def test_amounts_have_the_same_decimals_in_all_sections(article) -> None:
 def test_keys_are_unique() -> None:
     keys = [*(section.key for section in SECTIONS), "files"]
     assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("response", "others", "said"),
+    [
+        ("test/loss", ["val/loss, last", "val/loss, best, chosen on itself"], "(--response val/loss) and report"),
+        ("test_acc", [], "whose results these logs do not have, and report"),
+        ("val/loss", ["val/loss, tail:5"], None),
+        ("latest_loss", [], None),
+    ],
+)
+def test_choosing_by_the_test_set_is_named_and_the_validation_set_offered_if_there_is_one(
+    article, response, others, said
+) -> None:
+    series = article.result.effects.estimate
+    changed = replace(
+        article,
+        audit=replace(article.audit, alternatives=dict.fromkeys(others, series)),
+        result=replace(article.result, response=response),
+    )
+    lines = [block.text for block in best_cells(changed) if isinstance(block, Text) and "test set" in block.text]
+    assert len(lines) == (said is not None)
+    assert said is None or said in lines[0]

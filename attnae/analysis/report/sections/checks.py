@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -21,7 +22,12 @@ MAX_COLUMNS = 5
 UNDECIDED = (SUGGESTIVE, UNDETERMINED, NOT_DISTINGUISHABLE, HELPS_HERE, HURTS_HERE)
 ADDED_SEEDS = (
     "These p-values and intervals hold only if the number of seeds was fixed beforehand. Looking after each seed gives "
-    "false verdicts in 17% of studies by 10 seeds and in 23% by 20."
+    "false verdicts in 17% of studies by 10 seeds and in 23% by 20. Plan it: train.py --study FILE --until decided "
+    "--max-replicates N."
+)
+PLANNED = (
+    "The table is for a new study with a fixed number of seeds. This study had planned looks: its largest number of "
+    "replicates cannot be changed, and runs that are added by hand are not covered."
 )
 
 
@@ -103,7 +109,7 @@ def best_cells(report: StudyReport) -> Blocks:
     )
     blocks: Blocks = [
         Text(_candidates(result)),
-        *_chosen_on_test(result),
+        *_chosen_on_test(report),
         Table(f"Combinations, best first ({cells.method.iloc[0]})", frame, shown),
     ]
     if result.baseline is None:
@@ -132,7 +138,9 @@ def next_steps(report: StudyReport) -> Blocks:
     blocks += [Text(line) for line in (_distinct_seeds(result),) if line]
     shown = ("factor", "level", "effect", "power_target", "seeds_now", "seeds_needed", "seeds_cautious")
     blocks.append(Table("Runs per cell (seeds) for 80% power", table, shown))
-    if result.design.seeds is not None and result.effects.p.notna().any():
+    if result.looks is not None:
+        blocks.append(Text(PLANNED))
+    elif result.design.seeds is not None and result.effects.p.notna().any():
         blocks.append(Text(ADDED_SEEDS))
     return blocks
 
@@ -152,14 +160,17 @@ def _candidates(result: StudyResult) -> str:
     )
 
 
-def _chosen_on_test(result: StudyResult) -> Blocks:
+def _chosen_on_test(report: StudyReport) -> Blocks:
     """A warning where the combination would be chosen by its results on the test set."""
-    split, slash, name = result.response.partition("/")
-    if split != "test" or not slash:
+    response = report.result.response
+    if re.search(r"(?<![a-z])test(?![a-z])", response, re.IGNORECASE) is None:
         return []
+    # The alternatives of a result of the test set are those of the same metric on the validation set, if it is logged.
+    twins = {label.rpartition(", ")[0] for label in report.audit.alternatives} - {response, ""}
+    instead = f" (--response {clean(min(twins, key=len))})" if twins else ", whose results these logs do not have,"
     line = (
-        f"The list is ordered by {clean(result.response)}: the test set is used to choose. Choose by the validation "
-        f"set (--response val/{clean(name)}) and report the test set for the chosen combination only."
+        f"The list is ordered by {clean(response)}: the test set is used to choose. Choose by the validation set"
+        f"{instead} and report the test set for the chosen combination only."
     )
     return [Text(line, warning=True)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
@@ -23,13 +25,14 @@ def main_effects(report: StudyReport) -> Blocks:
     result = report.result
     alpha = result.reading.alpha
     blocks: Blocks = [
+        *_looks(result),
         Text(
             f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction counts each factor "
             f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p "
             f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
-        Table("Effects", result.effects, EFFECT_COLUMNS, "effects.csv"),
+        Table("Effects", result.shown_effects, EFFECT_COLUMNS, "effects.csv"),
     ]
     if result.effects.mde.notna().any():
         blocks.append(
@@ -136,6 +139,48 @@ def marginal_means(report: StudyReport) -> Blocks:
         )
         blocks.append(Text(line, warning=True))
         blocks.append(Table("Simple effects", result.simple_effects, ("factor", "level", "within", "at", *ESTIMATE)))
+    return blocks
+
+
+def _looks(result: StudyResult) -> Blocks:
+    """What holds in a study that looked at its results after each replicate."""
+    if result.looks is None:
+        return []
+    look = result.looks.look
+    text = (
+        "This study was looked at after each replicate from the third on, and could stop as soon as it was decided. "
+        f"The looks were planned for at most {look.planned} replicates, so the intervals, p-values and verdicts of "
+        f"main effects are valid at this stop, after {look.seeds} replicates. So are the p-values of factors and of "
+        "pairs of levels. All other intervals and p-values of this report hold only for a number of runs that was "
+        "fixed beforehand."
+    )
+    if look.seeds < look.planned:
+        text += " At an early stop, estimates are optimistic: an effect that was found is probably smaller."
+    return [Text(text, warning=True)]
+
+
+def learning(report: StudyReport) -> Blocks:
+    """The means of levels over the steps, at equal budgets, and which runs are in none of them."""
+    curves = report.result.curves
+    if curves is None:
+        return [Text("There are no learning curves: the runs did not log a series of the response at common steps.")]
+    steps = f"Levels are compared up to step {curves.last_step:,}, which all runs reached"
+    longer = f"; the longest run went on to step {curves.longest:,}" if curves.longest > curves.last_step else ""
+    blocks: Blocks = [Text(f"{' and '.join(map(clean, curves.tags))}. {steps}{longer}.")]
+    if curves.stopped:
+        kinds = Counter(run.status for run in curves.stopped)
+        counts = listed(f"{count} {status}" for status, count in kinds.items())
+        blocks.append(
+            Text(f"Runs that are in no mean, drawn as dotted lines to where they ended: {counts}.", warning=True)
+        )
+    blocks.append(
+        Figure(
+            "learning_curves",
+            f"Solid: {clean(curves.tags[0])}, with intervals. Dashed: the training series. "
+            "The values of the first fifth of the steps may lie outside.",
+        )
+    )
+    blocks.append(Figure("cell_curves", f"{clean(curves.tags[0])} of every run, by combination of levels."))
     return blocks
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from attnae.analysis.audit.audit import Audit
 from attnae.analysis.audit.provenance import Provenance
 from attnae.analysis.audit.responses import EpochRule
+from attnae.analysis.design.aliases import exact_aliases
 from attnae.analysis.estimates.article import READING
 from attnae.analysis.report.blocks import Blocks, Table, Text, Verbatim
 from attnae.analysis.report.columns import Column
@@ -115,7 +116,18 @@ def response(report: StudyReport) -> Blocks:
         lines.append(
             "The rank is below the number of parameters, so some terms are aliased: see the notes on effects and ANOVA"
         )
+    if not result.design.has_interactions and (aliases := exact_aliases(result.design)):
+        lines.append(f"M has no interactions. If there are any, they cannot be separated: {_alias_text(aliases)}")
     return [Text(f"{line}.") for line in lines]
+
+
+def _alias_text(aliases: Mapping[str, Sequence[str]], most: int = 8) -> str:
+    """The aliases of main effects, then of interactions; each pair of interactions once."""
+    lines: dict[frozenset[str], str] = {}
+    for term, others in aliases.items():
+        lines.setdefault(frozenset([term, *others]), f"{clean(term)} is aliased with {listed(others)}")
+    more = len(lines) - most
+    return "; ".join(list(lines.values())[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
 def article(report: StudyReport) -> Blocks:

@@ -1,0 +1,59 @@
+"""Degrees of freedom of HC2 variances where the levels of a factor differ in spread.
+
+The variance V of a contrast is a sum over runs, and so the sum of parts V_g, one for each level g of a factor. Then
+df = V^2 / sum_gh V_g V_h c_gh, where c_gh is half of the relative covariance of two parts if errors are equal within a
+level. For two groups this is Welch's (1947) t test, for the means of several groups the df of Brunner, Dette & Munk
+(1997). If the parts are as large as under equal errors everywhere, it is the df of Bell & McCaffrey.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attnae.analysis.design.model import Design
+from attnae.analysis.inference.clusters import members
+
+# Levels of factors with more of them have too few runs each to show their spread.
+MAX_LEVELS = 10
+# For each factor the runs of each level, and (contrasts, levels, levels) the relative covariances.
+LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
+
+
+def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
+    """What the design fixes of the degrees of freedom by level, for each factor of up to ten levels.
+
+    Args:
+        loadings: (contrasts, runs), V = sum of (loadings * residuals)**2.
+    """
+    squared = loadings**2
+    found = []
+    for column, factor in enumerate(design.factors):
+        if factor.kind == "continuous" or len(factor.levels) > MAX_LEVELS:
+            continue
+        runs = members(design.codes[:, column])
+        second = np.empty((len(loadings), len(runs), len(runs)))
+        for level, own in enumerate(runs):
+            # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
+            through = squared[:, own] @ (design.basis[own] @ design.basis.T) ** 2
+            through[:, own] += squared[:, own] * (1 - 2 * design.leverage[own])
+            for other, its in enumerate(runs):
+                second[:, level, other] = np.einsum("ki,ki->k", through[:, its], squared[:, its])
+        mean = np.stack([squared[:, own] @ (1 - design.leverage[own]) for own in runs], axis=1)
+        weight = np.where(mean > 0, mean, np.inf)
+        found.append((runs, second / weight[:, :, None] / weight[:, None, :]))
+    return found
+
+
+def level_df(moments: LevelMoments, loadings: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """(contrasts, ...) the smallest degrees of freedom over the factors; infinite without such a factor, or if V is 0.
+
+    Args:
+        squares: (runs, ...) squared residuals.
+    """
+    smallest = np.full((len(loadings), *squares.shape[1:]), np.inf)
+    for runs, relative in moments:
+        parts = np.stack([loadings[:, own] ** 2 @ squares[own] for own in runs], axis=1)
+        spread = np.einsum("kg...,kh...,kgh->k...", parts, parts, relative, optimize=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            smallest = np.fmin(smallest, parts.sum(axis=1) ** 2 / spread)
+    return smallest
