@@ -137,6 +137,9 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
         runs, response=response, at=command.at, factors=command.factors, goal=command.goal, group=command.group
     )
     table, replicates, planned = planned_replicates(runs, audit.ended)
+    negligible = command.negligible
+    if negligible is None and replicates is not None and replicates.response == audit.response:
+        negligible = None if command.log_response else replicates.negligible
     draws, remarks = permutation_draws(command.permutations, len(table))
     try:
         result = fit_study(
@@ -149,7 +152,7 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
             alpha=command.alpha,
             interactions=command.interactions,
             baseline=baseline,
-            negligible=command.negligible,
+            negligible=negligible,
             target=command.target,
             alternatives=audit.alternatives,
             replicates=replicates,
