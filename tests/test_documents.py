@@ -174,8 +174,8 @@ def run_command(words, document):
             benchmark(*eager, "--turns=1", "--epochs=1", "--seeds=1", "--limit-train=60")
         case ["python", "benchmarks/train_speed.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
-        case ["python", "benchmarks/inference.py", *_]:
-            benchmark(*words[1:], "--studies=20")
+        case ["python", "benchmarks/inference.py" | "benchmarks/sequential.py", *_]:
+            benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/searches.py", *_]:
             benchmark(*words[1:], "--searches=1", "--nulls=2", "--permutations=99", "--adaptive=0")
         case ["attnae", "train", *args]:
@@ -217,7 +217,8 @@ def train(args):
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code
-    small = [*TINY_STUDY, "--seeds=1" if "--seeds" in args else "--replicates=1", "--name=typed"]
+    number = "--max-replicates=3" if "--until" in args else "--seeds=1" if "--seeds" in args else "--replicates=1"
+    small = [*TINY_STUDY, number, "--name=typed"]
     as_it_is = [arg.replace("configs/factorial", "configs/article-factorial") for arg in args]
     assert train_command([*as_it_is, *small, "--dry-run"]) == 0
     return 0 if "ray" in args else train_command([*args, *small])
