@@ -44,7 +44,8 @@ class TrainCommand(OptionGroups):
     """Continue the run in this directory with the options it was started with.
     Only the hardware options, --data-dir and --picture-every can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
-    """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
+    """Show the options and the model; of a study, the design, its aliases and the effects that it can detect.
+    Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 

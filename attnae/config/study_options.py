@@ -17,10 +17,11 @@ from attnae.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:
-    """Many runs: every combination of the levels of some factors, for several seeds."""
+    """Many runs: all combinations of the levels of some factors, or a part of them, for several seeds."""
 
     study: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Train every combination of the factor levels in this YAML file, such as configs/factorial.yaml.
+    """Train the combinations of factor levels in this YAML file, such as configs/factorial.yaml: all of them, or those
+    that its fraction, sample, exclude or cells ask for.
     All other options apply to every run. The study is written to log_dir/name; name is that of the file if unset.
     The same command again finishes the runs that are missing."""
     seeds: int | None = None
