@@ -54,7 +54,8 @@ class TrainCommand(OptionGroups):
     """Continue the run in this directory with the options it was started with.
     Only --data-dir, --picture-every and the hardware options except --precision can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
-    """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
+    """Show the options and the model; of a study, the design, its aliases and the effects that it can detect.
+    Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 

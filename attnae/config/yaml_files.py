@@ -160,6 +160,7 @@ def _as_declared(value: Any, info: pydantic.ValidationInfo) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+@cache  # type hints are evaluated anew by each call, and a list of cells has thousands of values
 def _kinds(name: str) -> tuple[Any, ...]:
     """The types that an option accepts, without None; for a choice its values."""
     declared = typing.get_type_hints(RunConfig)[name]
