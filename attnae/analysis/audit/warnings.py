@@ -132,8 +132,8 @@ def _divergence(tests: pd.DataFrame) -> str | None:
 
 def _unequal(tag: str, twin: str, step: int) -> str:
     return (
-        f"finished runs have different lengths, and {tag} compares each at its own end; the sensitivity analysis compares "
-        f"{twin} at step {step}, the last that all of them reached (--response {twin} makes it the response)"
+        f"finished runs have different lengths, and {tag} compares each at its own end; the sensitivity analysis "
+        f"compares {twin} at step {step}, the last that all of them reached (--response {twin} makes it the response)"
     )
 
 
