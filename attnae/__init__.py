@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attnae.analysis import fit_study
+    from attnae.analysis import fit_search, fit_study
     from attnae.config import RunConfig
     from attnae.model.blocks import ChannelAttention, ConvBlock, DenseBlock, SpatialAttention
     from attnae.model.keras_weights import load_keras_weights
@@ -30,6 +30,7 @@ _HOMES = {
     "train": "attnae.training.run",
     "load": "attnae.rundir.checkpoint",
     "read_runs": "attnae.reading",
+    "fit_search": "attnae.analysis",
     "fit_study": "attnae.analysis",
 }
 
@@ -40,6 +41,7 @@ __all__ = [
     "DenseBlock",
     "RunConfig",
     "SpatialAttention",
+    "fit_search",
     "fit_study",
     "load",
     "load_keras_weights",

@@ -22,11 +22,11 @@ from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
-from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file
+from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file, until_decided
 from attnae.trained.commands import TRAINED, ListCommand
 
 # The options that can be combined with --resume: they change where and how the run continues, not what it computes.
-BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"}
+BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"} - {"precision"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TrainCommand(OptionGroups):
     """Train one autoencoder, or a study of many, test it, and log everything to TensorBoard.
 
     python train.py --spatial-attention --act elu
-    python train.py --study configs/factorial.yaml --seeds 3
+    python train.py --study configs/factorial.yaml --replicates 3
     """
 
     config: UseAppendAction[tuple[Annotated[Path, tyro.conf.arg(metavar="FILE")], ...]] = ()
@@ -42,7 +42,7 @@ class TrainCommand(OptionGroups):
     A later file overrides an earlier one, and the command line overrides all files."""
     resume: Path | None = None
     """Continue the run in this directory with the options it was started with.
-    Only the hardware options, --data-dir and --picture-every can be combined with it."""
+    Only --data-dir, --picture-every and the hardware options except --precision can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
     """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
@@ -174,7 +174,17 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
     from attnae.study.local import environments
     from attnae.study.run import describe_study, run_study
 
-    design = study.design(config, command.study.seeds)
+    options = command.study
+    until, replicates = None, options.replicates
+    if options.until is not None:
+        replicates = options.max_replicates
+        until = until_decided(
+            study.factors,
+            of_interest=options.factors_of_interest,
+            negligible=options.negligible,
+            replicates=replicates,
+        )
+    design = study.design(config, seeds=options.seeds, replicates=replicates, until=until)
     console = Console()
     if command.dry_run:
         workers = len(environments(config, command.study.workers, command.study.runs_per_gpu))

@@ -11,6 +11,9 @@ STATUS_EVENT = f"{STATUS}/text_summary"
 FINISHED = "finished"
 DIVERGED = "diverged"
 
+# The file in the directory of a study that holds the looks of `--until decided`.
+LOOKS = "looks.json"
+
 
 def scalar(stage: str, metric: str) -> str:
     """The tag of a metric, such as `val/loss`."""

@@ -37,7 +37,7 @@ OTHER_LINES = re.compile(r"#|rsync -a ")
 # Appended to the documented commands.
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
-TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10", "--seeds=1"]
+TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10"]
 STUDIES = ("attention", "factorial", "mnist")
 # This replaces the article's 32 cells; the real study file is used with --dry-run only.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
@@ -181,7 +181,14 @@ def run_command(words, document):
         case ["attnae", "train", *args]:
             assert train(args) == 0
         case ["attnae", "work", *args]:
-            small = ["--study", "configs/factorial.yaml", *TINY_STUDY, "--dataset=digits", "--name=typed"]
+            small = [
+                "--study",
+                "configs/factorial.yaml",
+                *TINY_STUDY,
+                "--replicates=1",
+                "--dataset=digits",
+                "--name=typed",
+            ]
             assert train_command([*small, "--launcher=none"]) == 0
             args = ["logs/typed" if arg.endswith("logs/factorial") else arg for arg in args]
             assert main(["work", *args, "--max-runs=1"]) == 0
@@ -210,7 +217,7 @@ def train(args):
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code
-    small = [*TINY_STUDY, "--name=typed"]
+    small = [*TINY_STUDY, "--seeds=1" if "--seeds" in args else "--replicates=1", "--name=typed"]
     as_it_is = [arg.replace("configs/factorial", "configs/article-factorial") for arg in args]
     assert train_command([*as_it_is, *small, "--dry-run"]) == 0
     return 0 if "ray" in args else train_command([*args, *small])

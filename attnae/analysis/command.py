@@ -18,15 +18,21 @@ from attnae.process import stop_on_signals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from rich.console import Console
 
     from attnae.analysis.audit.audit import Audit
-    from attnae.analysis.report.report import Report
+    from attnae.analysis.audit.searches import SearchLog
+    from attnae.analysis.report.report import AnyReport
+    from attnae.analysis.result import StudyResult
+    from attnae.analysis.search.result import SearchResult
     from attnae.reading.run import Run
 
 DEFAULT_RESPONSE = tags.scalar("test", "loss")
 DRAWS, DRAWS_OF_LARGE, LARGE_STUDY = 9999, 999, 1000
 FOLDER = "analysis"
+# The options that only the analysis of a designed study has, with the values that leave them unset.
+DESIGNED_ONLY = {"baseline": (), "interactions": "auto", "negligible": None, "target": None}
 
 
 def shown(metavar: str) -> object:
@@ -52,6 +58,9 @@ class AnalyzeCommand:
     factors: Annotated[tuple[str, ...] | None, shown("NAME ...")] = None
     """The hyper-parameters to compare. Default: all that vary, except seeds, names and what others determine.
     Set it if the report treats the wrong ones as factors."""
+    design: Annotated[Literal["auto", "factorial", "search"], shown("auto|factorial|search")] = "auto"
+    """How the runs were chosen: in a designed study (factorial), or at random or by a sampler (search).
+    auto: as the settings say; the report says which and why. Set it if that is wrong."""
     at: Annotated[str, tyro.conf.arg(metavar="last|best|tail:5")] = "last"
     """Which value of a run counts: the last, the one at the best validation epoch, or the mean of the last five.
     Use tail:5 if the last values are noisy, and best if training used early stopping."""
@@ -119,44 +128,107 @@ def run(command: AnalyzeCommand) -> int:
         sys.stdout.write(files[VALUES] or "")
     else:
         print_report(report, console)
-        print_files(out, written, console)
+        print_files(report, out, written, console)
     return 0
 
 
-def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Console) -> Report:
+def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Console) -> AnyReport:
     """The report of the runs. If they cannot be analysed, the warnings of the audit are printed before the error."""
     from attnae.analysis.audit.audit import audit_runs
-    from attnae.analysis.report.report import Report
-    from attnae.analysis.study import fit_study
+    from attnae.analysis.report.report import SearchReport, StudyReport
     from attnae.reading.read import read_logs
 
     runs = read_logs(command.paths, name_pattern=command.name_pattern)
     response = command.response or default_response(runs)
     audit = audit_runs(
-        runs, response=response, at=command.at, factors=command.factors, goal=command.goal, group=command.group
+        runs,
+        response=response,
+        at=command.at,
+        factors=command.factors,
+        goal=command.goal,
+        group=command.group,
+        design=command.design,
     )
-    table = audit.ended
-    draws, remarks = permutation_draws(command.permutations, len(table))
+    draws, remarks = permutation_draws(command.permutations, len(audit.ended))
     try:
-        result = fit_study(
-            table,
-            audit.factors,
-            response_name=audit.response,
-            seed=audit.seed,
-            log=command.log_response,
-            goal=audit.goal,
-            alpha=command.alpha,
-            interactions=command.interactions,
-            baseline=baseline,
-            negligible=command.negligible,
-            target=command.target,
-            alternatives=audit.alternatives,
-            permutations=draws,
-        )
+        if audit.search is None:
+            result, planned = study_result(command, runs, audit, baseline, draws)
+            return StudyReport.of(runs, audit, result, (*planned, *remarks))
+        return SearchReport.of(runs, audit, search_result(command, audit, audit.search, draws), remarks)
     except UserError:
         print_findings(audit, console)
         raise
-    return Report.of(runs, audit, result, remarks)
+
+
+def study_result(
+    command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
+) -> tuple[StudyResult, tuple[str, ...]]:
+    """The analysis of a designed study, and remarks on its planned looks, if it has any."""
+    from attnae.analysis.audit.looks import planned_replicates
+    from attnae.analysis.study import fit_study
+
+    table, replicates, remarks = planned_replicates(runs, audit.ended)
+    result = fit_study(
+        table,
+        audit.factors,
+        response_name=audit.response,
+        seed=audit.seed,
+        log=command.log_response,
+        goal=audit.goal,
+        alpha=command.alpha,
+        interactions=command.interactions,
+        baseline=baseline,
+        negligible=command.negligible,
+        target=command.target,
+        alternatives=audit.alternatives,
+        replicates=replicates,
+        permutations=draws,
+    )
+    return result, remarks
+
+
+def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:
+    """The analysis of a search.
+
+    Raises:
+        UserError: an option is given that only applies to designed studies.
+    """
+    from attnae.analysis.search import fit_search
+    from attnae.analysis.search.order import sampler_is_adaptive
+
+    for option, unset in DESIGNED_ONLY.items():
+        if getattr(command, option) != unset:
+            raise UserError(
+                f"--{option} applies to designed studies, and these runs are taken as a search "
+                f"({audit.design.reason}): leave it out, or add --design factorial"
+            )
+    table, name = log.table, audit.response
+    if command.log_response:
+        table, name = table.assign(response=_logarithms(table, audit.response)), f"log {audit.response}"
+    return fit_search(
+        table,
+        log.settings,
+        response_name=name,
+        goal=audit.goal,
+        strata=log.strata,
+        order=log.order,
+        sampler=next(filter(sampler_is_adaptive, log.samplers), None),
+        histories=log.histories,
+        alpha=command.alpha,
+        permutations=draws,
+    )
+
+
+def _logarithms(table: pd.DataFrame, response: str) -> pd.Series:
+    import numpy as np
+
+    lost = table["response"].isna() | np.isinf(table["response"])
+    if (negative := table.index[~lost & (table["response"] <= 0)]).size:
+        row = table.loc[negative[0]]
+        raise UserError(
+            f"{response} has no logarithm in run {row['run']} ({row['response']:g}): leave out --log-response"
+        )
+    return np.log(table["response"].where(~lost)).where(~lost, table["response"])
 
 
 def print_findings(audit: Audit, console: Console) -> None:

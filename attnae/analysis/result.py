@@ -14,6 +14,7 @@ from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.fit import Model
 from attnae.analysis.estimates.noise import Noise
+from attnae.analysis.estimates.planned import PlannedEffects
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class StudyResult:
         reversals: one line for each verdict that another analysis reverses or does not find.
         factor_tests: `factors.csv`, one row for each factor.
         cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
+        looks: the planned looks of a study that adds replicates until it is decided.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
 
     The columns of each table are documented in docs/report.md.
@@ -58,6 +60,14 @@ class StudyResult:
     baseline: pd.DataFrame | None
     next_steps: pd.DataFrame
     statistics: dict[str, pd.DataFrame | None]
+    looks: PlannedEffects | None = None
+
+    @property
+    def shown_effects(self) -> pd.DataFrame:
+        """`effects.csv` as the report shows it: with the intervals and p-values of the planned looks, if there are."""
+        if self.looks is None:
+            return self.effects
+        return self.effects.assign(p=self.looks.look.p, ci_low=self.looks.look.ci_low, ci_high=self.looks.look.ci_high)
 
     @property
     def coefficients(self) -> pd.DataFrame | None:

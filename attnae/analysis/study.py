@@ -18,8 +18,10 @@ from attnae.analysis.estimates.family import MainEffects, Reading
 from attnae.analysis.estimates.fit import summarise_model
 from attnae.analysis.estimates.means import marginal_means_table, pairwise_table, simple_effects_table
 from attnae.analysis.estimates.noise import assess_noise
+from attnae.analysis.estimates.planned import judge_replicates
 from attnae.analysis.estimates.sensitivity import reversals, sensitivity_table
 from attnae.analysis.inference.anova import anova_table
+from attnae.analysis.inference.looks import Replicates
 from attnae.analysis.inference.permutation import permutation_table
 from attnae.analysis.inference.power import next_steps_table
 from attnae.analysis.inference.verdicts import Goal
@@ -45,6 +47,7 @@ def fit_study(
     negligible: float | None = None,
     target: float | None = None,
     alternatives: Mapping[str, pd.Series] | None = None,
+    replicates: Replicates | None = None,
     permutations: int = 9999,
     random_seed: int = 0,
 ) -> StudyResult:
@@ -67,6 +70,8 @@ def fit_study(
         target: the effect that more seeds should detect, on the scale of the analysis; by default `negligible`, else
             each row's own estimate.
         alternatives: the response under other epoch rules, by name, on the table's index.
+        replicates: the replicate of each run, for a study that looked at its results after each replicate and could
+            stop: verdicts, adjusted p-values and the planned intervals are then valid at that stop.
         permutations: draws of the permutation tests; 0 for none.
         random_seed: seed of the permutation tests.
 
@@ -86,12 +91,24 @@ def fit_study(
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
     judged = family.judge(y, reading)
+    looks = None if replicates is None else judge_replicates(data, y, replicates, reading)
+    if looks is not None:
+        judged = looks.instead_of(judged)
     effects = judged_effects(family, judged, y, reading)
+    if looks is not None:
+        # A test at a single look would have the power of `mde`.
+        effects = effects.assign(mde=np.nan, **looks.columns())
     anova = anova_table(design, y)
     pairs = interactions_table(design, y, reading)
     sensitivity, problems = sensitivity_table(
-        effects, table, factors, columns, interactions, reading, alternatives or {}
+        effects, table, factors, columns, interactions, reading, alternatives or {}, replicates
     )
+    if replicates is not None and looks is None:
+        problems = (
+            *problems,
+            "the planned looks cannot be used, because the runs are not at least three whole replicates of the same "
+            "cells: the p-values and intervals are those of a number of runs fixed beforehand",
+        )
     return StudyResult(
         response=columns.shown_response,
         reading=reading,
@@ -120,6 +137,7 @@ def fit_study(
             design, effects, target=target, negligible=negligible, family=family.hypotheses, alpha=alpha
         ),
         statistics=compute_statistics(design, y, reading),
+        looks=looks,
     )
 
 

@@ -6,6 +6,7 @@ The groups below are the panels of `--help`. Each default, help text and range i
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import typing
@@ -275,11 +276,16 @@ def choices(kind: Any) -> tuple[Any, ...]:
     return ()
 
 
+@functools.cache  # a study makes thousands of configurations
+def _choices() -> dict[str, tuple[Any, ...]]:
+    """The options that take one of a few values, with these."""
+    return {option: found for option, kind in typing.get_type_hints(RunConfig).items() if (found := choices(kind))}
+
+
 def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
     """(option, what its value must be) for each value that is out of range."""
-    for option, kind in typing.get_type_hints(type(config)).items():
-        allowed = choices(kind)
-        if allowed and getattr(config, option) not in allowed:
+    for option, allowed in _choices().items():
+        if getattr(config, option) not in allowed:
             yield option, f"choose one of {', '.join(map(str, allowed))}"
     if len(config.units) < 3:
         yield "units", "give at least 3, such as 35 25 5"

@@ -29,6 +29,10 @@ METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
     "metrics": dict,
     "wall_time_s": (int, float),
     "dataset": dict,
+    "versions": dict,
+    "host": dict,
+    "git_commit": str,
+    "changes": list,
 }
 
 

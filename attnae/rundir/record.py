@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
-from attnae.config import RunConfig
+from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.rundir.directory import read_metrics, write_metrics
 
+# The options that a resumed run may change although its numbers depend on them.
+MAY_CHANGE = [option for option in option_names("hardware") if option != "precision"]
 PACKAGES = ("attnae", "torch", "torchvision", "pytorch-lightning", "numpy", "scikit-learn")
 
 
@@ -52,6 +54,7 @@ class Record:
         self.config = config
         self.parameters = parameters
         self.before = read_metrics(directory)
+        self.changes: list[dict[str, Any]] = []
         self.started = time.monotonic()
         self.facts: dict[str, Any] = {
             "n_params": parameters,
@@ -77,6 +80,36 @@ class Record:
                 "those that the run began with: restore them, or start another run"
             )
 
+    def note_resume(self, epochs: int, options: RunConfig) -> None:
+        """Record what differs from the earlier invocations, which trained `epochs` epochs with these `options`.
+
+        Raises `UserError` if the precision differs, since the numbers before and after would not be of one kind.
+        """
+        if options.precision != self.config.precision:
+            raise UserError(
+                f"--resume {self.directory}: it was trained with --precision {options.precision}, and here it would "
+                f"continue with {self.config.precision}: resume it on the kind of device on which it began"
+            )
+        self.changes = [*self.before.get("changes", [])]
+        for part in ("versions", "host", "git_commit"):
+            self.note_changes(epochs, {part: self.before.get(part)}, {part: self.facts[part]})
+        self.note_changes(
+            epochs, *({name: getattr(each, name) for name in MAY_CHANGE} for each in (options, self.config))
+        )
+
+    def note_changes(self, epochs: int, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Record the values that differ, and the number of epochs that were trained before they changed.
+
+        Nested names are joined by `/`. What was not recorded before is left out.
+        """
+        for name, value in now.items():
+            earlier = before.get(name)
+            if isinstance(value, Mapping) and isinstance(earlier, Mapping):
+                pairs = ({f"{name}/{key}": part.get(key) for key in value} for part in (earlier, value))
+                self.note_changes(epochs, *pairs)
+            elif earlier not in (None, value):
+                self.changes.append({"after_epoch": epochs, "name": name, "before": earlier, "now": value})
+
     def write(self, status: str, metrics: dict[str, float], reason: str | None = None) -> None:
         """Write metrics.json; `reason` says why a run diverged."""
         wall_time = self.before.get("wall_time_s", 0) + time.monotonic() - self.started
@@ -86,6 +119,7 @@ class Record:
             "metrics": metrics,
             "wall_time_s": round(wall_time, 3),
             **self.facts,
+            **({"changes": self.changes} if self.changes else {}),
         }
         write_metrics(self.directory, content)
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from attnae.config import RunConfig, cut, flag, option_names, suggestion
 from attnae.errors import UserError
 from attnae.files import short_name
+from attnae.study.designs import (
+    EVERYTHING,
+    MOST_LISTED,
+    Cell,
+    Distribution,
+    Plan,
+    Space,
+    advice,
+    all_cells,
+    cell_key,
+    cell_name,
+    choose_cells,
+    levels_of,
+)
 
 MOST_RUNS = 100_000
-Cell = Mapping[str, Any]  # {factor: level}
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study: a cell and a seed."""
+    """One run of a study: a cell and a seed. `repeat` counts the runs of each cell, from 1."""
 
     name: str
     cell: Cell
     config: RunConfig
+    repeat: int
 
     @property
     def directory(self) -> Path:
@@ -32,15 +47,36 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
-class Design:
-    """What a study trains: every combination of the levels of its factors (a cell), with every seed.
+class Until:
+    """When to stop adding replicates: when each of the `factors` is decided.
 
-    `base` holds the options that all runs share. Its `log_dir` and `name` give the directory of the study.
+    Effects within +- `negligible` do not matter; None: every effect does.
+    """
+
+    factors: tuple[str, ...]
+    negligible: float | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study trains: combinations of the levels of its factors (cells), several times.
+
+    Attributes:
+        seeds: shared by all cells; empty where each run has a seed of its own.
+        base: the options that all runs share. Its `log_dir` and `name` give the directory of the study, and the seeds
+            of runs follow from its `seed` where they are not shared.
+        replicates: the number of runs of each cell, where each run has a seed of its own; otherwise 0.
+        until: the rule by which the study stops before it has all `replicates`; None: it trains all of them.
+        chosen: the cells that the plan has led to; empty for all combinations that it does not exclude.
     """
 
     factors: Mapping[str, tuple[Any, ...]]
     seeds: tuple[int, ...]
     base: RunConfig
+    replicates: int = 0
+    plan: Plan = EVERYTHING
+    until: Until | None = None
+    chosen: tuple[Cell, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -49,45 +85,95 @@ class Design:
         return self.base.log_dir / self.base.name
 
     def cells(self) -> list[Cell]:
-        """All combinations of levels; the last factor varies fastest."""
-        return [dict(zip(self.factors, levels, strict=True)) for levels in itertools.product(*self.factors.values())]
+        """The combinations of levels that are trained."""
+        return list(self.chosen) or all_cells(self.factors, self.plan.exclude)
+
+    def keeping(self, cells: Iterable[Cell]) -> Design:
+        """The design that, where its cells are chosen from many, has these among them, if there is room for them."""
+        if not self.plan.chooses:
+            return self
+        kept = {cell_key(cell): cell for cell in [*cells, *self.plan.cells]}
+        space: Space = {**self.factors, **self.plan.ranges}
+        chosen = choose_cells(space, replace(self.plan, cells=tuple(kept.values())), self._sample_seed)
+        return replace(self, factors=levels_of(space, chosen), chosen=chosen)
+
+    @property
+    def _sample_seed(self) -> int:
+        return self.seeds[0] if self.seeds else self.base.seed
+
+    @property
+    def repeats(self) -> list[str]:
+        """What tells the runs of a cell apart, such as `seed=768` or `replicate=1`; it ends their names."""
+        own = [f"replicate={number}" for number in range(1, self.replicates + 1)]
+        return [f"seed={seed}" for seed in self.seeds] or own
 
     def runs(self) -> list[PlannedRun]:
-        """All runs, ordered by seed, so that a study that is interrupted has complete replicates.
+        """All runs, ordered by seed or replicate, so that a study that is interrupted has complete replicates.
 
         Raises `UserError`, which names the cell, for values out of range.
         """
-        return [self._run(cell, seed) for seed in self.seeds for cell in self.cells()]
+        return list(self._runs)
+
+    @cached_property
+    def _runs(self) -> list[PlannedRun]:
+        cells = self.cells()
+        return [self._run(cell, number, repeat) for number, repeat in enumerate(self.repeats, 1) for cell in cells]
 
     def shared_options(self) -> dict[str, Any]:
-        """The options that all runs share, as YAML holds them."""
+        """The options that all runs share, as YAML holds them, without the seed."""
         return {name: value for name, value in self.base.plain().items() if name not in (*self.factors, "seed")}
 
-    def _run(self, cell: Cell, seed: int) -> PlannedRun:
-        name = short_name(",".join([cell_name(cell), f"seed={seed}"]))
+    def _run(self, cell: Cell, number: int, repeat: str) -> PlannedRun:
+        name = short_name(f"{cell_name(cell)},{repeat}")
+        seed = self.seeds[number - 1] if self.seeds else own_seed(self.base.seed, cell, number)
         try:
             config = self.base.replace(**cell, seed=seed, log_dir=self.directory, name=name)
         except UserError as error:
             raise UserError(f"cell {cell_name(cell)}: {error}") from error
-        return PlannedRun(name, cell, config)
+        return PlannedRun(name, cell, config, number)
 
 
-def make_design(factors: Mapping[str, tuple[Any, ...]], seeds: Sequence[int], base: RunConfig) -> Design:
-    """The design, after all checks that need no images; `UserError` for options with which a study cannot run."""
+def make_design(
+    space: Space,
+    seeds: Sequence[int],
+    base: RunConfig,
+    plan: Plan = EVERYTHING,
+    *,
+    replicates: int = 0,
+    until: Until | None = None,
+) -> Design:
+    """The design, after all checks that need no images; `UserError` for options with which a study cannot run.
+
+    Args:
+        space: the levels of each factor, or the range that they are drawn from.
+        seeds: shared by all cells; empty for `replicates` runs of each cell with seeds of their own.
+    """
     for option, single in {"devices": ("1", "auto"), "num_nodes": (1,), "strategy": ("auto",)}.items():
         if (value := getattr(base, option)) not in single:
             raise UserError(
                 f"{flag(option)} {value}: a study trains each run on one device and many runs side by side: "
                 f"leave out {flag(option)}"
             )
-    count = math.prod(map(len, factors.values())) * len(seeds)
-    if count > MOST_RUNS:
-        raise UserError(f"these levels and seeds make {count:,} runs: a study has at most {MOST_RUNS:,}")
-    design = Design(dict(factors), tuple(seeds), base.replace(devices="1"))
+    repeats = len(seeds) or replicates
+    if not (plan.chooses or plan.cells):
+        levels = [len(own) for own in space.values() if not isinstance(own, Distribution)]
+        _refuse_too_many_runs(math.prod(levels) * repeats, bool(seeds), levels)
+    design = Design({}, tuple(seeds), base.replace(devices="1"), replicates, plan, until)
+    design = replace(design, chosen=choose_cells(space, plan, design._sample_seed))
+    design = replace(design, factors=levels_of(space, design.chosen))
+    _refuse_too_many_runs(len(design.chosen) * repeats, bool(seeds))
     names = [run.name for run in design.runs()]
     if len(set(names)) < len(names):
         raise UserError("two runs of the study would have the same name: use fewer factors")
     return design
+
+
+def _refuse_too_many_runs(count: int, shared: bool, levels: Sequence[int] = ()) -> None:
+    if count > MOST_RUNS:
+        many = math.prod(levels) > MOST_LISTED
+        part = f"; train a part of the combinations, such as {advice(levels)}" if many else ""
+        kind = "seeds" if shared else "replicates"
+        raise UserError(f"these levels and {kind} make {count:,} runs: a study has at most {MOST_RUNS:,}{part}")
 
 
 def first_seeds(start: int, count: int) -> tuple[int, ...]:
@@ -95,6 +181,18 @@ def first_seeds(start: int, count: int) -> tuple[int, ...]:
     if count > MOST_RUNS:
         raise UserError(f"{count:,} seeds: a study has at most {MOST_RUNS:,} runs")
     return tuple(range(start, start + count))
+
+
+def own_seed(base: int, cell: Cell, replicate: int) -> int:
+    """The seed of a run that shares it with no other run, a number below 2^32.
+
+    It depends on the base seed, the cell and the replicate's number alone, so that a study that grows keeps the seeds
+    of all its runs: the first 4 bytes, in big-endian order, of the SHA-256 of `base/cell/replicate`, where the factors
+    of the cell are in alphabetical order, such as `768/act=elu,batch_norm=true/1`. The probability that any two of n
+    runs have the same seed is about n^2 / 2^33: 1 in 20,000 for 640 runs.
+    """
+    text = f"{base}/{cell_name(dict(sorted(cell.items())))}/{replicate}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
 def idle_factors(design: Design) -> list[str]:
@@ -112,18 +210,6 @@ def idle_factors(design: Design) -> list[str]:
     return lines
 
 
-def cell_name(cell: Cell) -> str:
-    """A cell as text, such as batch_norm=true,act=elu."""
-    return ",".join(f"{factor}={level_text(level)}" for factor, level in cell.items())
-
-
-def level_text(level: Any) -> str:
-    """A level as shown in file names and tables."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    return "-".join(map(str, level)) if isinstance(level, tuple) else str(level)
-
-
 def factor_names() -> list[str]:
     """The options that may be factors."""
     return [name for name in option_names("model", "training") if name != "seed"]
@@ -133,7 +219,9 @@ def check_factor_name(name: Any) -> None:
     """Raise `UserError` unless the name is that of an option of the model or of training."""
     allowed = factor_names()
     if name == "seed":
-        raise UserError("seed is not a factor: every cell is trained with every seed; set `seeds: 3` or --seeds 3")
+        raise UserError(
+            "seed is not a factor: every cell is trained several times; set `replicates: 3` or --replicates 3"
+        )
     if name not in allowed:
         known = name in option_names("data", "hardware", "output")
         why = "only options of the model and of training can be factors" if known else "there is no such option"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from attnae.study.attempt import Attempt, read_attempt
 from attnae.study.design import PlannedRun
-from attnae.study.state import ENDED, RunState, read_state
+from attnae.study.state import ENDED, WAITING, RunState, read_state
 from attnae.tags import DIVERGED, FINISHED, scalar
 
 FAILED = "failed"
@@ -57,7 +57,7 @@ class StudyView:
         retries: int,
     ) -> None:
         self.console = console
-        self.runs = runs
+        self.runs = dict(runs)
         self.states = dict(states)
         self.workers = workers
         self.retries = retries
@@ -83,6 +83,13 @@ class StudyView:
         """The number of runs that are finished, diverged and failed."""
         ended = Counter(state.status for state in self.states.values() if state.status in ENDED)
         return ended + Counter({FAILED: len(self.failures)})
+
+    def add(self, runs: Iterable[PlannedRun]) -> None:
+        """Runs that are to be trained since the last look."""
+        for run in runs:
+            if run.name not in self.states:
+                self.states[run.name] = RunState(WAITING, {})
+                self.runs[run.name] = run
 
     def update(self) -> None:
         """Read the files of the open runs; print a line for each run that ended or crashed since the last call."""

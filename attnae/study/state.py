@@ -14,7 +14,8 @@ from attnae.config import read_yaml, write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
 from attnae.study.attempt import forget_attempt
-from attnae.study.design import Design, PlannedRun, level_text
+from attnae.study.design import Design, PlannedRun
+from attnae.study.designs import cell_key, cell_name, level_text
 from attnae.study.file import read_design, write_design
 from attnae.tags import DIVERGED, FINISHED
 
@@ -90,20 +91,60 @@ def check_record(design: Design) -> None:
 
 
 def _changes(recorded: Design, asked: Design) -> Iterator[str]:
-    """The changes by which recorded runs would not belong to the new design. More levels or seeds only add runs."""
+    """The changes by which recorded runs would not belong to the new design. More levels, cells or seeds add runs."""
     for factor in {**recorded.factors, **asked.factors}:
         if factor not in asked.factors or factor not in recorded.factors:
             yield f"{factor} is {'no longer a factor' if factor in recorded.factors else 'a new factor'}"
             continue
         if gone := [level_text(level) for level in recorded.factors[factor] if level not in asked.factors[factor]]:
-            yield f"{factor} lacks {', '.join(gone)}"
-    if missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
+            yield f"{factor} lacks {_some(gone)}"
+        drawn, wanted = (design.plan.ranges.get(factor, "a list") for design in (recorded, asked))
+        if drawn != wanted:
+            yield f"{factor} was {drawn} and is {wanted}"
+    if recorded.factors.keys() == asked.factors.keys():
+        cells = {cell_key(cell) for cell in asked.cells()}
+        if missing := [cell_name(cell) for cell in recorded.cells() if cell_key(cell) not in cells]:
+            yield f"it has {len(missing)} more cells, such as {missing[0]}"
+    if recorded.until is not None or asked.until is not None:
+        yield from _changed_plan(recorded, asked)
+    elif bool(recorded.seeds) != bool(asked.seeds):
+        yield (
+            "its runs share seeds, and those of this command have a seed each"
+            if recorded.seeds
+            else "its runs have a seed each, and those of this command share seeds"
+        )
+    elif missing_seeds := [str(seed) for seed in recorded.seeds if seed not in asked.seeds]:
         yield f"seeds lack {', '.join(missing_seeds)}"
+    elif recorded.replicates > asked.replicates:
+        yield f"there were {recorded.replicates} replicates and are {asked.replicates}"
+    if bool(recorded.replicates) and bool(asked.replicates) and recorded.base.seed != asked.base.seed:
+        yield f"seed was {recorded.base.seed} and is {asked.base.seed}"
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
         if option not in _FREE | factors and value != before[option]:
             yield f"{option} was {before[option]} and is {value}"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _changed_plan(recorded: Design, asked: Design) -> Iterator[str]:
+    """Changes of what `--until decided` fixes before the first run."""
+    if recorded.until is None or asked.until is None:
+        yield "--until decided has to be planned before the first run, and the study was planned " + (
+            "without it" if recorded.until is None else "with it"
+        )
+        return
+    if recorded.replicates != asked.replicates:
+        yield f"max_replicates was {recorded.replicates} and is {asked.replicates}"
+    if set(recorded.until.factors) != set(asked.until.factors):
+        yield f"factors_of_interest were {', '.join(recorded.until.factors)} and are {', '.join(asked.until.factors)}"
+    if recorded.until.negligible != asked.until.negligible:
+        yield f"negligible was {recorded.until.negligible} and is {asked.until.negligible}"
+    if len(recorded.cells()) < len(asked.cells()):
+        yield "its cells were fixed before the first run, and there are new ones"
 
 
 def run_state(run: PlannedRun) -> RunState:
@@ -135,15 +176,20 @@ def to_do(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     return [run for wanted in (HALF_DONE, WAITING) for status, run in states if status == wanted]
 
 
+def make_directory(run: PlannedRun) -> None:
+    """Make the directory of a run with its config.yaml, unless it is there."""
+    run.directory.mkdir(exist_ok=True)
+    if not (run.directory / CONFIG).is_file():
+        write_config(run.directory / CONFIG, run.config)
+
+
 def prepare_runs(runs: Sequence[PlannedRun]) -> None:
     """Make the directories of the runs with their config.yaml, so that any worker can train them.
 
     Runs that failed before are to be tried again.
     """
     for run in runs:
-        run.directory.mkdir(exist_ok=True)
-        if not (run.directory / CONFIG).is_file():
-            write_config(run.directory / CONFIG, run.config)
+        make_directory(run)
         try:
             with run_lock(run.directory).acquire(timeout=0):
                 forget_attempt(run.directory)

@@ -27,8 +27,9 @@ from attnae.errors import UserError
 from attnae.process import LAUNCHER_VARIABLES, Stopped, stop_on_signals
 from attnae.rundir.directory import CONFIG, read_metrics, read_unfinished, run_lock
 from attnae.study.attempt import DIED, Attempt, forget_attempt, read_attempt, this_process, write_attempt
-from attnae.study.design import PlannedRun
+from attnae.study.design import Design, PlannedRun
 from attnae.study.file import read_design
+from attnae.study.sequential import advance, open_runs
 from attnae.study.state import ENDED, LOG, STUDY, to_do
 from attnae.tags import DIVERGED
 
@@ -91,7 +92,7 @@ def work(options: WorkOptions, tell: Callable[[str], None] = lambda line: None) 
     """
     queue = Queue(options)
     ended = 0
-    while (options.max_runs is None or ended < options.max_runs) and (run := queue.take()) is not None:
+    while (options.max_runs is None or ended < options.max_runs) and (run := queue.take(tell)) is not None:
         try:
             tell(f"training {run.name}")
             status = _train(run, queue.attempt)
@@ -105,6 +106,7 @@ def work(options: WorkOptions, tell: Callable[[str], None] = lambda line: None) 
         queue.ended()
         ended += 1
         tell(f"{status} {run.name}")
+        queue.advance(tell)
     return ended
 
 
@@ -113,12 +115,25 @@ class Queue:
 
     def __init__(self, options: WorkOptions) -> None:
         self.options = options
-        self.open = to_do(planned_runs(options.directory, options.data_dir))
+        self.design = planned_design(options.directory, options.data_dir)
+        self.open = to_do(open_runs(self.design))
         self.attempt = Attempt()
         self._taken: tuple[PlannedRun, FileLock] | None = None
 
-    def take(self) -> PlannedRun | None:
+    def advance(self, tell: Callable[[str], None]) -> bool:
+        """Take the looks that are due, if the study has looks; whether there are more runs now, by whoever's look."""
+        if self.design.until is None:
+            return False
+        for line in advance(self.design):
+            tell(line)
+        before = {run.name for run in self.open}
+        self.open = to_do(open_runs(self.design))
+        return any(run.name not in before for run in self.open)
+
+    def take(self, tell: Callable[[str], None] = lambda line: None) -> PlannedRun | None:
         """The next run, locked, or None if none is left for this worker."""
+        # The next replicate may depend on the runs that others train.
+        wait = self.options.wait or self.design.until is not None
         while not (self.options.stop_on_failure and self._any_failed()):
             others = False
             for run in list(self.open):
@@ -132,9 +147,10 @@ class Queue:
                     self._taken = run, lock
                     return run
                 lock.release()
-            if not (others and self.options.wait):
+            if others and wait:
+                time.sleep(POLL_S)
+            elif not self.advance(tell):
                 break
-            time.sleep(POLL_S)
         return None
 
     def _any_failed(self) -> bool:
@@ -188,6 +204,11 @@ class Queue:
 
 def planned_runs(directory: Path, data_dir: Path | None = None) -> list[PlannedRun]:
     """The runs of the study in a directory, wherever the directory is now. `UserError` if there is no study."""
+    return planned_design(directory, data_dir).runs()
+
+
+def planned_design(directory: Path, data_dir: Path | None = None) -> Design:
+    """The design of the study in a directory, wherever the directory is now. `UserError` if there is no study."""
     if not (directory / STUDY).is_file():
         raise UserError(
             f"{directory} holds no study on this machine: give one that `train.py --study` has made, on storage that "
@@ -195,7 +216,7 @@ def planned_runs(directory: Path, data_dir: Path | None = None) -> list[PlannedR
         )
     design = read_design(directory / STUDY)
     base = design.base.replace(log_dir=directory.parent, name=directory.name, data_dir=data_dir or design.base.data_dir)
-    return replace(design, base=base).runs()
+    return replace(design, base=base)
 
 
 def _train(run: PlannedRun, attempt: Attempt) -> str:

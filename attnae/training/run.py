@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from attnae.config import RunConfig, write_config
+from attnae.config import RunConfig, read_config, write_config
 from attnae.data.module import check_ranks
 from attnae.errors import UserError
 from attnae.evaluation.pictures import to_array
@@ -90,14 +90,14 @@ def train(
         config = prepared.config
         check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
         if not trainer.is_global_zero:
-            return _fit_and_test(prepared, trainer, resume or config.log_dir, resume is not None, console, callbacks)
+            begun = None if resume is None else read_config(resume / CONFIG)
+            return _fit_and_test(prepared, trainer, resume or config.log_dir, begun, console, callbacks)
         for warning in prepared.warnings:
             _show_warning(console, warning)
         directory = resume or make_run_directory(config)
         with locked(directory):
-            if resume is not None:
-                read_unfinished(resume)  # it may have ended since we looked
-            return _fit_and_test(prepared, trainer, directory, resume is not None, console, callbacks)
+            begun = None if resume is None else read_unfinished(resume)  # it may have ended since we looked
+            return _fit_and_test(prepared, trainer, directory, begun, console, callbacks)
 
 
 def _prepared(config: RunConfig, trainer: pl.Trainer) -> Prepared:
@@ -121,11 +121,12 @@ def _fit_and_test(
     prepared: Prepared,
     trainer: pl.Trainer,
     directory: Path,
-    resuming: bool,
+    begun: RunConfig | None,
     console: Console,
     callbacks: Sequence[Callback],
 ) -> RunResult:
-    config = prepared.config
+    """Train, test and draw; `begun` holds the options by which a resumed run was trained until now."""
+    config, resuming = prepared.config, begun is not None
     checkpoint = directory / CHECKPOINT if resuming and (directory / CHECKPOINT).exists() else None
     done = 0 if checkpoint is None else epochs_done(checkpoint, prepared.module)
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
@@ -149,14 +150,18 @@ def _fit_and_test(
         *callbacks,
         EpochProgress(log, console),
     ]
-    if resuming:
+    if begun is not None:
         record.check_images()
+        if done:
+            record.note_resume(done, begun)
 
     def warn(message: str) -> None:
         """Of what is found out only while it trains; the options may have changed with it."""
         if trainer.is_global_zero:
             _show_warning(console, message)
             record.facts["warnings"].append(message)
+            if done:
+                record.note_changes(done, {"compile": config.compile}, {"compile": prepared.module.config.compile})
             write_config(directory / CONFIG, prepared.module.config)
 
     prepared.module.warn = warn
@@ -188,8 +193,9 @@ def _from_first_to_last(
     directory, logger = record.directory, log.logger
     try:
         if trainer.is_global_zero:
-            write_config(directory / CONFIG, config)
+            # What a resumed run changes is recorded before config.yaml holds the new values.
             record.write(UNFINISHED, record.before.get("metrics", {}))
+            write_config(directory / CONFIG, config)
             logger.log_hyperparams(
                 config.plain() | {"name": directory.name.encode(errors="backslashreplace").decode()},
                 FINAL_METRICS + quality_tags(config, data),

@@ -10,14 +10,14 @@ import pandas as pd
 from rich.console import Console
 
 from attnae.analysis.audit.audit import audit_runs
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import StudyReport
 from attnae.analysis.study import fit_study
 from attnae.cli import analyze_command
 from attnae.reading.read import read_logs
 from tests.reading.event_logs import write_study
 
 
-def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **options: object) -> Report:
+def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **options: object) -> StudyReport:
     """The report of a table that is written to event files and read back; options are those of `fit_study`."""
     write_study(directory, table, factors, status="status" if "status" in table else None)
     runs = read_logs(directory)
@@ -31,7 +31,7 @@ def make_report(directory: Path, table: pd.DataFrame, factors: Sequence[str], **
         alternatives=audit.alternatives,
         **{"permutations": 99, **options},
     )
-    return Report.of(runs, audit, result)
+    return StudyReport.of(runs, audit, result)
 
 
 def analyze(directory: Path, *flags: str) -> int:

@@ -13,8 +13,8 @@ from attnae.analysis import statistics
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import Reading
 from attnae.analysis.report.files import report_files
-from attnae.analysis.report.json_report import tables
 from attnae.analysis.report.sections import SECTIONS, write_sections
+from attnae.analysis.report.study_json import tables
 from attnae.analysis.report.terminal import print_report
 from attnae.analysis.statistics import STATISTICS, Statistic
 from tests.analysis.reports import console, make_report

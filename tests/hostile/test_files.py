@@ -79,6 +79,7 @@ def test_settings_keep_ordinary_aliases_and_merges(tmp_path):
         ("factors: {act: [elu], act: [relu]}", "line 1: act is given twice"),
         ("factors: {act: [elu]}\noptions: {1: 2}", "unknown option 1"),
         ("factors: {act: [elu]}\nseeds: 1000000000", "1,000,000,000 seeds: a study has at most 100,000"),
+        ("factors: {lr: [1e-4, 1e-3]}\nreplicates: 60000", "replicates make 120,000 runs: a study has at most 100,000"),
         ("factors: {lr: [1e-4, 1e-3]}\nseeds: 60000", "make 120,000 runs: a study has at most 100,000"),
         ("factors: {act: [elu]}\noptions: {name: ../x}", "must be the name of one folder"),
     ],

@@ -12,11 +12,11 @@ from attnae.study.design import make_design
 from tests.conftest import TINY, read_curves
 
 
-def small_design(log_dir, factors, seeds=(768,), **options):
+def small_design(log_dir, factors, seeds=(768,), *, replicates=0, **options):
     """A study of runs of about a second."""
     base = RunConfig(**{**TINY, "log_dir": log_dir, "name": "study", **options})
     first = {name: levels[0] for name, levels in factors.items()}
-    return make_design(factors, seeds, base.replace(**first))
+    return make_design(factors, seeds, base.replace(**first), replicates=replicates)
 
 
 def run_quietly(design, **options):

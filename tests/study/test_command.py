@@ -1,5 +1,6 @@
 """`train.py --study`: flags, dry runs, and what a directory refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from attnae.study.attempt import Attempt, write_attempt
 from attnae.study.design import make_design
 from attnae.study.file import read_design
 from attnae.study.progress import Pace, StudyView, duration
-from attnae.study.state import STUDY, lock_study, prepare_runs, run_state
+from attnae.study.state import STUDY, check_record, lock_study, prepare_runs, run_state
 from tests.study.small_studies import small_design
 
 
@@ -72,12 +73,15 @@ def test_threads_and_pictures_differ_from_a_single_run_unless_asked_for(planned)
 def test_seeds_count_from_the_seed(planned):
     runs, _ = planned("--seeds", "3", "--seed", "5")
     assert [run.config.seed for run in runs] == [5, 5, 6, 6, 7, 7]
+    runs, _ = planned("--replicates", "3", "--seed", "5")
+    assert [run.repeat for run in runs] == [1, 1, 2, 2, 3, 3]
+    assert len({run.config.seed for run in runs}) == 6
     assert len(planned()[0]) == 2
 
 
 def test_the_directory_is_named_by_the_file_or_by_name(planned):
-    assert str(planned()[0][0].directory) == "logs/acts/act=elu,seed=768"
-    assert str(planned("--log-dir", "l", "--name", "n")[0][0].directory) == "l/n/act=elu,seed=768"
+    assert str(planned()[0][0].directory) == "logs/acts/act=elu,replicate=1"
+    assert str(planned("--log-dir", "l", "--name", "n")[0][0].directory) == "l/n/act=elu,replicate=1"
 
 
 def test_flags_of_the_study_arrive(planned):
@@ -95,6 +99,11 @@ def test_flags_of_the_study_arrive(planned):
         (["--study", "listed.yaml", "--seed", "3"], "--seed cannot be combined with the seeds that listed.yaml lists"),
         (["--study", "none.yaml"], "none.yaml cannot be read: No such file"),
         (["--study", "acts.yaml", "--seeds", "0"], "--seeds 0: must be at least 1"),
+        (["--study", "acts.yaml", "--replicates", "0"], "--replicates 0: must be at least 1"),
+        (
+            ["--study", "acts.yaml", "--replicates", "2", "--seeds", "3"],
+            "--replicates 2 and --seeds 3: each run has its",
+        ),
         (["--study", "acts.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
         (["--study", "acts.yaml", "--retries", "-1"], "--retries -1: must be at least 0"),
         (["--study", "acts.yaml", "--runs-per-gpu", "0"], "--runs-per-gpu 0: must be at least 1"),
@@ -133,6 +142,9 @@ def test_a_dry_run_shows_the_design_and_touches_nothing(command, tmp_path):
     code, output, _ = command(*flags)
     assert code == 0
     assert "2 cells x 2 seeds = 4 runs: 4 waiting" in output
+    _, output, _ = command(*flags[:2], *flags[4:], "--replicates", "3")
+    assert "2 cells x 3 replicates = 6 runs: 6 waiting" in output
+    assert "replicate 3" in output
     assert "time left: unknown until a run has finished" in output
     assert [path.name for path in tmp_path.iterdir()] == ["acts.yaml"]
 
@@ -184,6 +196,46 @@ def test_a_directory_keeps_to_its_design(tmp_path, factors, seeds, options, mess
         pytest.fail("it was not refused")
     assert message in str(error.value)
     assert f"--study {tmp_path / 'study' / STUDY}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"replicates": 2}, "there were 3 replicates and are 2"),
+        (
+            {"seeds": (768, 769, 770), "replicates": 0},
+            "its runs have a seed each, and those of this command share seeds",
+        ),
+        ({"base": {"seed": 5}}, "seed was 768 and is 5"),
+    ],
+)
+def test_a_directory_keeps_to_its_replicates(tmp_path, change, message):
+    design = small_design(tmp_path, {"act": ("elu", "relu")}, (), replicates=3)
+    record(design)
+    base = design.base.replace(**change.get("base", {}))
+    with pytest.raises(UserError) as error, lock_study(replace(design, **{**change, "base": base})):
+        pytest.fail("it was not refused")
+    assert message in str(error.value)
+    grown = replace(design, replicates=5)
+    record(grown)
+    assert read_design(grown.directory / STUDY).runs() == grown.runs()
+
+
+def test_an_old_study_of_shared_seeds_goes_on_as_it_was(command, planned, tmp_path):
+    """Its study.yaml continues it, and the file that made it does not turn it into one of replicates."""
+    runs, _ = planned("--seeds", "1")
+    record(make_design({"act": ("elu", "relu")}, (768,), runs[0].config.replace(log_dir=Path("logs"), name="acts")))
+    again, _ = planned("--study", "logs/acts/study.yaml")
+    assert [run.name for run in again] == ["act=elu,seed=768", "act=relu,seed=768"]
+    for design in (again, runs):
+        assert {run.config.seed for run in design} == {768}
+    new, _ = planned()
+    design = make_design(
+        {"act": ("elu", "relu")}, (), new[0].config.replace(log_dir=Path("logs"), name="acts"), replicates=1
+    )
+    with pytest.raises(UserError, match="its runs share seeds, and those of this command have a seed each") as error:
+        check_record(design)
+    assert "continue it with --study logs/acts/study.yaml" in str(error.value)
 
 
 def test_what_is_computed_at_the_end_of_a_run_is_part_of_the_design(tmp_path):

@@ -2,13 +2,14 @@
 
 import itertools
 import os
+from hashlib import sha256
 
 import pytest
 import yaml
 
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
-from attnae.study.design import idle_factors, make_design
+from attnae.study.design import idle_factors, make_design, own_seed
 from attnae.study.file import read_design, read_study_file, write_design
 from tests.conftest import ROOT
 
@@ -77,7 +78,7 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {acts: [elu, relu]}", "acts is not a factor: there is no such option; perhaps you meant act"),
         ("factors: {dataset: [mnist, digits]}", "dataset is not a factor: only options of the model and of training"),
         ("factors: {threads: [1, 2]}", "threads is not a factor"),
-        ("factors: {seed: [1, 2]}", "seed is not a factor: every cell is trained with every seed"),
+        ("factors: {seed: [1, 2]}", "seed is not a factor: every cell is trained several times"),
         ("factors: {act: [elu, elu]}", "act: the level elu is given twice"),
         ("factors: {lr: [0.1, 1e-1]}", "lr: the level 0.1 is given twice"),
         ("factors: {act: [elu, rleu]}", "act: 'rleu' is not one of elu, relu"),
@@ -93,8 +94,15 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {act: [elu]}\nseeds: 0", "seeds: 0: must be at least 1"),
         ("factors: {act: [elu]}\nseeds: [1, 1]", "seeds: one seed is given twice"),
         ("factors: {act: [elu]}\nseeds: few", "seeds: 'few' is neither"),
+        ("factors: {act: [elu]}\nreplicates: 0", "replicates: 0: must be at least 1"),
+        ("factors: {act: [elu]}\nreplicates: [1, 2]", "replicates: [1, 2] is not a number of runs of each cell"),
+        ("factors: {act: [elu]}\nreplicates: true", "replicates: True is not a number of runs"),
+        (
+            "factors: {act: [elu]}\nreplicates: 3\nseeds: 3",
+            "seeds (shared by all cells) and replicates (each run its own seed) are both given: delete one of them",
+        ),
         ("factors: {}", "there are no factors"),
-        ("epochs: 3", "unknown epochs; a study has factors, seeds, options"),
+        ("epochs: 3", "unknown epochs; a study has factors, replicates, seeds, until, options"),
         ("seeds: 3", "there are no factors"),
     ],
 )
@@ -126,19 +134,64 @@ def test_seeds_are_a_number_or_a_list(tmp_path):
     number = read_study_file(study_file(tmp_path, "factors: {act: [elu]}\nseeds: 3"))
     assert number.design(base).seeds == (10, 11, 12)
     assert number.design(base, seeds=2).seeds == (10, 11)
+    assert number.design(base, replicates=2).replicates == 2
+    assert not number.design(base, replicates=2).seeds
     listed = read_study_file(study_file(tmp_path, "factors: {act: [elu]}\nseeds: [5, 2]"))
     assert listed.design(base).seeds == (5, 2)
-    assert read_study_file(study_file(tmp_path, "factors: {act: [elu]}")).design(base).seeds == (10,)
+
+
+def test_without_a_number_each_cell_is_trained_once_with_a_seed_of_its_own(tmp_path):
+    base = RunConfig(seed=10)
+    design = read_study_file(study_file(tmp_path, "factors: {act: [elu, relu]}")).design(base)
+    assert (design.seeds, design.replicates) == ((), 1)
+    assert [run.name for run in design.runs()] == ["act=elu,replicate=1", "act=relu,replicate=1"]
+    file = read_study_file(study_file(tmp_path, "factors: {act: [elu, relu]}\nreplicates: 3"))
+    assert file.design(base).replicates == 3
+    assert file.design(base, replicates=2).replicates == 2
+    assert file.design(base, seeds=2).seeds == (10, 11)
+    assert [run.repeat for run in file.design(base).runs()] == [1, 1, 2, 2, 3, 3]
+
+
+def test_own_seeds_are_a_function_of_the_base_seed_the_cell_and_the_replicate():
+    """The first number is that of `printf 768/act=elu,batch_norm=true/1 | sha256sum | head -c 8`, in decimal."""
+    cell = {"batch_norm": True, "act": "elu"}
+    assert own_seed(768, cell, 1) == 3046049764
+    assert own_seed(768, dict(reversed(cell.items())), 1) == own_seed(768, cell, 1)
+    others = [own_seed(769, cell, 1), own_seed(768, {**cell, "act": "relu"}, 1), own_seed(768, cell, 2)]
+    assert len({own_seed(768, cell, 1), *others}) == 4
+    units = {"units": (8, 4, 2), "lr": 1e-05, "min_lr": None}
+    assert own_seed(0, units, 12) == int(sha256(b"0/lr=1e-05,min_lr=None,units=8-4-2/12").hexdigest()[:8], 16)
+
+
+def test_a_study_that_grows_changes_no_seed(tmp_path):
+    base = RunConfig(log_dir=tmp_path, name="s", seed=5)
+    factors = {"act": ("elu", "relu"), "block_depth": (1, 2)}
+    small = make_design(factors, (), base, replicates=3)
+    more = make_design(factors, (), base, replicates=5)
+    wider = make_design({"act": ("selu", "elu", "relu"), "block_depth": (1, 2)}, (), base, replicates=5)
+    for grown in (more, wider):
+        runs = {run.name: run for run in grown.runs()}
+        assert all(runs[run.name] == run for run in small.runs())
+    assert [run.name for run in more.runs()[:12]] == [run.name for run in small.runs()]
+
+
+def test_own_seeds_are_distinct():
+    file = read_study_file(ROOT / "configs" / "factorial.yaml")
+    runs = file.design(RunConfig(), replicates=20).runs()
+    assert len({run.config.seed for run in runs}) == len(runs) == 640
+    assert all(0 <= run.config.seed < 2**32 for run in runs)
 
 
 def test_a_design_is_read_back_as_it_was_written(tmp_path):
     base = RunConfig(log_dir=tmp_path, name="s", lr=1e-05, min_lr=1e-06, limit_train=9, dataset="digits")
     factors = {"units": ((8, 4, 2), (9, 5, 3)), "batch_norm": (True, False), "lr": (1e-05, 1e18)}
-    design = make_design(factors, (3, 1), base.replace(seed=3))
-    write_design(tmp_path / "study.yaml", design)
-    again = read_design(tmp_path / "study.yaml")
-    assert again.runs() == design.runs()
-    assert again.shared_options() == design.shared_options()
+    shared = make_design(factors, (3, 1), base.replace(seed=3))
+    own = make_design(factors, (), base.replace(seed=3), replicates=2)
+    for design in (shared, own):
+        write_design(tmp_path / "study.yaml", design)
+        again = read_design(tmp_path / "study.yaml")
+        assert again.runs() == design.runs()
+        assert again.shared_options() == design.shared_options()
 
 
 @pytest.mark.parametrize(

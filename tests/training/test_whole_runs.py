@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import re
+from importlib import metadata
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,13 +14,18 @@ from PIL import Image
 from rich.console import Console
 
 from attnae import tags
+from attnae.analysis.audit.provenance import changed_runs
 from attnae.cli import train_command
-from attnae.config import read_config
+from attnae.config import read_config, write_config
+from attnae.errors import UserError
 from attnae.files import WriteError
+from attnae.reading.read import read_logs
 from attnae.rundir.checkpoint import load
+from attnae.rundir.directory import read_metrics, write_metrics
 from attnae.training import callbacks
 from attnae.training.run import train
-from tests.conftest import ROOT, read_curves, read_events, tiny_flags
+from tests.conftest import ROOT, read_curves, read_events
+from tests.faults.conftest import contents
 
 PICTURES = (tags.RECONSTRUCTIONS, tags.LATENT_WALK, tags.LATENT_CODES, tags.ATTENTION_MAPS)
 
@@ -89,23 +95,74 @@ def test_the_bar_shows_the_loss_and_the_time_left(tiny, monkeypatch):
     assert re.search(r"epoch 2/2 ━+ 6/6 loss 0\.\d{4} 0:00:\d\d left 0:00:00", screen.getvalue())
 
 
-def test_flags_beside_resume_act(tmp_path, monkeypatch):
-    """A run is stopped by a lying disk after its second epoch; it goes on with pictures, on two threads."""
-    monkeypatch.chdir(tmp_path)
-    flags = [*tiny_flags(epochs=4, spatial_attention=True), "--name", "mine"]
-    written = callbacks.EpochRecord.on_train_epoch_end
+@pytest.fixture
+def half_done(tiny, monkeypatch):
+    """Makes the directory of a run that a full disk stopped after its second epoch of four."""
 
-    def stopped(self, trainer, module):
-        written(self, trainer, module)
-        if trainer.current_epoch == 1:
-            raise WriteError(28, "No space left on device")
+    def make(**options):
+        written = callbacks.EpochRecord.on_train_epoch_end
 
-    monkeypatch.setattr(callbacks.EpochRecord, "on_train_epoch_end", stopped)
-    assert train_command(flags) == 2
-    monkeypatch.setattr(callbacks.EpochRecord, "on_train_epoch_end", written)
-    assert train_command(["--resume", "logs/mine", "--picture-every", "1", "--precision", "64-true"]) == 0
-    directory = tmp_path / "logs" / "mine"
+        def stopped(self, trainer, module):
+            written(self, trainer, module)
+            if trainer.current_epoch == 1:
+                raise WriteError(28, "No space left on device")
+
+        config = tiny(epochs=4, name="mine", **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks.EpochRecord, "on_train_epoch_end", stopped)
+            with pytest.raises(UserError, match="No space left on device"):
+                train(config)
+        return config.log_dir / "mine"
+
+    return make
+
+
+def test_flags_beside_resume_act_and_are_recorded(half_done, capsys):
+    """A run is resumed with pictures, on two threads; the analysis is told at which epoch the threads changed."""
+    directory = half_done(spatial_attention=True, accelerator="cpu")
+    assert "changes" not in read_metrics(directory)
+    assert train_command(["--resume", str(directory), "--picture-every", "1", "--threads", "2"]) == 0
     assert list(read_curves(directory)["train/loss"]) == [1, 2, 3, 4]
     assert [image.step for image in read_events(directory).Images(tags.LATENT_WALK)] == [3, 4]
-    weights = torch.load(directory / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    assert weights["vae.mu.weight"].dtype == torch.float64
+    assert read_config(directory / "config.yaml").threads == 2
+    assert read_metrics(directory)["changes"] == [{"after_epoch": 2, "name": "threads", "before": 1, "now": 2}]
+    (run,) = read_logs(directory.parent)
+    (sentence,) = changed_runs([run])
+    assert sentence.endswith("of mine: threads 1 -> 2 after epoch 2")
+
+
+def test_another_machine_and_other_versions_are_recorded(half_done):
+    directory = half_done()
+    content = json.loads((directory / "metrics.json").read_text())
+    content["versions"]["torch"], content["host"]["cpu_capability"] = "2.6", "NEON"
+    (directory / "metrics.json").write_text(json.dumps(content))
+    train(read_config(directory / "config.yaml"), resume=directory)
+    changes = {change["name"]: change for change in read_metrics(directory)["changes"]}
+    assert changes.keys() == {"versions/torch", "host/cpu_capability"}
+    found = changes["versions/torch"]
+    assert (found["after_epoch"], found["before"], found["now"]) == (2, "2.6", metadata.version("torch"))
+
+
+def test_changes_of_earlier_invocations_are_kept(half_done):
+    directory = half_done()
+    earlier = {"after_epoch": 1, "name": "threads", "before": 4, "now": 1}
+    write_metrics(directory, read_metrics(directory) | {"changes": [earlier]})
+    train(read_config(directory / "config.yaml"), resume=directory)
+    assert read_metrics(directory)["changes"] == [earlier]
+
+
+def test_the_precision_of_a_run_cannot_change(half_done, capsys):
+    """Neither by a flag, nor from Python, nor by a device that lacks it."""
+    directory = half_done(accelerator="cpu")
+    before = contents(directory)
+    assert train_command(["--resume", str(directory), "--precision", "64-true"]) == 2
+    assert "--precision cannot be combined with --resume" in capsys.readouterr().err
+    config = read_config(directory / "config.yaml")
+    with pytest.raises(UserError, match="was trained with --precision 32-true, and here it would continue with bf16"):
+        train(config.replace(precision="bf16-mixed"), resume=directory)
+    assert contents(directory) == before
+    write_config(directory / "config.yaml", config.replace(precision="16-mixed"))  # as a GPU has it
+    before = contents(directory)
+    with pytest.raises(UserError, match="with --precision 16-mixed, and here it would continue with bf16-mixed"):
+        train(read_config(directory / "config.yaml"), resume=directory)
+    assert contents(directory) == before

@@ -6,14 +6,15 @@ It makes the section Audit of the report and the table from which everything els
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from attnae.analysis.audit.cells import find_cells, superseded
+from attnae.analysis.audit.cells import Cells, find_cells, superseded
 from attnae.analysis.audit.groups import comparable_runs, different_scales
+from attnae.analysis.audit.named import as_named
 from attnae.analysis.audit.names import names_data
 from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, divergence_tests, rename_reserved, run_table
 from attnae.analysis.audit.responses import (
@@ -24,9 +25,11 @@ from attnae.analysis.audit.responses import (
     common_step,
     declared_goal,
 )
-from attnae.analysis.audit.roles import chosen_names, find_roles
-from attnae.analysis.audit.selection import select_factors
+from attnae.analysis.audit.roles import Roles, chosen_names, find_roles
+from attnae.analysis.audit.searches import SearchLog, search_log
+from attnae.analysis.audit.selection import Selection, select_factors
 from attnae.analysis.audit.warnings import warn
+from attnae.analysis.design.kind import DesignChoice, Kind, choose_kind
 from attnae.analysis.goal import Goal, guess_goal
 from attnae.errors import UserError
 from attnae.reading.run import DIVERGED, UNFINISHED, HParam, Run
@@ -42,13 +45,16 @@ class Audit:
             unfinished, failed, pruned, unreadable or duplicate.
         response: its tag.
         rule: the epoch at which it is read.
+        design: whether the settings are those of a designed study or of a search, and why.
+        search: what the analysis of a search reads; None for a designed study.
         goal: whether less ("min") or more ("max") of it is better.
         settings, constants, partial, identifiers, doubtful, derived, aliases, conditional, ignored: see `roles.Roles`.
         factors, set_aside, unrecorded: those of `settings` that a designed study compares; see `selection.Selection`.
+            A search compares all of them.
         strata: the setting that names the data set or task, where several are compared; None if there is none.
         others: the groups of runs that are left out, with their sizes; see `groups.Comparable`.
         expected, missing, seeds_per_cell: see `cells.Cells`; over all runs found, used or not.
-        excluded: run, status, reason; one row per run that is not used.
+        excluded: run, status, reason; one row per run that is not used, or, in a search, has no final value.
         duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
         divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
         alternatives: the response under other epoch rules, by description; each indexed like `table`.
@@ -61,6 +67,8 @@ class Audit:
     table: pd.DataFrame
     response: str
     rule: EpochRule
+    design: Kind
+    search: SearchLog | None
     goal: Goal
     settings: tuple[str, ...]
     factors: tuple[str, ...]
@@ -119,13 +127,13 @@ class Audit:
         return tuple(self.table.loc[self.table["status"] == status, "run"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything except the table and the alternatives, as plain values for JSON."""
+        """Everything except the tables of runs and the alternatives, as plain values for JSON."""
         plain: dict[str, Any] = {"runs": len(self.table), "used": len(self.used)}
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name not in ("table", "alternatives"):
+            if item.name not in ("table", "alternatives", "search"):
                 plain[item.name] = value.to_dict("records") if isinstance(value, pd.DataFrame) else value
-        return {**plain, "rule": str(self.rule)}
+        return {**plain, "rule": str(self.rule), "design": asdict(self.design)}
 
 
 def audit_runs(
@@ -136,6 +144,7 @@ def audit_runs(
     factors: Sequence[str] | None = None,
     goal: Goal | None = None,
     group: str | None = None,
+    design: DesignChoice = "auto",
 ) -> Audit:
     """Decide which runs, factors and values the analysis uses.
 
@@ -146,12 +155,13 @@ def audit_runs(
         factors: the hyper-parameters to compare; None: all that vary, without identifiers and derived ones.
         goal: whether less or more is better; None: as the runs declare it, or decided by the name of the response.
         group: the study or data set to analyse, where the runs belong to several; None: that with most finished runs.
+        design: whether the runs are those of a designed study or of a search; auto: as `design_kind` decides.
 
     Raises:
         UserError: fewer than two runs can be compared, a tag or factor is unknown, or the epoch rule does not apply.
     """
     rule = EpochRule.parse(at)
-    runs = [_with_details(rename_reserved(run), factors) for run in runs]
+    runs = as_named([rename_reserved(run) for run in runs], factors, response)
     names = list(dict.fromkeys(name for run in runs for name in run.hparams))
     comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else ())
     runs = comparable.runs
@@ -162,9 +172,11 @@ def audit_runs(
         raise UserError("only one run has scalar values and hyper-parameters, and a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
     roles = find_roles(settings, factors)
+    kind = _kind(settings, roles, design)
     goal = goal or declared_goal(runs, tag) or guess_goal(tag)
     chosen_on = check_rule(complete, tag, rule)
-    if rule.kind == "last" and (step := common_step(complete, tag)) is not None:
+    # A search compares runs of different lengths in a way of its own.
+    if rule.kind == "last" and not kind.is_search and (step := common_step(complete, tag)) is not None:
         rule = EpochRule("common", step)
 
     values = [rule.read(run, tag, goal, chosen_on) for run in runs]
@@ -180,19 +192,22 @@ def audit_runs(
     if used.empty:
         raise UserError(f"no run finished with a value of {tag}; of the first run: {reasons[next(iter(reasons))]}")
 
-    selection = select_factors(used, roles, seed)
+    selection = Selection(roles.settings, {}, {}) if kind.is_search else select_factors(used, roles, seed)
     known = table[[bool(run.scalars and run.hparams) for run in runs]]
     complete_rows = known[known[list(selection.factors)].notna().all(axis=1)]
     cells = find_cells(complete_rows[complete_rows["status"] != DUPLICATE], selection.factors, seed)
+    cells = Cells(None, cells.missing.head(0), cells.seeds_per_cell) if kind.is_search else cells
     tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], selection.factors)
     data = [name for name in roles.settings if names_data(name)]
     mixed = (comparable.warning, different_scales(runs, values))
-    headline, warnings = warn(runs, table, roles, selection, cells, later, tests, tag, rule, chosen_on)
+    headline, warnings = warn(runs, table, roles, selection, cells, later, tests, tag, rule, chosen_on, kind)
     warnings[1 if headline else 0 : 0] = [line for line in mixed if line is not None]
     return Audit(
         table=table,
         response=tag,
         rule=rule,
+        design=kind,
+        search=search_log(runs, table, roles, tag, rule) if kind.is_search else None,
         goal=goal,
         settings=roles.settings,
         factors=selection.factors,
@@ -212,7 +227,12 @@ def audit_runs(
         missing=cells.missing,
         seeds_per_cell=cells.seeds_per_cell,
         excluded=pd.DataFrame(
-            [(runs[i].name, table.loc[i, "status"], reason) for i, reason in sorted(reasons.items())],
+            [
+                (runs[i].name, status, reason)
+                for i, reason in sorted(reasons.items())
+                # A search compares the diverged runs, too.
+                if (status := table.loc[i, "status"]) != DIVERGED or not kind.is_search
+            ],
             columns=["run", "status", "reason"],
         ),
         duplicates=tuple((runs[index].name, runs[by].name) for index, by in later.items()),
@@ -224,11 +244,11 @@ def audit_runs(
     )
 
 
-def _with_details(run: Run, factors: Sequence[str] | None) -> Run:
-    """The run, with those of its details among its settings that the user names with --factors."""
-    wanted = {part.strip() for given in factors or () for part in (given, *given.split(","))}
-    named = {name: value for name, value in run.details.items() if name in wanted and name not in run.hparams}
-    return replace(run, hparams={**run.hparams, **named}) if named else run
+def _kind(settings: Sequence[Mapping[str, HParam]], roles: Roles, choice: DesignChoice) -> Kind:
+    """The kind of the table of the settings that are compared, without the data set."""
+    names = [name for name in roles.settings if roles.chosen or not names_data(name)]
+    table = pd.DataFrame({name: pd.Series([one.get(name) for one in settings], dtype=object) for name in names})
+    return choose_kind(choice, table, names)
 
 
 def _alternatives(runs: Sequence[Run], tag: str, rule: EpochRule, goal: Goal) -> dict[str, pd.Series]:

@@ -49,6 +49,10 @@ BOOKKEEPING_REASON, UNIQUE = "only describes the run", "every run has its own"
 NUMBERS_RUNS, NUMBERS_REPETITIONS, OTHER_SEED = "numbers the runs", "numbers repetitions", "another seed"
 LONG = f"has values longer than {MAX_VALUE} characters, or objects"
 
+# More settings than that are not compared with one another: nothing could be found among so many.
+MAX_SETTINGS = 100
+CROWDED = f"not among the first {MAX_SETTINGS} settings that most runs record"
+
 
 def last_part_matches(name: str, pattern: re.Pattern[str]) -> bool:
     """Whether the pattern matches the last part of a nested name."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import platform
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
 import pandas as pd
 
 from attnae.reading.run import Run
+from attnae.text import clean, counted, listed
 
 PACKAGES = ("attnae", "numpy", "scipy", "pandas", "statsmodels", "tensorboard", "matplotlib")
 RECORDED = ("versions", "git_commit", "dataset")
 NOT_RECORDED = "not recorded"
 # Recorded values that can change results although they are not settings.
-RELEVANT = re.compile(r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|threads|compile).*", re.I)
+RELEVANT = re.compile(
+    r".*(version|commit|git|dirty|checksum|sha|hash|dataset|data_set|device|tf32|matmul_precision|threads|compile).*",
+    re.I,
+)
 # The checksum of the images of each split. The seed draws the validation split, so each seed has its own checksum.
 IMAGES = "dataset/sha256"
+CHANGE = re.compile(r"(changes/\d+)/name")
 LONG_HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]+")
 
 
@@ -60,14 +65,40 @@ def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame, seeds: pd.Series | 
     found = []
     for name, values in _mixed(_values(runs)).items():
         causes = [cells[factor] for factor in cells]
-        if seeds is not None and name == IMAGES:
-            causes.append(seeds)
+        if seeds is not None and name == IMAGES and (seeds.is_unique or _follows(values, seeds)):
+            continue
         if not RELEVANT.fullmatch(name) or any(_follows(values, cause) for cause in causes):
             continue
         counts = Counter(values)
         parts = [f"{_short(value)} ({count} run{'s' * (count > 1)})" for value, count in counts.most_common(3)]
         more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
         found.append(f"the runs have different values of {name}: {', '.join(parts)}{more}")
+    return found
+
+
+def changed_runs(runs: Sequence[Run]) -> list[str]:
+    """One sentence about the runs that were resumed with other settings, versions or machines; none if there are none.
+
+    train.py records each change in `metrics.json`: its name, both values, and the number of epochs before it.
+    """
+    changes = {run.name: found for run in runs if (found := _changes(run.provenance))}
+    if not changes:
+        return []
+    name, first = next(iter(changes.items()))
+    were = "was" if len(changes) == 1 else "were"
+    return [
+        f"{counted(len(changes), 'run')} {were} resumed with other settings, on which the last digits or more depend; "
+        f"of {clean(name, 80)}: {listed(first, 4)}"
+    ]
+
+
+def _changes(record: Mapping[str, object]) -> list[str]:
+    """The changes that a run records, such as `threads 1 -> 2 after epoch 3`."""
+    found = []
+    for name in record:
+        if match := CHANGE.fullmatch(name):
+            epoch, before, now = (record.get(f"{match[1]}/{part}") for part in ("after_epoch", "before", "now"))
+            found.append(f"{record[name]} {_short(str(before))} -> {_short(str(now))} after epoch {epoch}")
     return found
 
 

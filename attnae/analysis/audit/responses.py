@@ -83,7 +83,11 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
     """
     tags = _count(tag for run in runs for tag in run.scalars)
     if not tags:
-        raise UserError("the runs have no scalar values: log the result of each run with add_scalar")
+        found = "; ".join(problem for run in runs[:1] for problem in run.problems)
+        raise UserError(
+            f"the runs have no scalar values{f' ({found})' if found else ''}: log the result of each run, or name "
+            "the column of a table with --response"
+        )
     if response is not None:
         tag = resolve(response, list(tags))
         if tag is None:

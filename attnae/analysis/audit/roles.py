@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from attnae.analysis.audit.names import (
+    CROWDED,
+    MAX_SETTINGS,
     SEED,
     UNIQUE,
     find_identifiers,
@@ -72,6 +74,9 @@ def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] 
     derived: dict[str, tuple[str, ...]] = {}
     if chosen is None:
         candidates = [name for name in open_names if name not in identifiers]
+        usual = sorted(candidates, key=lambda name: columns[name].count(None))[:MAX_SETTINGS]
+        identifiers |= {name: CROWDED for name in candidates if name not in {*usual}}
+        candidates = [name for name in candidates if name not in identifiers]
         table = _table(columns, candidates)
         derived = find_derived(table)
         aliases = find_aliases(table.drop(columns=list(derived)))
@@ -81,7 +86,9 @@ def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] 
         kept = [name for name in dict.fromkeys(chosen) if name in varying]
         identifiers = {name: reason for name, reason in identifiers.items() if name not in kept}
         ignored = [name for name in open_names if name not in kept and name not in identifiers]
-        aliases = find_aliases(_table(columns, kept))
+        # What is not chosen varies, too: two factors that agree in many runs have repeats by which to tell.
+        others = [name for name in varying if name not in kept]
+        aliases = {name: first for name, first in find_aliases(_table(columns, kept + others)).items() if name in kept}
     alike = [name for name in names if levels[name] == 1 and name != seed]
     partial = [name for name in alike if None in columns[name]]
     roles = Roles(

@@ -52,7 +52,7 @@ def select_factors(runs: pd.DataFrame, roles: Roles, seed: str | None) -> Select
     for name in sorted(kept, key=lambda name: -int(here[name].sum())):
         both = known & here[name]
         lost = len(runs) - int(here[name].sum())
-        if lost and 2 * both.sum() < len(runs) and not roles.chosen:
+        if lost and 2 * both.sum() <= len(runs) and not roles.chosen:
             aside[name] = f"{counted(lost, 'run')} of {len(runs)} {'does' if lost == 1 else 'do'} not record it"
         elif lost and runs.loc[both, name].nunique() < 2 and not roles.chosen:
             aside[name] = "it does not vary among the runs that record it"
@@ -65,9 +65,8 @@ def select_factors(runs: pd.DataFrame, roles: Roles, seed: str | None) -> Select
     varying = [name for name in kept if rows[name].nunique() > 1]
     seeds = rows[seed] if seed is not None else None
     separable = separable_factors(rows, varying, seeds, keep_aliased=roles.chosen)
-    for name in varying:
-        if name not in separable:
-            others = listed([other for other in varying if other in separable], 6)
-            aside[name] = f"its effect cannot be told apart from those of {others} with {counted(len(rows), 'run')}"
+    others = listed([name for name in varying if name in separable], 6)
+    reason = f"its effect cannot be told apart from those of {others} with {counted(len(rows), 'run')}"
+    aside |= dict.fromkeys((name for name in varying if name not in separable), reason)
     factors = tuple(name for name in kept if name not in aside)
     return Selection(factors, {name: aside[name] for name in roles.settings if name in aside}, unrecorded)

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells
-from attnae.analysis.audit.provenance import mixed_versions
+from attnae.analysis.audit.names import CROWDED, MAX_SETTINGS, names_data
+from attnae.analysis.audit.provenance import changed_runs, mixed_versions
 from attnae.analysis.audit.responses import EpochRule, common_step, has_one_point, validation_twin
 from attnae.analysis.audit.roles import Roles
 from attnae.analysis.audit.selection import Selection
+from attnae.analysis.design.kind import Kind
 from attnae.reading.run import FINISHED, PRUNED, UNKNOWN, Run
 from attnae.text import clean, counted, listed
 
@@ -28,9 +30,11 @@ def warn(
     tag: str,
     rule: EpochRule,
     chosen_on: str | None,
+    kind: Kind,
 ) -> tuple[str | None, list[str]]:
     """The headline, if diverged runs bias the comparison, and the warnings, the most serious first."""
-    headline = _divergence(tests)
+    # In a search the diverged runs are compared with the others, as the worst.
+    headline = None if kind.is_search else _divergence(tests)
     warnings = [headline] if headline else []
     if chosen_on == tag:
         warnings.append(
@@ -40,7 +44,7 @@ def warn(
     warnings += _settings(table, roles, selection)
     if assumed := _assumed(runs, roles, tag):
         warnings.append(assumed)
-    if pruned := int((table["status"] == PRUNED).sum()):
+    if not kind.is_search and (pruned := int((table["status"] == PRUNED).sum())):
         warnings.append(
             f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned (stopped early) "
             "because of bad results: effects are among the other runs, which makes settings that were often pruned "
@@ -55,8 +59,10 @@ def warn(
         first = ", ".join(f"{name}={value}" for name, value in cells.missing.iloc[0].items())
         warnings.append(f"{len(cells.missing)} of {cells.expected} runs are missing; the first is {first}")
     used = [index for index, status in enumerate(table["status"]) if status in (UNKNOWN, FINISHED)]
-    warnings += _lengths([runs[index] for index in used], tag, rule)
+    if not kind.is_search or rule.kind != "last":
+        warnings += _lengths([runs[index] for index in used], tag, rule)
     rows = table.loc[used]
+    warnings += changed_runs([runs[index] for index in used])
     seeds = rows.get("seed")
     warnings += mixed_versions([runs[index] for index in used], rows[list(selection.factors)], seeds)
     return headline, warnings
@@ -74,10 +80,24 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
         found.append(
             f"{_name(name)} is not treated as a factor (determined by {listed(sources)}); --factors overrules this"
         )
+    if CROWDED in roles.identifiers.values():
+        crowd = sum(reason == CROWDED for reason in roles.identifiers.values())
+        found.append(
+            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, the "
+            "first in the logs; --factors chooses others"
+        )
     for name in roles.doubtful:
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
-    for name, reason in selection.set_aside.items():
-        found.append(f"{_name(name)} is not treated as a factor: {reason}; --factors overrules this")
+    for reason in dict.fromkeys(selection.set_aside.values()):
+        names = [_name(name) for name, given in selection.set_aside.items() if given == reason]
+        are = "is not treated as a factor" if len(names) == 1 else "are not treated as factors, for the same reason"
+        found.append(f"{listed(names, 12)} {are}: {reason}; --factors overrules this")
+    for name in selection.factors:
+        if names_data(name):
+            found.append(
+                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or tasks "
+                "differ, not that one of them is a better choice"
+            )
     if roles.partial:
         found.append(
             f"{listed(roles.partial, 6)} {'is' if len(roles.partial) == 1 else 'are'} not recorded by some runs, and "

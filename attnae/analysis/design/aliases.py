@@ -7,10 +7,12 @@ from itertools import combinations, product
 
 import numpy as np
 
-from attnae.analysis.design.model import INTERCEPT, Design, build
+from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, Design, build
 
 CONSTANT = "constant over the runs"
 MAX_NAMED = 3
+# Correlations of contrasts below this are rounding errors of 0, and above 1 less this of 1.
+UNCORRELATED = 1e-8
 _ADVICE = "; it can be estimated if interactions are assumed to be absent (--interactions none)"
 
 
@@ -95,6 +97,46 @@ def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
         if other != INTERCEPT and _spans(design, fewer, columns):
             needed = fewer
     return [name for name in needed if name != INTERCEPT]
+
+
+def term_correlations(design: Design) -> dict[tuple[str, str], float]:
+    """The largest correlation over the runs between a contrast of one term and a contrast of another.
+
+    Of all pairs of main effects and two-way interactions, whether or not model M has these; 1 where two contrasts are
+    aliased. Pairs without correlation are left out. The first of a pair comes first in the model.
+    """
+    full = build(design.factors, design.codes, None, interactions=True)
+    bases = {}
+    for term in full.terms:
+        if term != INTERCEPT:
+            columns = full.columns([term])
+            left, singular, _ = np.linalg.svd(columns - columns.mean(axis=0), full_matrices=False)
+            bases[term] = left[:, singular > RANK_TOLERANCE * np.sqrt(columns.size)]
+    products = np.hstack(list(bases.values()))
+    products = np.abs(products.T @ products)
+    ends = np.cumsum([basis.shape[1] for basis in bases.values()])
+    places = [slice(end - basis.shape[1], end) for end, basis in zip(ends, bases.values(), strict=True)]
+    found = {}
+    for (a, first), (b, second) in combinations(zip(bases, places, strict=True), 2):
+        block = products[first, second]
+        if block.size and block.max() > UNCORRELATED:
+            largest = np.linalg.norm(bases[a].T @ bases[b], 2) if block.size > 1 else block.max()
+            found[a, b] = float(min(largest, 1.0))
+    return found
+
+
+def exact_aliases(design: Design) -> dict[str, list[str]]:
+    """The terms that share a contrast with each main effect or two-way interaction; terms that share none are left out.
+
+    Main effects come first.
+    """
+    aliases: dict[str, list[str]] = {}
+    for (a, b), correlation in term_correlations(design).items():
+        if correlation > 1 - UNCORRELATED:
+            aliases.setdefault(a, []).append(b)
+            aliases.setdefault(b, []).append(a)
+    mains = {factor.name for factor in design.factors}
+    return dict(sorted(aliases.items(), key=lambda item: item[0] not in mains))
 
 
 def _spans(design: Design, terms: list[str], columns: np.ndarray) -> bool:

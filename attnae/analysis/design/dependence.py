@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import pandas as pd
@@ -278,8 +278,18 @@ def _equal_ranks(columns: _Columns) -> list[tuple[str, Sources]]:
     """Numeric columns of many values that put the rows in the same or in the opposite order."""
     needed = max(MIN_RANKS, columns.rows / 2)
     many = [name for name in columns.numbers if columns.levels(name) >= needed]
+    complete = {name for name in many if np.isfinite(columns.numbers[name]).all()}
     found: list[tuple[str, Sources]] = []
-    for first, second in combinations(many, 2):
+    orders: dict[bytes, list[str]] = {}
+    for name in filter(complete.__contains__, many):
+        ranks = pd.Series(columns.numbers[name]).rank().to_numpy()
+        forward, backward = ranks.tobytes(), (columns.rows + 1 - ranks).tobytes()
+        for other in orders.get(forward, []):
+            found += [(name, (other,)), (other, (name,))]
+        orders.setdefault(forward, []).append(name)
+        orders.setdefault(backward, []).append(name)
+    pairs = (pair for pair in combinations(many, 2) if not complete.issuperset(pair))
+    for first, second in islice(pairs, MAX_SETS):
         a, b = columns.numbers[first], columns.numbers[second]
         both = np.isfinite(a) & np.isfinite(b)
         ranks, others = (pd.Series(values[both]).rank().to_numpy() for values in (a, b))

@@ -130,7 +130,7 @@ class MainEffects:
         adjusted = self._adjust(estimates, y, place=0)
         same = self.rows.new is None or self.rows.new is self.rows.here
         adjusted_here = adjusted if same else self._adjust(here, y, place=1)
-        small = self._negligible(estimates, reading.negligible)
+        small = self.adjust_negligible(negligible_p(estimates, reading.negligible))
         wide = self.rows.for_new if y.ndim == 1 else self.rows.for_new[:, None]
         words = effect_verdicts(
             estimates.estimate,
@@ -154,16 +154,19 @@ class MainEffects:
 
     def _adjust(self, estimates: Estimates, y: np.ndarray, *, place: int) -> Adjusted:
         """One hypothesis for a switch, one for each row of a curve, and the omnibus and all pairs of many levels."""
+        tests = {name: both[place] for name, both in self.levels.items()}
+        omnibus = {name: test.omnibus(y) for name, test in tests.items()}
+        return self.adjust(estimates.p, omnibus, {name: test.pair_p(y) for name, test in tests.items()})
+
+    def adjust(self, rows_p: np.ndarray, omnibus: dict[str, Omnibus], pair_p: dict[str, np.ndarray]) -> Adjusted:
+        """The step-down over factors, from the p-values of all rows and of the tests of many-level factors."""
         found: list[np.ndarray] = []
         owner: list[int] = []
         where: dict[str, slice] = {}
-        omnibus: dict[str, Omnibus] = {}
         for number, factor in enumerate(self.design.factors):
-            p = estimates.p[self.of_factor(factor.name)]
+            p = rows_p[self.of_factor(factor.name)]
             if factor.name in self.levels:
-                tests = self.levels[factor.name][place]
-                omnibus[factor.name] = tests.omnibus(y)
-                p = np.concatenate([omnibus[factor.name].p[None], tests.pair_p(y)])
+                p = np.concatenate([omnibus[factor.name].p[None], pair_p[factor.name]])
             elif len(p) > 1:
                 p = np.minimum(len(p) * p, 1.0)
             where[factor.name] = slice(len(owner), len(owner) + len(p))
@@ -171,7 +174,7 @@ class MainEffects:
             found += list(p)
         raw = np.array(found)
         held = step_down(raw, np.array(owner))
-        rows = np.empty_like(estimates.p)
+        rows = np.empty_like(rows_p)
         factors, pairs = {}, {}
         for factor in self.design.factors:
             own = where[factor.name]
@@ -185,12 +188,12 @@ class MainEffects:
                 factors[factor.name] = raw[own].min(axis=0), held[own].min(axis=0)
         return Adjusted(rows, factors, omnibus, pairs)
 
-    def _negligible(self, estimates: Estimates, bound: float | None) -> tuple[np.ndarray, np.ndarray]:
-        p = np.full(np.shape(estimates.estimate), np.nan)
-        if bound is None:
+    def adjust_negligible(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """p of |effect| >= the largest negligible effect, without the rows of levels, and adjusted over factors."""
+        p = p.copy()
+        p[[name in self.levels for name, _ in self.keys]] = np.nan
+        if np.isnan(p).all():
             return p, p
-        single = np.array([name not in self.levels for name, _ in self.keys])
-        p[single] = negligible_p(estimates, bound)[single]
         parts = np.array([sum(name == other for other, _ in self.keys) for name, _ in self.keys])
         names = [factor.name for factor in self.design.factors]
         owner = np.array([names.index(name) for name, _ in self.keys])
@@ -198,8 +201,10 @@ class MainEffects:
         return p, step_down(family, owner)
 
 
-def negligible_p(estimates: Estimates, bound: float) -> np.ndarray:
-    """p of the hypothesis |effect| >= bound: the larger of two one-sided tests (Schuirmann 1987)."""
+def negligible_p(estimates: Estimates, bound: float | None) -> np.ndarray:
+    """p of the hypothesis |effect| >= bound: the larger of two one-sided tests (Schuirmann 1987); NaN without bound."""
+    if bound is None:
+        return np.full(np.shape(estimates.estimate), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         return stats.t.sf((bound - np.abs(estimates.estimate)) / estimates.std_error, estimates.df)
 

@@ -11,8 +11,10 @@ from scipy import stats
 
 from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, finished, prepare
-from attnae.analysis.estimates.effects import effects_table
+from attnae.analysis.estimates.effects import judged_effects
 from attnae.analysis.estimates.family import MainEffects, Reading
+from attnae.analysis.estimates.planned import judge_replicates
+from attnae.analysis.inference.looks import Replicates
 from attnae.analysis.inference.verdicts import BEST, HELPS, HELPS_HERE, HURTS, HURTS_HERE, WORSE
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
@@ -37,6 +39,7 @@ def sensitivity_table(
     interactions: Interactions,
     reading: Reading,
     alternatives: Mapping[str, pd.Series],
+    replicates: Replicates | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Verdicts again under the other scale, other epoch rules, and with diverged runs ranked worst.
 
@@ -58,7 +61,11 @@ def sensitivity_table(
             problems.append(f"sensitivity, {name}: not computed, because not all responses are positive")
             continue
         y = np.log(data.y) if variant.log else data.y
-        tables.append(effects_table(MainEffects.of(data.design), y, variant)[kept].assign(analysis=name))
+        family = MainEffects.of(data.design)
+        judged = family.judge(y, variant)
+        if replicates is not None and (looks := judge_replicates(data, y, replicates, variant)) is not None:
+            judged = looks.instead_of(judged)
+        tables.append(judged_effects(family, judged, y, variant)[kept].assign(analysis=name))
     result = pd.concat(tables, ignore_index=True)[["analysis", *kept]]
     reported = {(row.factor, row.level): row.verdict for row in effects.itertuples()}
     words = [(str(row.verdict), str(reported.get((row.factor, row.level), ""))) for row in result.itertuples()]

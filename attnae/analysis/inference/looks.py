@@ -8,6 +8,7 @@ sequential test (Jennison & Turnbull 2000, chapter 7) whose null distribution is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,19 @@ FIRST_LOOK = 3
 NULL_PATHS = 200_000
 CHUNK = 10_000
 SEED = 20_211_109
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """The runs of a study that adds replicates and looks after each one.
+
+    Attributes:
+        planned: the largest number of replicates, fixed before the first run.
+        of_run: the replicate of each run, from 1, by the run's name. Each replicate holds all cells once.
+    """
+
+    planned: int
+    of_run: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,11 @@ def planned_look(
     if negligible is not None:
         below = stats.t.cdf(_ratio(mean - negligible, error), df)
         above = stats.t.sf(_ratio(mean + negligible, error), df)
-        small = np.maximum(*(_over_looks(side, planned, sides=1) for side in (below, above)))
+        small = np.maximum(*(p_over_looks(side, planned=planned, sides=1) for side in (below, above)))
     critical = float(np.quantile(null_distribution(planned, sides=2), alpha))
     half = stats.t.ppf(1 - critical * weights(planned)[seeds - FIRST_LOOK] / 2, seeds - 1) * error[-1]
     return PlannedLook(
-        seeds, planned, mean[-1], _over_looks(p, planned, sides=2), mean[-1] - half, mean[-1] + half, small
+        seeds, planned, mean[-1], p_over_looks(p, planned=planned), mean[-1] - half, mean[-1] + half, small
     )
 
 
@@ -104,7 +118,7 @@ def null_distribution(planned: int, *, sides: int) -> np.ndarray:
     return np.sort(np.concatenate(found))
 
 
-def _over_looks(p: np.ndarray, planned: int, *, sides: int) -> np.ndarray:
+def p_over_looks(p: np.ndarray, *, planned: int, sides: int = 2) -> np.ndarray:
     """The p-value over all looks so far, from those of each look, (looks, ...): simulated, or the bound by the sum of
     the weights where it is smaller, far in the tail."""
     weight = weights(planned)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from attnae.analysis.report.figures import FIGURES, draw_figures
+from attnae.analysis.report.contents import CSV_FILES, TEXT_FILES, contents_of
+from attnae.analysis.report.figures import FIGURES, SEARCH_FIGURES, draw_figures
 from attnae.analysis.report.html import render_html
-from attnae.analysis.report.json_report import SCHEMA, csv_tables, json_text
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.json_report import SCHEMA, json_text
+from attnae.analysis.report.report import AnyReport
 from attnae.errors import UserError
 from attnae.files import write_text
 from attnae.text import csv_text
@@ -16,15 +17,18 @@ from attnae.text import csv_text
 PAGE, VALUES, FIGURE_FOLDER = "report.html", "report.json", "figures"
 
 
-def report_files(report: Report) -> dict[str, str | None]:
-    """Text by path relative to the report's directory; None for files that do not apply to this study."""
-    figures = draw_figures(report.result)
-    tables = {f"{name}.csv": table for name, table in csv_tables(report).items()}
+def report_files(report: AnyReport) -> dict[str, str | None]:
+    """Text by path relative to the report's directory; None for files that do not apply to this report."""
+    contents = contents_of(report)
+    figures = draw_figures(report.result, contents.figures)
+    tables = {f"{name}.csv": table for name, table in contents.tables(report).items()}
     found: dict[str, str | None] = {
         name: csv_text(table) if table is not None else None for name, table in tables.items()
     }
+    found |= contents.texts(report)
     found[VALUES] = json_text(report)
-    found |= {f"{FIGURE_FOLDER}/{name}.svg": figures.get(name) for name in FIGURES}
+    found |= {f"{FIGURE_FOLDER}/{name}.svg": figures.get(name) for name in (*FIGURES, *SEARCH_FIGURES)}
+    found |= {name: None for name in (*(f"{name}.csv" for name in CSV_FILES), *TEXT_FILES) if name not in found}
     names = [PAGE, *(name for name, text in found.items() if text is not None)]
     return {PAGE: render_html(report, figures, names[1:]), **found}
 
@@ -32,8 +36,8 @@ def report_files(report: Report) -> dict[str, str | None]:
 def write_report(files: dict[str, str | None], directory: Path) -> list[str]:
     """Write the files and return the names of those written.
 
-    A file of an earlier report that does not apply to this study is removed, because it would look like a result of
-    this one. All other files in the directory stay as they are.
+    A file of an earlier report that does not apply to this one is removed, because it would look like a result of
+    it. All other files in the directory stay as they are.
 
     Args:
         files: text by relative path, from `report_files`.

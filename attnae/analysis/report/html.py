@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import zip_longest
 from typing import Any
 
 from attnae.analysis.report.blocks import Block, Figure, Text, Verbatim
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.contents import contents_of
+from attnae.analysis.report.report import AnyReport
 from attnae.analysis.report.sections import write_sections
 from attnae.analysis.report.tones import OPEN, TONES, tone_css
 from attnae.text import clean
@@ -15,13 +17,14 @@ from attnae.text import clean
 MAX_ROWS = 200
 
 
-def render_html(report: Report, figures: Mapping[str, str], file_names: list[str]) -> str:
+def render_html(report: AnyReport, figures: Mapping[str, str], file_names: list[str]) -> str:
     """The text of the page.
 
     Args:
         figures: SVG text by name, from `figures.draw_figures`.
         file_names: paths of the other files of the report, relative to the page.
     """
+    contents = contents_of(report)
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -32,11 +35,15 @@ def render_html(report: Report, figures: Mapping[str, str], file_names: list[str
         style=Markup((folder / "report.css").read_text(encoding="utf-8") + tone_css()),
         response=clean(report.result.response),
         headlines=[clean(line) for line in report.headlines],
-        sentences=report.sentences,
+        kicker=contents.kicker,
+        sentences=list(zip_longest(report.sentences, contents.beside(report), fillvalue="")),
+        below=_blocks(contents.below(report), figures),
         # Verdicts are the only words that become classes; names from logs never do.
         classes={verdict: tone.name for verdict, tone in TONES.items()},
         no_verdict=OPEN.name,
-        sections=[(section, _blocks(section.blocks, figures)) for section in write_sections(report)],
+        sections=[
+            (section, _blocks(section.blocks, figures)) for section in write_sections(report, contents.sections())
+        ],
         figures={name: Markup(svg) for name, svg in figures.items()},
         provenance=report.provenance,
         file_names=file_names,

@@ -57,7 +57,8 @@ def sentences(result: StudyResult) -> tuple[Sentence, ...]:
     """One sentence for each factor, in their order; then one for each factor that had to be dropped."""
     found = []
     for factor in result.factors:
-        rows = result.effects[result.effects.factor == factor.name].to_dict("records")
+        effects = result.shown_effects
+        rows = effects[effects.factor == factor.name].to_dict("records")
         describe = {"two-level": _two_level, "many-level": _many_level, "continuous": _continuous}[factor.kind]
         found.append(describe(factor, rows, result))
     for name, level in result.dropped_factors.items():
@@ -111,11 +112,17 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
     if verdict == NEGLIGIBLE:
         small = 1 - 2 * result.reading.alpha
         bound = f"{p_statement(row['p_negligible_holm'])} after Holm that it is within ±{result.reading.negligible:g}"
-        limits = unit.span(*(unit.value(end) for end in _interval(row, small)))
+        if result.looks is None:
+            low, high = (unit.value(end) for end in _interval(row, small))
+        else:
+            small = 1 - result.reading.alpha
+        limits = unit.span(low, high)
         return f"{changed} ({percent(small)} CI {limits}; {bound}): {verdict}{only}"
     if verdict == UNDETERMINED:
-        power = f"{CHANCE} an effect of {unit.text(unit.value(row['mde']))}"
-        return f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}{only}; {power}"
+        text = f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}{only}"
+        return (
+            f"{text}; {CHANCE} an effect of {unit.text(unit.value(row['mde']))}" if math.isfinite(row["mde"]) else text
+        )
     here = verdict in (HELPS_HERE, HURTS_HERE)
     ends = [unit.value(row[f"ci_{end}_here"]) for end in ("low", "high")]
     shown = (lambda low, high: unit.span(-high, -low)) if size < 0 else unit.span

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from attnae.analysis.report import sections
 from attnae.analysis.report.blocks import Table, Text, Verbatim
 from attnae.analysis.report.columns import ALWAYS, Column
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.contents import contents_of
+from attnae.analysis.report.report import AnyReport
 from attnae.analysis.report.sections import WrittenSection, write_sections
 from attnae.analysis.report.tones import TONES
 from attnae.text import counted
@@ -23,7 +23,7 @@ MAX_ROWS = 16
 GAP = 2
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: AnyReport, console: Console) -> None:
     """Print the headlines, one sentence per factor, then the sections."""
     console.print()
     for line in report.headlines:
@@ -31,13 +31,13 @@ def print_report(report: Report, console: Console) -> None:
         console.print()
     for sentence in report.sentences:
         console.print(_sentence(sentence.text, sentence.verdict))
-    for section in write_sections(report):
+    for section in write_sections(report, contents_of(report).sections()):
         _print_section(section, console)
 
 
-def print_files(directory: Path, names: Sequence[str], console: Console) -> None:
+def print_files(report: AnyReport, directory: Path, names: Sequence[str], console: Console) -> None:
     """Print the last section: which files were written, and where."""
-    _print_heading(len(sections.SECTIONS) + 1, "Files", console)
+    _print_heading(len(contents_of(report).sections()) + 1, "Files", console)
     console.print(Line(f"In {directory}: {', '.join(names)}"))
     console.print(Line(f"Open {directory / 'report.html'} for the figures.", style="bold"))
 

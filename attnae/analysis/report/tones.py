@@ -17,6 +17,8 @@ from attnae.analysis.inference.verdicts import (
     UNDETERMINED,
     WORSE,
 )
+from attnae.analysis.search.assess import OPTIMUM
+from attnae.analysis.search.tables import TIED
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ TONES: dict[str, Tone] = {
     HURTS: BAD,
     WORSE: BAD,
     MATTERS: GOOD,
+    OPTIMUM: GOOD,
     HELPS_HERE: MAYBE,
     HURTS_HERE: MAYBE,
     SUGGESTIVE: MAYBE,
     NEGLIGIBLE: SMALL,
     UNDETERMINED: OPEN,
     NOT_DISTINGUISHABLE: OPEN,
+    TIED: OPEN,
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.search.columns import codes
+from attnae.analysis.design.columns import codes
 
 # Budgets are unequal if the last steps of the runs differ by more than this share of the largest.
 TOLERATED = 0.1

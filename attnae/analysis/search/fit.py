@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.kind import design_kind
 from attnae.analysis.goal import Goal
 from attnae.analysis.search.assess import FEWEST_RUNS, Assessment, assess
 from attnae.analysis.search.budgets import History
 from attnae.analysis.search.estimates.effects import Effect, fit_effect
-from attnae.analysis.search.kind import design_kind
 from attnae.analysis.search.order import find_adaptive
 from attnae.analysis.search.pairs import pairs_table
 from attnae.analysis.search.prepare import Options, Prepared, prepare_search
@@ -102,6 +102,7 @@ def fit_search(
         runs=data.runs,
         n=data.n,
         diverged=int(data.table["diverged"].sum()),
+        budgets=data.budgets,
         reason=kind.reason if kind.kind == "search" else f"asked for, although {kind.reason}",
         adaptive=adaptive,
         adaptive_reason=adaptive_reason,

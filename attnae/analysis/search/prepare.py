@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.columns import codes, plain
 from attnae.analysis.design.dependence import find_aliases, find_derived, find_parents
 from attnae.analysis.design.factors import level_label
 from attnae.analysis.goal import Goal
 from attnae.analysis.search.budgets import History, beaten_shares, unequal_budgets
-from attnae.analysis.search.columns import codes, plain
 from attnae.analysis.search.model.basis import dummies
 from attnae.analysis.search.model.settings import Setting, read_setting
 from attnae.analysis.search.scores import normal_scores
@@ -49,6 +49,7 @@ class Prepared:
             stopped has no final value.
         z: (n,) normal scores, centred.
         complete: (n,) whether the response can be compared in its own units.
+        budgets: whether runs of unequal lengths are compared at the last step that both of two runs reached.
         strata: (n,) index of the group within which runs are compared and permuted.
         base: (n, columns) that are in every model: the mean, the strata, and where settings are recorded.
         settings: those that vary.
@@ -63,6 +64,7 @@ class Prepared:
     cost: np.ndarray
     z: np.ndarray
     complete: np.ndarray
+    budgets: bool
     strata: np.ndarray
     base: np.ndarray
     settings: tuple[Setting, ...]
@@ -111,7 +113,8 @@ def prepare_search(
             "compare; choose another (--response)"
         )
     found = _find_settings(rows, settings)
-    return _collect(rows, found, options, cost, normal_scores(ranked, strata), complete, strata, notes)
+    scores = normal_scores(ranked, strata)
+    return _collect(rows, found, options, cost, scores, complete, budgets, strata, notes)
 
 
 def _usable(
@@ -171,6 +174,7 @@ def _collect(
     cost: np.ndarray,
     scores: np.ndarray,
     complete: np.ndarray,
+    budgets: bool,
     strata: np.ndarray,
     notes: list[str],
 ) -> Prepared:
@@ -216,6 +220,7 @@ def _collect(
         cost=np.where(lost, np.inf, finite),
         z=z - z.mean(),
         complete=np.isfinite(finite),
+        budgets=budgets,
         strata=strata,
         base=base_columns(settings, strata),
         settings=tuple(settings),

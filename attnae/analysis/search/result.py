@@ -73,6 +73,8 @@ class SearchResult:
         runs: number of runs used, diverged ones included.
         n: number of configurations.
         diverged: number of configurations without a finite response.
+        budgets: whether runs of unequal lengths, pruned and unfinished ones among them, are compared at the last step
+            that both of two runs reached.
         reason: why the table is read as a search, as a clause for "Read as a random search: ...".
         adaptive: whether later runs were chosen from the results of earlier ones; adaptive_reason says why.
         adjusted: whether each setting is tested with all other settings in the model. Otherwise there are too few runs,
@@ -103,6 +105,7 @@ class SearchResult:
     runs: int
     n: int
     diverged: int
+    budgets: bool
     reason: str
     adaptive: bool
     adaptive_reason: str

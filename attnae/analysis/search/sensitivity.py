@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.columns import codes
 from attnae.analysis.inference.verdicts import HELPS, HURTS
 from attnae.analysis.search.assess import Assessment, assess
-from attnae.analysis.search.columns import codes
 from attnae.analysis.search.model.settings import read_setting
 from attnae.analysis.search.prepare import Prepared, base_columns
 from attnae.analysis.search.result import SENSITIVITY_COLUMNS

@@ -73,11 +73,17 @@ class Column:
 
 @dataclass
 class Table:
-    """The columns of a file, by name and in its order, with what was odd about them, each as a sentence."""
+    """The columns of a file, by name and in its order.
+
+    Attributes:
+        problems: what was odd about them, each as a sentence.
+        empty: the names of columns without any value, which are left out.
+    """
 
     columns: dict[str, Column]
     rows: int
     problems: list[str] = field(default_factory=list)
+    empty: tuple[str, ...] = ()
 
 
 def read_table(path: Path) -> Table:
@@ -93,9 +99,13 @@ def read_table(path: Path) -> Table:
     header, rows = _join_headers(header, rows, problems)
     columns: dict[str, Column] = {}
     counts: dict[str, int] = {}
+    empty: list[str] = []
     for place, given in enumerate(header):
         texts = [row[place].strip() for row in rows]
-        if not any(texts) or (place == 0 and (not given or UNNAMED.fullmatch(given))):
+        if place == 0 and (not given or UNNAMED.fullmatch(given)):
+            continue
+        if not any(texts):
+            empty.append(given)
             continue
         if len(given) > MAX_NAME:
             raise UserError(f"{path}: the name of column {place + 1} is longer than {MAX_NAME} characters")
@@ -111,7 +121,7 @@ def read_table(path: Path) -> Table:
         columns[name] = Column(name, _with_points(texts) if delimiter == ";" else texts)
     if not columns:
         raise UserError(f"{path} has no values: a table needs a header and one row per run")
-    return Table(columns, len(rows), problems)
+    return Table(columns, len(rows), problems, tuple(filter(None, empty)))
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[list[str]], str, list[str]]:

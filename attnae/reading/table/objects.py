@@ -89,7 +89,7 @@ def expand(table: Table, prefixes: Mapping[str, str]) -> Table:
         if damaged:
             problems.append(f"{name} cannot be read in {len(damaged)} of {table.rows} rows; {damaged[0]}")
         columns |= {prefix + leaf: Column(prefix + leaf, texts) for leaf, texts in found.items()}
-    return Table(columns, table.rows, problems)
+    return Table(columns, table.rows, problems, table.empty)
 
 
 def _spell(value: Any) -> str:

@@ -16,6 +16,8 @@ from attnae.reading.table.not_runs import check_header, check_rows
 from attnae.reading.table.objects import expand
 from attnae.reading.table.roles import Roles, find_roles
 from attnae.reading.table.statuses import read_statuses
+from attnae.reading.table.words import is_result_name
+from attnae.text import listed
 
 T = TypeVar("T")
 
@@ -44,10 +46,17 @@ def read(path: Path, request: Request) -> list[Run]:
     check_rows(path, table, roles)
     marks, problems = _statuses(table, roles, layout)
     problems = [*table.problems, *problems, *_objectives(roles, layout)]
+    if not roles.main:
+        lost = [name for name in table.empty if is_result_name(name)]
+        problems.append(
+            f"{listed(lost)} {'has' if len(lost) == 1 else 'have'} no values" if lost else "no column looks like a result"
+        )
     names = _names(table, roles, layout)
     metrics = tuple(roles.labels[name] for name in roles.main)
     settings = {roles.labels[name]: table.columns[name].settings for name in roles.columns("setting", "either")}
-    results = {roles.labels[name]: table.columns[name].numbers for name in roles.columns("result", "either")}
+    # Numbers that may be settings are results only beside one that is a result: a table without any has no response.
+    measured = roles.columns("result", "either") if roles.main else []
+    results = {roles.labels[name]: table.columns[name].numbers for name in measured}
     details = {name: table.columns[name].settings for name in roles.columns("detail")}
     runs: list[Run] = []
     for row in range(table.rows):

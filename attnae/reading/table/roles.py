@@ -143,8 +143,9 @@ def _by_values(rest: Mapping[str, Column], columns: Mapping[str, Column], known:
     places = {name: place for place, name in enumerate(columns)}
     numbers = [name for name in rest if name not in of]
     results = [name for name in (*known, *of) if {**known, **of}[name] == "result"]
-    if not results:  # the last number is the result
-        candidates = [name for name in numbers if not is_measured_name(name)] or numbers
+    if not results:  # the last number is the result, unless all of them are called like settings
+        numbers_left = [name for name in numbers if not is_hyperparameter_name(name)]
+        candidates = [name for name in numbers_left if not is_measured_name(name)] or numbers_left
         results = [name for name in candidates if len(columns[name].levels) > 1][-1:] or candidates[-1:]
         of |= dict.fromkeys(results, "result")
     first = min((places[name] for name in results), default=len(places))

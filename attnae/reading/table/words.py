@@ -43,9 +43,13 @@ STEP = re.compile(r"(trainer/)?_?(epoch|step|global_step)", re.IGNORECASE)
 
 
 def words_of(name: str) -> set[str]:
-    """The words of a name in lower case: `valLoss`, `val/loss` and `val_loss` all have `val` and `loss`."""
+    """The words of a name in lower case: `valLoss`, `val/loss` and `val_loss` all have `val` and `loss`.
+
+    A number belongs to its word, since `f1` is a result and `f10` none; longer words count without it as well.
+    """
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return set(re.findall(r"[a-z]+\d?", f"{name} {split}".lower()))
+    found = set(re.findall(r"[a-z]+\d*", f"{name} {split}".lower()))
+    return found | {bare for word in found if len(bare := word.rstrip("0123456789")) > 1}
 
 
 def is_result_name(name: str) -> bool:

@@ -314,7 +314,7 @@ def test_warnings_about_factors(tmp_path: Path) -> None:
     )
     chosen = audit_runs(runs, factors=["act", "bn"])
     assert list(chosen.table) == ["run", "status", "act", "bn", "seed", "response", "source", "format"]
-    assert "attention, lr, size also vary, which counts as noise: they are not in --factors" in chosen.warnings
+    assert "attention, lr and size also vary, which counts as noise: they are not in --factors" in chosen.warnings
 
 
 def series_run(name: str, value: float, status: str = "finished", steps: int = 1, **fields: Any) -> Run:
@@ -357,7 +357,7 @@ def test_studies_and_data_sets_are_not_pooled() -> None:
     assert (len(found.table), found.others) == (8, {"t": 4})
     assert "the runs belong to several studies" in found.warnings[0]
     assert len(audit_runs(runs, group="t").table) == 4
-    with pytest.raises(UserError, match="--group x: there is no such group; choose from s and t"):
+    with pytest.raises(UserError, match="--group x: there is no such group; choose from s, t"):
         audit_runs(runs, group="x")
     crossed = [series_run(f"{n}", n, hparams={"a": n % 2, "dataset": "ab"[n // 2 % 2]}) for n in range(8)]
     assert (audit_runs(crossed).factors, audit_runs(crossed).strata) == (("a", "dataset"), "dataset")
@@ -372,11 +372,16 @@ def test_more_settings_than_runs_is_no_refusal() -> None:
         series_run(str(n), float(rng.random()), hparams={f"f{k}": str(rng.integers(3)) for k in range(20)})
         for n in range(24)
     ]
-    found = audit_runs(runs)
+    as_search = audit_runs(runs)
+    assert (as_search.design.kind, len(as_search.factors), as_search.set_aside) == ("search", 20, {})
+    assert audit_runs(runs, factors=["f3", "f5"]).factors == ("f3", "f5")
+    found = audit_runs(runs, design="factorial")
     assert 8 <= len(found.factors) < 20
     assert len(found.factors) + len(found.set_aside) == 20
-    assert audit_runs([replace(run, scalars={"loss": Series(np.array([1]), np.array([n * 7.0 % 5]))})
-                       for n, run in enumerate(runs)]).factors == found.factors  # fmt: skip
+    others = [
+        replace(run, scalars={"loss": Series(np.array([1]), np.array([n * 7.0 % 5]))}) for n, run in enumerate(runs)
+    ]
+    assert audit_runs(others, design="factorial").factors == found.factors
 
 
 def test_finished_runs_of_unequal_length_are_compared_at_the_last_common_step() -> None:

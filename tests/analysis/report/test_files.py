@@ -13,7 +13,8 @@ import statsmodels.api as sm
 
 from attnae.analysis.estimates.article import article_matrix
 from attnae.analysis.report.files import report_files, write_report
-from attnae.analysis.report.json_report import csv_tables, json_text, tables
+from attnae.analysis.report.json_report import json_text
+from attnae.analysis.report.study_json import csv_tables, tables
 from attnae.errors import UserError
 from attnae.text import csv_text, safe_cell
 from tests.analysis import published
@@ -67,7 +68,9 @@ def test_csv_files_have_the_columns_and_every_digit(name, request, tmp_path) -> 
                 written = ["" if value != value else str(value) for value in back[column].tolist()]
                 assert written == texts, (stem, column)
     if name == "article":
-        assert list(read_back(tmp_path / "runs.csv")) == ["run", "status", *report.audit.factors, "seed", "response"]
+        assert list(read_back(tmp_path / "runs.csv")) == [
+            *("run", "status", *report.audit.factors, "seed", "response", "source", "format")
+        ]
 
 
 def test_the_table_of_the_article_equals_statsmodels(article, tmp_path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from attnae.analysis.report import sections
 from attnae.analysis.report.blocks import Blocks, Text
 from attnae.analysis.report.files import report_files
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import StudyReport
 from attnae.analysis.report.sections import SECTIONS, Section, write_sections
 from attnae.analysis.report.sections.checks import best_cells
 from attnae.analysis.report.terminal import print_files, print_report
@@ -19,11 +19,11 @@ from tests.analysis.studies import ARTICLE_FACTORS, article_study
 
 
 @pytest.fixture(scope="module")
-def article(tmp_path_factory) -> Report:
+def article(tmp_path_factory) -> StudyReport:
     return make_report(tmp_path_factory.mktemp("article"), article_study(), ARTICLE_FACTORS)
 
 
-def largest_effect(report: Report) -> Blocks:
+def largest_effect(report: StudyReport) -> Blocks:
     effects = report.result.effects
     row = effects.loc[effects.estimate.abs().idxmax()]
     return [Text(f"The largest effect is that of {row.factor}.")]
@@ -49,7 +49,7 @@ def test_sections_are_numbered_by_their_order(article, tmp_path) -> None:
     assert [section.key for section in written] == [section.key for section in SECTIONS]
     screen = console()
     print_report(article, screen)
-    print_files(tmp_path, ["report.html"], screen)
+    print_files(article, tmp_path, ["report.html"], screen)
     page = report_files(article)["report.html"]
     titles = [*(section.title for section in SECTIONS), "Files"]
     assert re.findall(r"^\d+\. .*$", screen.file.getvalue(), re.MULTILINE) == [

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attnae.analysis.search.kind import design_kind
+from attnae.analysis.design.kind import design_kind
 
 RNG = np.random.default_rng(0)
 

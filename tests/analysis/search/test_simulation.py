@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attnae.analysis.search.kind import design_kind
+from attnae.analysis.design.kind import design_kind
 from attnae.analysis.search.prepare import Options, prepare_search
 
 SIMULATION = Path(__file__).parents[3] / "benchmarks" / "searches.py"

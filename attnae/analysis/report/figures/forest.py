@@ -22,7 +22,8 @@ def forest_figure(result: StudyResult) -> Figure | None:
     """One row per effect: estimate, interval without correction, verdict; the first 60 rows. None without estimates."""
     from matplotlib.figure import Figure
 
-    rows = result.effects[np.isfinite(result.effects.estimate)].head(MAX_ROWS)
+    effects = result.shown_effects
+    rows = effects[np.isfinite(effects.estimate)].head(MAX_ROWS)
     if rows.empty:
         return None
     factors = {factor.name: factor for factor in result.factors}

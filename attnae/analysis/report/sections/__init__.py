@@ -1,35 +1,35 @@
-"""The sections of the report, in their order. Their numbers come from their places in `SECTIONS`.
+"""The sections of the report, in their order. Their numbers come from their places in the list.
 
-To add a section, write a function from the report to blocks, and list it in `SECTIONS`.
+To add a section, write a function from the report to blocks, and list it in `SECTIONS`, or in `SEARCH_SECTIONS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from attnae.analysis import statistics
 from attnae.analysis.report.blocks import Block, Blocks, Table
-from attnae.analysis.report.report import Report
-from attnae.analysis.report.sections import checks, effects, runs
-from attnae.text import common_decimals
+from attnae.analysis.report.report import AnyReport
+from attnae.analysis.report.sections import checks, effects, runs, searches
 
 
 @dataclass(frozen=True)
 class Section:
-    """One section of every report.
+    """One section of every report of a kind.
 
     Attributes:
         key: by which statistics, links and other sections refer to it.
         title: its heading, without a number.
         reading: how to read it, in whole sentences.
-        blocks: its content. A section that does not apply to a study says why.
+        blocks: its content, from a report of its kind. A section that does not apply to a study says why.
     """
 
     key: str
     title: str
     reading: str
-    blocks: Callable[[Report], Blocks]
+    blocks: Callable[[Any], Blocks]
 
 
 SECTIONS = [
@@ -105,6 +105,45 @@ SECTIONS = [
     ),
 ]
 
+SEARCH_SECTIONS = [
+    Section(
+        "audit",
+        "Audit",
+        "What was found in the logs, which runs are used, and what to know before reading the results.",
+        searches.audit,
+    ),
+    Section(
+        "response", "Response", "The response that is analysed, and how the settings are tested.", searches.response
+    ),
+    Section(
+        "settings",
+        "Settings",
+        "What each setting does, beside the others: how much of the variation of the ranks it explains, its effect in "
+        "units of the response, and where the response is best.",
+        searches.settings,
+    ),
+    Section(
+        "pairs",
+        "Pairs of settings",
+        "Whether the settings act one at a time: products of two settings, beside the effects of both.",
+        searches.pairs,
+    ),
+    Section(
+        "sensitivity",
+        "Sensitivity",
+        "Whether the verdicts depend on choices made in the analysis. Do not rely on a verdict that another analysis "
+        "reverses.",
+        searches.sensitivity,
+    ),
+    Section(
+        "next",
+        "What to search next",
+        "The range of each setting in the next search: narrowed to where the best value lies, extended where it lies "
+        "at an end, fixed or dropped where that is known, and otherwise as before.",
+        searches.next_steps,
+    ),
+]
+
 
 @dataclass(frozen=True)
 class WrittenSection:
@@ -117,8 +156,8 @@ class WrittenSection:
     blocks: tuple[Block, ...]
 
 
-def write_sections(report: Report) -> list[WrittenSection]:
-    """All sections of a report, in their order.
+def write_sections(report: AnyReport, chosen: Sequence[Section] | None = None) -> list[WrittenSection]:
+    """The chosen sections of a report, in their order; None: `SECTIONS`.
 
     Raises:
         ValueError: a statistic belongs to a section that does not exist.
@@ -128,9 +167,6 @@ def write_sections(report: Report) -> list[WrittenSection]:
         raise ValueError(
             f"the statistic {lost[0].name!r} is for the section {lost[0].section!r}: choose from {', '.join(keys)}"
         )
-    effects = report.result.effects
-    # One number of decimals for the whole report: a mean reads the same in every section.
-    decimals = common_decimals(effects[name].tolist() for name in ("estimate", "std_error", "ci_low", "ci_high"))
     return [
         WrittenSection(
             number,
@@ -138,17 +174,17 @@ def write_sections(report: Report) -> list[WrittenSection]:
             section.title,
             section.reading,
             tuple(
-                replace(block, decimals=decimals) if isinstance(block, Table) else block
+                replace(block, decimals=report.decimals) if isinstance(block, Table) else block
                 for block in (*section.blocks(report), *_statistics(section.key, report))
             ),
         )
-        for number, section in enumerate(SECTIONS, 1)
+        for number, section in enumerate(SECTIONS if chosen is None else chosen, 1)
     ]
 
 
-def _statistics(key: str, report: Report) -> Blocks:
+def _statistics(key: str, report: AnyReport) -> Blocks:
     """The tables of the statistics that belong to a section and apply to the study."""
-    tables = report.result.statistics
+    tables = report.statistics
     return [
         Table(statistic.caption, table, statistic.columns)
         for statistic in statistics.STATISTICS

@@ -6,7 +6,7 @@ from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import StudyReport
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
 from attnae.text import clean, counted, listed, number, p_statement, percent
@@ -18,18 +18,19 @@ FACTOR_COLUMNS = ("factor", "F", "df1", "df2", "p", "p_holm", "verdict")
 ESTIMATE = ("estimate", "interval", "p_holm", "std_error", "df", "p", "error")
 
 
-def main_effects(report: Report) -> Blocks:
+def main_effects(report: StudyReport) -> Blocks:
     """The effects, with their notes and the forest plot."""
     result = report.result
     alpha = result.reading.alpha
     blocks: Blocks = [
+        *_looks(result),
         Text(
             f"Intervals are {percent(1 - alpha)} intervals without correction. Holm's correction counts each factor "
             f"once, and verdicts are based on Holm p < {alpha:g}; the rows of a factor of many levels carry the p "
             f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
-        Table("Effects", result.effects, EFFECT_COLUMNS, "effects.csv"),
+        Table("Effects", result.shown_effects, EFFECT_COLUMNS, "effects.csv"),
     ]
     if result.effects.mde.notna().any():
         blocks.append(
@@ -50,7 +51,7 @@ def main_effects(report: Report) -> Blocks:
     return blocks
 
 
-def anova(report: Report) -> Blocks:
+def anova(report: StudyReport) -> Blocks:
     """The table of type II, and the interactions."""
     result = report.result
     shown = ("term", "sum_sq", DF, "F", "p", "p_holm", "eta_sq_partial", "omega_sq", "note")
@@ -82,7 +83,7 @@ def has_lines(result: StudyResult) -> bool:
     return result.design.has_interactions and sum(factor.kind != "continuous" for factor in result.factors) > 1
 
 
-def noise(report: Report) -> Blocks:
+def noise(report: StudyReport) -> Blocks:
     """Pure error or Lenth's method, and whether effects change with the seed."""
     result = report.result
     found = result.noise
@@ -110,7 +111,7 @@ def noise(report: Report) -> Blocks:
     return blocks
 
 
-def marginal_means(report: Report) -> Blocks:
+def marginal_means(report: StudyReport) -> Blocks:
     """Means, pairs of levels, and simple effects where an interaction is significant."""
     result = report.result
     means = result.marginal_means
@@ -137,6 +138,23 @@ def marginal_means(report: Report) -> Blocks:
         blocks.append(Text(line, warning=True))
         blocks.append(Table("Simple effects", result.simple_effects, ("factor", "level", "within", "at", *ESTIMATE)))
     return blocks
+
+
+def _looks(result: StudyResult) -> Blocks:
+    """What holds in a study that looked at its results after each replicate."""
+    if result.looks is None:
+        return []
+    look = result.looks.look
+    text = (
+        "This study was looked at after each replicate from the third on, and could stop as soon as it was decided. "
+        f"The looks were planned for at most {look.planned} replicates, so the intervals, p-values and verdicts of "
+        f"main effects are valid at this stop, after {look.seeds} replicates. So are the p-values of factors and of "
+        "pairs of levels. All other intervals and p-values of this report hold only for a number of runs that was "
+        "fixed beforehand."
+    )
+    if look.seeds < look.planned:
+        text += " At an early stop, estimates are optimistic: an effect that was found is probably smaller."
+    return [Text(text, warning=True)]
 
 
 def _factors(result: StudyResult) -> Blocks:

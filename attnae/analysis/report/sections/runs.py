@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from attnae.analysis.audit.audit import Audit
 from attnae.analysis.audit.provenance import Provenance
+from attnae.analysis.audit.responses import EpochRule
+from attnae.analysis.design.aliases import exact_aliases
 from attnae.analysis.estimates.article import READING
 from attnae.analysis.report.blocks import Blocks, Table, Text, Verbatim
 from attnae.analysis.report.columns import Column
-from attnae.analysis.report.report import Report
+from attnae.analysis.report.report import AnyReport, StudyReport
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, counted, listed, number
 
@@ -20,21 +24,42 @@ KINDS = {
 }
 
 
-def audit(report: Report) -> Blocks:
+def audit(report: StudyReport) -> Blocks:
     """Runs, factors, and what is unusual about them."""
     found = report.audit
-    blocks: Blocks = [Text(f"{_runs(found, report.result)}.")]
-    blocks += [Text(f"{line}.", warning=True) for line in found.warnings]
-    blocks += [Text(f"{line}.") for line in (*report.result.notes, *report.remarks)]
-    blocks.append(Table("Factors", _factors(report.result), ("factor", "kind", "levels")))
+    taken = f"Taken as: {found.design.kind} design, {clean(found.design.reason)}; --design search overrules this."
+    return [
+        Text(f"{_runs(found, report.result)}."),
+        Text(taken),
+        *remarks(report),
+        Table("Factors", _factors(report.result), ("factor", "kind", "levels")),
+        *details(report),
+    ]
+
+
+def remarks(report: AnyReport) -> Blocks:
+    """The warnings of the audit, and what the analysis and the command decided by themselves."""
+    warnings: Blocks = [Text(f"{line}.", warning=True) for line in report.audit.warnings]
+    return warnings + [Text(f"{line}.") for line in (*report.result.notes, *report.remarks)]
+
+
+def details(report: AnyReport, compared: Sequence[str] = ()) -> Blocks:
+    """What is the same in all runs, which runs are not used, and where the runs come from.
+
+    Args:
+        compared: the statuses of runs that are used although they have no final value.
+    """
+    found = report.audit
+    excluded = found.excluded[~found.excluded["status"].isin(compared)]
+    blocks: Blocks = []
     if found.constants:
         settings = listed((f"{name} = {value}" for name, value in found.constants.items()), 40)
         blocks.append(Text(f"The same in all runs, hence not factors: {settings}."))
     if found.identifiers:
         names = listed(f"{name} ({reason})" for name, reason in found.identifiers.items())
         blocks.append(Text(f"Not taken as factors: {names}."))
-    if len(found.excluded):
-        blocks.append(Table("Runs that are not used", found.excluded, ("run", "status", "reason"), "runs.csv"))
+    if len(excluded):
+        blocks.append(Table("Runs that are not used", excluded, ("run", "status", "reason"), "runs.csv"))
     if len(found.missing):
         named = tuple(Column(str(name), clean(name, 40)) for name in found.missing)
         blocks.append(Table("Runs that are missing", found.missing.astype(str), named))
@@ -57,20 +82,24 @@ def audit(report: Report) -> Blocks:
     return blocks
 
 
-def response(report: Report) -> Blocks:
-    """The number that is analysed, and model M."""
-    result, rule = report.result, report.audit.rule
-    reading, model = result.reading, result.model
-    better = "smaller is better" if reading.goal == "min" else "larger is better"
-    scale = "its natural logarithm is analysed" if reading.log else "not transformed"
+def rule_text(rule: EpochRule) -> str:
+    """Which value of a run is its response."""
     rules = {
         "last": "the last value of each run",
         "best": "the value at the best epoch by the validation tag",
         "common": f"the value at step {rule.length}, the last that all finished runs reached",
     }
-    at = rules.get(rule.kind, f"the mean of the last {rule.length} values of each run")
+    return rules.get(rule.kind, f"the mean of the last {rule.length} values of each run")
+
+
+def response(report: StudyReport) -> Blocks:
+    """The number that is analysed, and model M."""
+    result = report.result
+    reading, model = result.reading, result.model
+    better = "smaller is better" if reading.goal == "min" else "larger is better"
+    scale = "its natural logarithm is analysed" if reading.log else "not transformed"
     lines = [
-        f"{clean(result.response)}: {at}; {better} (--goal); {scale}",
+        f"{clean(result.response)}: {rule_text(report.audit.rule)}; {better} (--goal); {scale}",
         f"Model M: {clean(model.formula)}",
         f"The design determines the terms of M; p-values are never used to choose them: {model.reason}",
         f"{counted(model.runs, 'run')} in {counted(model.cells, 'cell')}; rank {model.rank} of "
@@ -82,10 +111,21 @@ def response(report: Report) -> Blocks:
         lines.append(
             "The rank is below the number of parameters, so some terms are aliased: see the notes on effects and ANOVA"
         )
+    if not result.design.has_interactions and (aliases := exact_aliases(result.design)):
+        lines.append(f"M has no interactions. If there are any, they cannot be separated: {_alias_text(aliases)}")
     return [Text(f"{line}.") for line in lines]
 
 
-def article(report: Report) -> Blocks:
+def _alias_text(aliases: Mapping[str, Sequence[str]], most: int = 8) -> str:
+    """The aliases of main effects, then of interactions; each pair of interactions once."""
+    lines: dict[frozenset[str], str] = {}
+    for term, others in aliases.items():
+        lines.setdefault(frozenset([term, *others]), f"{clean(term)} is aliased with {listed(others)}")
+    more = len(lines) - most
+    return "; ".join(list(lines.values())[:most]) + (f"; and {more} more" if more > 0 else "")
+
+
+def article(report: StudyReport) -> Blocks:
     """The article's regression, without an intercept."""
     table = report.result.article
     if table is None:

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.columns import labels, numbers
 from attnae.analysis.design.factors import level_label, read_factor
 from attnae.analysis.design.scale import Scale, choose_scale
-from attnae.analysis.search.columns import labels, numbers
 from attnae.analysis.search.model.basis import HIGH, LOW, dummies, natural_spline, relative_ranks, spline_df
 
 SettingKind = Literal["continuous", "integer", "two-level", "categorical"]

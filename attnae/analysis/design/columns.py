@@ -1,4 +1,4 @@
-"""The columns of a table of settings, as the analysis of searches reads them: numbers or words, recorded or not."""
+"""The columns of a table of settings, as searches and `design_kind` read them: numbers or words, recorded or not."""
 
 from __future__ import annotations
 

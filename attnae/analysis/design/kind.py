@@ -10,9 +10,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.search.columns import codes, numbers
+from attnae.analysis.design.columns import codes, numbers
+from attnae.errors import UserError
 
 DesignKind = Literal["factorial", "fraction", "one-at-a-time", "search"]
+# What users can ask for: that the settings decide, or one of the two analyses.
+DesignChoice = Literal["auto", "factorial", "search"]
 # A numeric setting is free, that is drawn from a range, from this number of values on, if more than half of the
 # configurations have a value of their own.
 FREE_VALUES = 7
@@ -30,6 +33,25 @@ class Kind:
 
     kind: DesignKind
     reason: str
+
+    @property
+    def is_search(self) -> bool:
+        """Whether `fit_search` analyses it; otherwise `fit_study` does."""
+        return self.kind == "search"
+
+
+def choose_kind(choice: DesignChoice, table: pd.DataFrame, settings: Sequence[str]) -> Kind:
+    """The kind of a table by `design_kind`, or the one that was asked for.
+
+    Raises:
+        UserError: the choice is unknown.
+    """
+    if choice not in ("auto", "factorial", "search"):
+        raise UserError(f"--design {choice!r}: choose from auto, factorial, search")
+    found = design_kind(table, settings)
+    if choice == "auto" or found.is_search == (choice == "search"):
+        return found
+    return Kind(choice, f"asked for with --design {choice}, although {found.reason}")
 
 
 def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
