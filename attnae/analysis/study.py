@@ -129,7 +129,7 @@ def fit_study(
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
         diagnostics=diagnose(design, y, data.y, data.runs, alpha=alpha),
         sensitivity=sensitivity,
-        reversals=reversals(sensitivity),
+        reversals=reversals(sensitivity, alpha=alpha),
         permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         cells=cells_table(design, y, reading),
         baseline=compared,
