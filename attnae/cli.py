@@ -34,6 +34,7 @@ class TrainCommand(OptionGroups):
     """Train one autoencoder, or a study of many, test it, and log everything to TensorBoard.
 
     python train.py --spatial-attention --act elu
+
     python train.py --study configs/factorial.yaml --replicates 3
     """
 

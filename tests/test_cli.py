@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -27,6 +28,14 @@ def run(*args, cwd, script="train.py", **environment):
         check=False,
         env={**os.environ, "COLUMNS": "80", **environment},
     )
+
+
+def call(*args, cwd, monkeypatch, capsys):
+    """The same in this process, which has torch imported: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(cwd)
+    code = train_command([*map(str, args)])
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
 
 
 def everything_below(folder):
@@ -190,51 +199,53 @@ def test_a_mistake_in_a_separate_process_shows_no_traceback(mistakes_dir):
         assert "Traceback" not in done.stderr
 
 
-def test_a_finished_run_is_not_overwritten(tmp_path):
+def test_a_finished_run_is_not_overwritten(tmp_path, monkeypatch, capsys):
+    here = {"cwd": tmp_path, "monkeypatch": monkeypatch, "capsys": capsys}
     flags = [*tiny_flags(epochs=1), "--name", "mine"]
-    assert run(*flags, cwd=tmp_path).returncode == 0
+    assert call(*flags, **here)[0] == 0
     before = {path: path.read_bytes() for path in (tmp_path / "logs").rglob("*") if path.is_file()}
-    again = run(*flags, cwd=tmp_path)
-    assert again.returncode == 2
-    assert "choose another --name" in again.stderr
-    resumed = run("--resume", "logs/mine", cwd=tmp_path)
-    assert resumed.returncode == 2
-    assert "this run is finished" in resumed.stderr
+    code, _, errors = call(*flags, **here)
+    assert code == 2
+    assert "choose another --name" in errors
+    code, _, errors = call("--resume", "logs/mine", **here)
+    assert code == 2
+    assert "this run is finished" in errors
     assert {path: path.read_bytes() for path in (tmp_path / "logs").rglob("*") if path.is_file()} == before
 
 
-def test_a_diverging_run_ends_with_3(tmp_path):
-    done = run(*tiny_flags(lr=1e30, epochs=3), cwd=tmp_path)
-    assert done.returncode == 3
-    assert "The run diverged" in done.stdout
-    assert "Traceback" not in done.stderr
-
-
-def test_brackets_in_names_are_shown_as_they_are(tmp_path):
+def test_a_diverging_run_ends_with_3(tmp_path, monkeypatch, capsys):
+    """Brackets in the names of directories are shown as they are, also where nothing is trained."""
+    here = {"cwd": tmp_path, "monkeypatch": monkeypatch, "capsys": capsys}
     flags = [*tiny_flags(lr=1e30, epochs=3), "--log-dir", "a[/b]/[red]"]
-    assert run(*flags, "--dry-run", cwd=tmp_path).returncode == 0
-    done = run(*flags, cwd=tmp_path)
-    assert done.returncode == 3, done.stderr
-    assert "a[/b]/[red]" in done.stdout
+    code, shown, _ = call(*flags, "--dry-run", **here)
+    assert code == 0
+    assert "would train: a[/b]/[red]/" in shown
+    code, shown, errors = call(*flags, **here)
+    assert code == 3
+    assert "The run diverged" in shown
+    assert "a[/b]/[red]" in shown
+    assert "Traceback" not in errors
 
 
-def test_dry_run_shows_and_writes_nothing(tmp_path):
-    done = run("--dry-run", "--spatial-attention", "--act", "gelu", "--seed", "3", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "act: gelu" in done.stdout
-    assert "217,553" in done.stdout
-    assert "would train: logs/spatial_attention,act=gelu,dataset=mnist,seed=3" in done.stdout
-    assert "downloaded to --data-dir" in done.stdout
+def test_dry_run_shows_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    args = ["--dry-run", "--spatial-attention", "--act", "gelu", "--seed", "3"]
+    code, shown, _ = call(*args, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0
+    assert "act: gelu" in shown
+    assert "217,553" in shown
+    assert "would train: logs/spatial_attention,act=gelu,dataset=mnist,seed=3" in shown
+    assert "downloaded to --data-dir" in shown
     assert everything_below(tmp_path) == []
 
 
-def test_dry_run_of_a_folder_reads_its_size(tmp_path):
+def test_dry_run_of_a_folder_reads_its_size(tmp_path, monkeypatch, capsys):
     (tmp_path / "images").mkdir()
     for index in range(3):
         Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(tmp_path / "images" / f"{index}.png")
-    done = run("--dry-run", "--dataset", "folder", "--data-dir", "images", cwd=tmp_path)
-    assert "image_size: 12" in done.stdout
-    assert "channels: 3" in done.stdout
+    args = ["--dry-run", "--dataset", "folder", "--data-dir", "images"]
+    _, shown, _ = call(*args, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert "image_size: 12" in shown
+    assert "channels: 3" in shown
 
 
 @pytest.mark.parametrize("script", ["train.py", "analyze.py"])
@@ -276,13 +287,16 @@ def test_help_lists_every_option(tmp_path):
     assert all(flag(option) in shown for option in option_names(*GROUPS))
 
 
-def test_auto_without_network_warns_and_trains_on_digits(tmp_path):
+def test_auto_without_network_warns_and_trains_on_digits(tmp_path, monkeypatch, capsys):
     """No MNIST below the data directory, and a server that does not answer: a proxy that is not there."""
+    for name in ("https_proxy", "HTTPS_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it has read the variables before
     flags = [flag for flag in tiny_flags(epochs=1) if not flag.startswith("--dataset")]
-    done = run(*flags, cwd=tmp_path, https_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9")
-    assert done.returncode == 0, done.stderr
-    assert "Warning" in done.stdout
-    assert "digits instead" in " ".join(done.stdout.split())
+    code, shown, errors = call(*flags, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0, errors
+    assert "Warning" in shown
+    assert "digits instead" in " ".join(shown.split())
     (directory,) = (tmp_path / "logs").iterdir()
     content = json.loads((directory / "metrics.json").read_text())
     assert content["dataset"]["name"] == "digits"

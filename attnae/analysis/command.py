@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -50,13 +50,15 @@ class AnalyzeCommand:
     """
 
     paths: Positional[Annotated[tuple[Path, ...], shown("LOGS ...")]] = ()
-    """Directories or files with the logs of many runs: TensorBoard, Lightning, MLflow, W&B, Optuna, Ray Tune, Hugging
-    Face, Keras, Ultralytics, or a CSV table with one row per run. Directories are searched at any depth."""
+    """Directories or files with the logs of many runs, or a CSV table with one row per run.
+    Known logs: TensorBoard, Lightning, MLflow, W&B, Optuna, Ray Tune, Hugging Face, Keras and Ultralytics.
+    Directories are searched at any depth."""
     response: Annotated[str | None, shown("TAG")] = None
     """The scalar tag to analyse. Default: test/loss, or the most likely result of runs that have no test/loss.
     Set it to analyse another result, such as val/acc."""
     factors: Annotated[tuple[str, ...] | None, shown("NAME ...")] = None
-    """The hyper-parameters to compare. Default: all that vary, except seeds, names and what others determine.
+    """The hyper-parameters to compare. Default: all that vary, except seeds, names, and settings that follow
+    from others.
     Set it if the report treats the wrong ones as factors."""
     design: Annotated[Literal["auto", "factorial", "search"], shown("auto|factorial|search")] = "auto"
     """How the runs were chosen: in a designed study (factorial), or at random or by a sampler (search).
@@ -72,7 +74,7 @@ class AnalyzeCommand:
     Set it to analyse another one, such as the name of a study or "dataset=mnist"."""
     goal: Annotated[Goal | None, shown("min|max")] = None
     """Whether a small or a large response is better. Default: max for names such as acc, auc, f1 or psnr, else min.
-    Set it if the name of the response does not say."""
+    Set it if this default is wrong for your response."""
     alpha: float = 0.05
     """Significance level: intervals have confidence 1 - alpha, and the chance of any false verdict is at most alpha.
     Lower it if a false verdict is costly."""
@@ -87,13 +89,14 @@ class AnalyzeCommand:
     --log-response (0.05 is about 5%). Default: none.
     Set it to get the verdict "negligible" for effects that are shown to be smaller."""
     target: Annotated[float | None, shown("FLOAT")] = None
-    """The effect that a larger study should detect, in the same units. Default: --negligible, else each estimate.
+    """The effect that a larger study should detect, in the units of --negligible.
+    Default: the value of --negligible, or each estimate if that is not set.
     Set it to the smallest effect that matters to you; the report then says how many seeds detect it."""
     permutations: Annotated[int | None, shown("INT")] = None
     """Number of permutations per permutation test. Default: 9999, or 999 for more than 1000 runs.
     Reduce it for a faster report; 0 skips these tests."""
     name_pattern: Annotated[str | None, shown("PATTERN")] = None
-    """How the names of the runs spell hyper-parameters, such as "{act}-{bn}". Default: not at all.
+    """Where the names of the runs contain hyper-parameters, such as "{act}-{bn}". Default: names are not used.
     Use it if the logs do not record the hyper-parameters."""
     out: Annotated[Path | None, shown("DIR")] = None
     """The directory to write the report to. Default: analysis/ in the first log directory.
@@ -163,8 +166,9 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
 def study_result(
     command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
 ) -> tuple[StudyResult, tuple[str, ...]]:
-    """The analysis of a designed study, and remarks on its planned looks, if it has any."""
+    """The analysis of a designed study with its learning curves, and remarks on its planned looks, if it has any."""
     from attnae.analysis.audit.looks import planned_replicates
+    from attnae.analysis.estimates.learning import study_curves
     from attnae.analysis.study import fit_study
 
     table, replicates, remarks = planned_replicates(runs, audit.ended)
@@ -184,7 +188,9 @@ def study_result(
         replicates=replicates,
         permutations=draws,
     )
-    return result, remarks
+    names = result.diagnostics.residuals["run"].tolist()
+    curves = study_curves(result.design, names, runs, audit.table, audit.response, alpha=command.alpha)
+    return replace(result, curves=curves), remarks
 
 
 def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:

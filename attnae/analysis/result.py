@@ -13,6 +13,7 @@ from attnae.analysis.estimates.article import ArticleTable
 from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.fit import Model
+from attnae.analysis.estimates.learning import LearningCurves
 from attnae.analysis.estimates.noise import Noise
 from attnae.analysis.estimates.planned import PlannedEffects
 
@@ -30,6 +31,7 @@ class StudyResult:
         factor_tests: `factors.csv`, one row for each factor.
         cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
         looks: the planned looks of a study that adds replicates until it is decided.
+        curves: the learning curves of logs that have series; `fit_study`, which sees a table only, leaves them out.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
 
     The columns of each table are documented in docs/report.md.
@@ -61,6 +63,7 @@ class StudyResult:
     next_steps: pd.DataFrame
     statistics: dict[str, pd.DataFrame | None]
     looks: PlannedEffects | None = None
+    curves: LearningCurves | None = None
 
     @property
     def shown_effects(self) -> pd.DataFrame:

@@ -77,7 +77,7 @@ class ModelOptions:
     act: Activation = "relu"
     """Activation function of the convolution blocks."""
     units: tuple[int, ...] = (35, 25, 15, 5)
-    """Number of filters of the stem, of each stage, and of the code map, at least 3 numbers.
+    """Number of filters of the stem, of each stage, and of the code map: at least 3 numbers, separated by spaces.
     Each stage halves the images; give more or larger numbers for larger images."""
     block_depth: int = 3
     """Number of convolution blocks in each dense block. Larger values make a deeper and slower model."""
@@ -147,13 +147,14 @@ class HardwareOptions:
     """Kind of processor to train on.
     auto: a GPU or TPU if there is one, otherwise the CPU. Set it to cpu to leave the GPU to other jobs."""
     devices: str = "1"
-    """How many devices to train on (2), or which (0,3). auto: all that are available, on the CPU one process.
-    Several devices share each batch, and batch norm sees only the part of its own device."""
+    """Number of devices to train on, such as 2, or their indices, such as 0,3.
+    auto: all available devices; on the CPU, one process.
+    With several devices, each one trains on a part of every batch, and its batch norm uses only this part."""
     num_nodes: int = 1
     """Number of machines that train together. Start the same command on each of them."""
     strategy: str = "auto"
-    """How several devices share the work, as a strategy of PyTorch Lightning such as ddp.
-    auto fits a single device and most others."""
+    """How several devices share the work: the name of a strategy of PyTorch Lightning, such as ddp.
+    auto is right for a single device and in most other cases."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
     """Floating-point precision.
     bf16-mixed is faster and needs less memory on recent GPUs, but changes the results slightly.
@@ -163,7 +164,7 @@ class HardwareOptions:
     Set it if several runs share a machine, or to repeat a run exactly: the last digits depend on it."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with torch.compile.
-    auto: only if the run is long enough to make up for the time that compiling takes."""
+    auto: on the CPU, if the run is long enough to make up for the time that compiling takes; never on a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)

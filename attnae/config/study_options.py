@@ -21,8 +21,8 @@ class StudyOptions:
 
     study: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Train every combination of the factor levels in this YAML file, such as configs/factorial.yaml.
-    All other options apply to every run. The study is written to log_dir/name; name is that of the file if unset.
-    The same command again finishes the runs that are missing."""
+    All other options apply to every run. The study is written to LOG_DIR/NAME; --name is the name of the file if unset.
+    Repeat the same command to finish a study that was interrupted."""
     replicates: int | None = None
     """Train every combination this many times, each run with a seed of its own that follows from --seed.
     Unset: as the study file says, otherwise once."""
@@ -40,13 +40,14 @@ class StudyOptions:
     max_replicates: int = 20
     """The largest number of replicates of --until decided. It cannot be changed later: the looks depend on it."""
     workers: int | None = None
-    """Number of runs side by side.
+    """Number of runs that are trained at the same time.
     Unset: (number of cores) / threads; with CUDA, (number of GPUs) x runs_per_gpu; with Ray, as many as fit."""
     launcher: Literal["local", "ray", "none"] = "local"
     """Where the runs are trained. local: in processes on this machine. ray: as tasks on a Ray cluster.
     none: only make the directories; workers that are started with `attnae work` train the runs."""
     ray_address: str | None = None
-    """Address of the Ray cluster: auto or host:port. Unset: the one on this machine, otherwise one is started."""
+    """Address of the Ray cluster: auto or host:port.
+    Unset: the cluster that runs on this machine, or a new one if there is none."""
     retries: int = 2
     """How often a run that crashed is started again, from its last checkpoint."""
     stop_on_failure: FlagCreatePairsOff[bool] = False

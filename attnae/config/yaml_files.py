@@ -98,12 +98,13 @@ def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, A
     known = option_names(*GROUPS)
     for name in options:
         if name not in known:
-            raise UserError(f"{source}: unknown option {cut(str(name))}{suggestion(str(name), known)}")
+            hint = suggestion(str(name), known) or "; `python train.py --help` lists the options"
+            raise UserError(f"{source}: unknown option {cut(str(name))}{hint}")
     try:
         checked = _checker().model_validate(dict(options))
     except pydantic.ValidationError as error:
         name = str(error.errors(include_url=False)[0]["loc"][0])
-        raise UserError(f"{source}: {name}: {cut(repr(options[name]))} is not {_expected(name)}") from error
+        raise UserError(f"{source}: {name}: {_shown(options[name])} is not {_expected(name)}") from error
     return {name: getattr(checked, name) for name in options}
 
 
@@ -169,6 +170,11 @@ def _expected(name: str) -> str:
     words[tuple[int, ...]] = "a list of whole numbers"
     kinds = _kinds(name)
     return words.get(kinds[0]) or f"one of {', '.join(map(str, kinds))}"
+
+
+def _shown(value: Any) -> str:
+    """A value of the wrong type, as a message shows it; `epochs:` with nothing behind it is None to YAML."""
+    return "an empty value" if value is None else cut(repr(value))
 
 
 def cut(text: str, most: int = 60) -> str:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
 from attnae.files import short_name, write_text
+from attnae.rundir.locks import lock_error
 from attnae.tags import DIVERGED, FINISHED
 
 CONFIG = "config.yaml"
@@ -31,7 +32,7 @@ METRIC_TYPES: dict[str, type | tuple[type, ...]] = {
     "dataset": dict,
     "versions": dict,
     "host": dict,
-    "git_commit": str,
+    "git_commit": (str, type(None)),
     "changes": list,
 }
 
@@ -128,8 +129,8 @@ def locked(directory: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{directory} is being trained by another process") from error
-    except OSError as error:
-        raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise lock_error(directory, error) from error
     try:
         yield
     finally:
@@ -155,6 +156,8 @@ def write_metrics(directory: Path, content: dict[str, Any]) -> None:
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
     if isinstance(value, float) and value - value != 0:
         return str(value)
     return value

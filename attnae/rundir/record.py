@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 from attnae.config import RunConfig, option_names
 from attnae.errors import UserError
 from attnae.rundir.directory import read_metrics, write_metrics
+from attnae.versions import installed_versions
 
 # The options that a resumed run may change although its numbers depend on them.
 MAY_CHANGE = [option for option in option_names("hardware") if option != "precision"]
@@ -61,7 +61,7 @@ class Record:
             "seed": config.seed,
             "dataset": {"name": config.dataset, "sha256": checksum, "sizes": dict(sizes)},
             "warnings": list(warnings),
-            "versions": versions(),
+            "versions": installed_versions(PACKAGES),
             "git_commit": git_commit(),
             "host": host(device),
         }
@@ -90,7 +90,7 @@ class Record:
                 f"--resume {self.directory}: it was trained with --precision {options.precision}, and here it would "
                 f"continue with {self.config.precision}: resume it on the kind of device on which it began"
             )
-        self.changes = [*self.before.get("changes", [])]
+        self.changes = [change for change in self.before.get("changes", []) if isinstance(change, dict)]
         for part in ("versions", "host", "git_commit"):
             self.note_changes(epochs, {part: self.before.get(part)}, {part: self.facts[part]})
         self.note_changes(
@@ -122,17 +122,6 @@ class Record:
             **({"changes": self.changes} if self.changes else {}),
         }
         write_metrics(self.directory, content)
-
-
-def versions() -> dict[str, str]:
-    """{package: version} of the installed packages that a run depends on, and of Python."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def git_commit() -> str | None:

@@ -19,7 +19,7 @@ from attnae.files import write_text
 from attnae.rundir.directory import LOCK
 
 WORKER = "worker.json"
-DIED = "the process that trained it ended without a word: it was killed, or ran out of memory"
+DIED = "the process that trained it ended without an error message: it was killed, or ran out of memory"
 
 
 def this_process() -> str:

@@ -91,7 +91,9 @@ def read_study_file(path: Path) -> StudyFile:
     try:
         for key in content:
             if key not in KEYS:
-                raise UserError(f"unknown {cut(key)}{suggestion(key, KEYS)}; a study has {', '.join(KEYS)}")
+                raise UserError(
+                    f"unknown key {cut(key)}{suggestion(key, KEYS)}; a study has the keys {', '.join(KEYS)}"
+                )
         factors, options = content.get("factors"), content.get("options") or {}
         if not isinstance(factors, dict) or not factors:
             raise UserError("there are no factors: give at least one, such as `factors: {act: [elu, relu]}`")

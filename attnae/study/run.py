@@ -20,6 +20,7 @@ from attnae.data.sources import resolve_auto
 from attnae.errors import UserError
 from attnae.process import Stopped, stop_on_signals
 from attnae.rundir.directory import check_place
+from attnae.rundir.locks import local_locks
 from attnae.study.design import Design, PlannedRun, idle_factors
 from attnae.study.designs import cell_name, level_text
 from attnae.study.local import LocalWorkers, environments
@@ -61,6 +62,8 @@ def run_study(design: Design, options: StudyOptions, console: Console) -> int:
     """
     with stop_on_signals():
         design, notes = resolve_design(design)
+        if options.launcher != "local" and (warning := local_locks(design.directory)):
+            notes.append(warning)
         for note in [*notes, *idle_factors(design)]:
             console.print(Panel(escape(note), title="Warning", style="bold yellow"))
         if options.launcher == "ray":

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from attnae.config import read_yaml, write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
+from attnae.rundir.locks import lock_error
 from attnae.study.attempt import forget_attempt
 from attnae.study.design import Design, PlannedRun
 from attnae.study.designs import cell_key, cell_name, level_text
@@ -58,8 +59,8 @@ def lock_study(design: Design) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise UserError(f"{directory}: another process runs this study; wait, or choose another --name") from error
-    except OSError as error:
-        raise UserError(f"{directory} cannot be written to: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise lock_error(directory, error) from error
     try:
         check_record(design)  # another process may have written it before this one had the lock
         write_design(directory / STUDY, design)

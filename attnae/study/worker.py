@@ -26,6 +26,7 @@ from attnae.config import write_config
 from attnae.errors import UserError
 from attnae.process import LAUNCHER_VARIABLES, Stopped, stop_on_signals
 from attnae.rundir.directory import CONFIG, read_metrics, read_unfinished, run_lock
+from attnae.rundir.locks import lock_error
 from attnae.study.attempt import DIED, Attempt, forget_attempt, read_attempt, this_process, write_attempt
 from attnae.study.design import Design, PlannedRun
 from attnae.study.file import read_design
@@ -143,6 +144,8 @@ class Queue:
                 except Timeout:
                     others = True
                     continue
+                except (OSError, NotImplementedError) as error:
+                    raise lock_error(run.directory, error) from error
                 if self._claim(run):
                     self._taken = run, lock
                     return run

@@ -46,6 +46,7 @@ from attnae.training.callbacks import (
     EpochRecord,
     log_pictures,
 )
+from attnae.training.load import OtherLoad
 from attnae.training.prepare import Prepared, check_before_download, needs_download, prepare
 from attnae.training.summary import model_markdown
 from attnae.training.trainer import StopChildProcesses, lightning_silenced, trainer_in_its_environment
@@ -72,6 +73,7 @@ def train(
     time.
     """
     keep_freed_memory()
+    load = OtherLoad()
     console = console or Console(quiet=True)
     with (
         stop_on_signals(),
@@ -92,7 +94,8 @@ def train(
         if not trainer.is_global_zero:
             begun = None if resume is None else read_config(resume / CONFIG)
             return _fit_and_test(prepared, trainer, resume or config.log_dir, begun, console, callbacks)
-        for warning in prepared.warnings:
+        # That the machine is busy is shown and not recorded: it changes no number.
+        for warning in filter(None, (*prepared.warnings, load.warning(config.threads or 1))):
             _show_warning(console, warning)
         directory = resume or make_run_directory(config)
         with locked(directory):

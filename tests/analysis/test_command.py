@@ -48,7 +48,7 @@ def test_no_flag_is_needed(logs, capsys) -> None:
     assert analyze_command([str(logs)]) == 0
     out = capsys.readouterr().out
     titles = re.findall(r"^(\d+)\. (.+)$", out, re.MULTILINE)
-    assert [int(number) for number, _ in titles] == list(range(1, 13))
+    assert [int(number) for number, _ in titles] == list(range(1, 14))
     assert out.index("Batch norm lowers test/loss by ") < out.index("1. Audit")
     assert (logs / "analysis" / "report.html").exists()
     after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in logs.rglob("*tfevents*")}

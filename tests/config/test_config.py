@@ -1,7 +1,9 @@
 """Options: ranges, YAML files, and the command line."""
 
 import dataclasses
+import importlib
 import pickle
+import re
 
 import pytest
 import tyro
@@ -145,6 +147,8 @@ def test_numbers_without_a_point_and_bare_on_are_understood(tmp_path):
         ("batch_norm: maybe", "batch_norm: 'maybe' is not true or false"),
         ("units: [3, x]", r"units: \[3, 'x'\] is not a list of whole numbers"),
         ("channels: 2", "channels: 2 is not one of 1, 3"),
+        ("epochs:", "epochs: an empty value is not a whole number"),
+        ("learning_rate: 0.1", "unknown option learning_rate; `python train.py --help` lists the options"),
         ("spatial_atention: true", "unknown option spatial_atention; perhaps you meant spatial_attention"),
         ("epochs: 0", "--epochs 0: must be at least 1"),
         ("epochs: {a: 1}", "epochs: {'a': 1} is not a whole number"),
@@ -222,6 +226,16 @@ def test_shipped_files_hold_options():
     assert article == RunConfig(dataset="mnist", val_size=0)
     assert yaml.safe_load((ROOT / "configs" / "article.yaml").read_text())["epochs"] == 25
     assert read_config(ROOT / "configs" / "quick.yaml").dataset == "digits"
+
+
+def test_names_in_the_descriptions_of_the_rooms_are_there():
+    """The `__init__` of a room that is not to import its modules lists their public names in its docstring."""
+    rooms = ("model", "data", "evaluation", "rundir", "training", "study", "trained", "analysis.audit")
+    for room in (f"attnae.{name}" for name in rooms):
+        listed = re.findall(r"`(\w+)\.(\w+)`", importlib.import_module(room).__doc__)
+        assert len(listed) > 3
+        for module, name in listed:
+            assert hasattr(importlib.import_module(f"{room}.{module}"), name), (room, module, name)
 
 
 def test_public_names_are_there():

@@ -1,6 +1,9 @@
 """Runs on a GPU, compared with the same runs on the CPU, and with one another."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,9 +11,10 @@ from pytorch_lightning.callbacks import Callback
 
 from attnae.config import read_config
 from attnae.rundir.checkpoint import CHECKPOINT, load
-from attnae.rundir.directory import read_unfinished
+from attnae.rundir.directory import read_metrics, read_unfinished
 from attnae.training.compilation import has_compiler
 from attnae.training.run import train
+from tests.conftest import ROOT, tiny_flags
 
 LOSSES = ("train/loss", "val/loss", "test/loss")
 # Dropout and sampling draw from the device's own generator: without them the devices compute the same numbers.
@@ -108,3 +112,44 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(cuda):
     resumed = train(read_unfinished(directory), resume=directory)
     for tag in LOSSES:
         assert resumed.metrics[tag] == pytest.approx(whole.metrics[tag], rel=1e-4)
+
+
+def start(folder, name, *flags, **options):
+    """`train.py` in a process of its own."""
+    command = [sys.executable, str(ROOT / "train.py"), *tiny_flags(spatial_attention=True, **options)]
+    return subprocess.Popen(
+        [*command, "--accelerator=cuda", f"--log-dir={folder}", f"--name={name}", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def assert_finished(process):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+
+
+@pytest.mark.slow
+def test_two_runs_share_a_gpu(cuda, tmp_path):
+    """Both train at the same time, and compute what each computes alone."""
+    alone = train(cuda(name="alone", epochs=4, **DETERMINISTIC)).metrics
+    for process in [start(tmp_path, name, epochs=4, **DETERMINISTIC) for name in ("one", "two")]:
+        assert_finished(process)
+    for name in ("one", "two"):
+        metrics = read_metrics(tmp_path / name)["metrics"]
+        for tag in LOSSES:
+            assert metrics[tag] == pytest.approx(alone[tag], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_two_gpus_train_one_model(cuda, tmp_path):
+    """Each device sees half of a batch, and its batch norm only this half: the loss is that of one device roughly."""
+    if torch.cuda.device_count() < 2:
+        pytest.skip("fewer than two CUDA devices on this machine")
+    assert_finished(start(tmp_path, "two", "--devices=2", batch_size=30, epochs=4, **DETERMINISTIC))
+    single = train(cuda(name="single", batch_size=30, epochs=4, **DETERMINISTIC)).metrics
+    found = read_metrics(tmp_path / "two")
+    assert found["metrics"]["train/loss"] == pytest.approx(single["train/loss"], rel=0.1)
+    assert any("Each of the 2 devices trains on 15 images" in warning for warning in found["warnings"])

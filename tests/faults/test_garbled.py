@@ -102,7 +102,7 @@ def test_something_else_in_the_way(half_done, capsys, name):
     assert_refused(half_done, capsys, str(place) if name != "config.yaml" else "there is no config.yaml")
 
 
-WRONG = ["status", "metrics", "wall_time_s", "dataset", "versions"]
+WRONG = ["status", "metrics", "wall_time_s", "dataset", "versions", "host"]
 
 
 @pytest.mark.parametrize("content", ["missing", "cut off", "a list", "of wrong types"])
@@ -120,7 +120,7 @@ def test_metrics_json_is_written_anew(undisturbed, half_done, capsys, content):
     if content != "of wrong types":  # they are all the same to a resume: nothing
         assert read_metrics(half_done) == {}
         return
-    assert read_metrics(half_done).keys() == json.loads(whole).keys() - {"status", "metrics", "wall_time_s", "dataset"}
+    assert read_metrics(half_done).keys() == json.loads(whole).keys() - {*WRONG}
     code, errors = resume(half_done, capsys)
     assert code == 0, errors
     assert_same_end(half_done, undisturbed[1].directory)

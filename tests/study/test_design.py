@@ -85,7 +85,7 @@ def test_long_names_stay_apart(tmp_path):
         ("factors: {block_depth: [1, 2.5]}", "block_depth: 2.5 is not a whole number"),
         ("factors: {act: elu}", "act: give its levels as a list"),
         ("factors: {act: []}", "act: give its levels as a list"),
-        ("factors: {act: [elu]}\nfactor: {lr: [1]}", "unknown factor; perhaps you meant factors"),
+        ("factors: {act: [elu]}\nfactor: {lr: [1]}", "unknown key factor; perhaps you meant factors"),
         ("factors:\n  act: [elu]\n  lr: [1]\n  act: [relu]", "line 4: act is given twice"),
         ("factors: {act: [elu]}\noptions: {act: relu}", "act is both a factor and an option"),
         ("factors: {act: [elu]}\noptions: {epoch: 3}", "unknown option epoch; perhaps you meant epochs"),
@@ -102,7 +102,7 @@ def test_long_names_stay_apart(tmp_path):
             "seeds (shared by all cells) and replicates (each run its own seed) are both given: delete one of them",
         ),
         ("factors: {}", "there are no factors"),
-        ("epochs: 3", "unknown epochs; a study has factors, replicates, seeds, until, options"),
+        ("epochs: 3", "unknown key epochs; a study has the keys factors, replicates, seeds, until, options"),
         ("seeds: 3", "there are no factors"),
     ],
 )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 import pandas as pd
 
 from attnae.reading.run import Run
 from attnae.text import clean, counted, listed
+from attnae.versions import installed_versions
 
 PACKAGES = ("attnae", "numpy", "scipy", "pandas", "statsmodels", "tensorboard", "matplotlib")
 RECORDED = ("versions", "git_commit", "dataset")
@@ -50,8 +49,7 @@ def provenance(runs: Sequence[Run]) -> Provenance:
     names = [name for key in RECORDED for name in values if name == key or name.startswith(f"{key}/")]
     counts = {name: dict(Counter(values[name]).most_common()) for name in names}
     mixed = _mixed(values)
-    installed = {"python": platform.python_version(), **_installed()}
-    return Provenance(counts, tuple(name for name in names if name in mixed), installed)
+    return Provenance(counts, tuple(name for name in names if name in mixed), installed_versions(PACKAGES))
 
 
 def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame, seeds: pd.Series | None = None) -> list[str]:
@@ -122,13 +120,3 @@ def _follows(values: list[str], column: pd.Series) -> bool:
 
 def _short(value: str) -> str:
     return LONG_HASH.sub(r"\1", value)
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -131,11 +131,26 @@ def common_step(runs: Sequence[Run], tag: str) -> int | None:
 
 def validation_twin(tag: str, tags: Iterable[str]) -> str | None:
     """The same metric on the validation split: `val/loss` for `test/loss`, the tag itself if it is that."""
-    if _has(tag, VALIDATION):
+    return _twin(tag, tags, VALIDATION)
+
+
+def curve_tags(runs: Sequence[Run], tag: str) -> tuple[str, ...]:
+    """The series of a response over the training: its own, or its validation twin if it has one point per run, and then
+    that of the training split."""
+    tags = {tag for run in runs for tag in run.scalars}
+    base = validation_twin(tag, tags) if has_one_point(runs, tag) else tag
+    if base is None:
+        return ()
+    return tuple(dict.fromkeys(filter(None, (base, _twin(base, tags, TRAIN)))))
+
+
+def _twin(tag: str, tags: Iterable[str], split: str) -> str | None:
+    """The same metric on another split; the tag itself if it is of that split."""
+    if _has(tag, split):
         return tag
-    pattern = re.compile(_word(f"{TEST}|{TRAIN}"), re.IGNORECASE)
+    pattern = re.compile(_word(f"{TEST}|{VALIDATION}|{TRAIN}"), re.IGNORECASE)
     known = set(tags)
-    for name in VALIDATION.split("|"):
+    for name in split.split("|"):
         guesses = [pattern.sub(name, tag, count=1)] if pattern.search(tag) else [f"{name}/{tag}", f"{name}_{tag}"]
         for guess in guesses:
             if guess in known:

@@ -83,8 +83,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
     if CROWDED in roles.identifiers.values():
         crowd = sum(reason == CROWDED for reason in roles.identifiers.values())
         found.append(
-            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, the "
-            "first in the logs; --factors chooses others"
+            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, "
+            "the first in the logs; --factors chooses others"
         )
     for name in roles.doubtful:
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
@@ -95,8 +95,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
     for name in selection.factors:
         if names_data(name):
             found.append(
-                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or tasks "
-                "differ, not that one of them is a better choice"
+                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or "
+                "tasks differ, not that one of them is a better choice"
             )
     if roles.partial:
         found.append(

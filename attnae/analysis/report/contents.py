@@ -66,6 +66,7 @@ SEARCH = Contents(
 # The files that an earlier report of either kind may have left.
 CSV_FILES = (
     *("runs", "coefficients", "effects", "factors", "anova", "interactions", "marginal_means", "lenth"),
+    "learning_curves",
     *("settings", "setting_levels", "setting_curves", "pairs"),
 )
 TEXT_FILES = (NEXT_STUDY,)

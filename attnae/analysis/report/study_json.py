@@ -85,6 +85,7 @@ def csv_tables(report: StudyReport) -> dict[str, pd.DataFrame | None]:
         "interactions": result.interactions,
         "marginal_means": result.marginal_means,
         "lenth": result.lenth,
+        "learning_curves": result.curves.means if result.curves is not None else None,
     }
 
 

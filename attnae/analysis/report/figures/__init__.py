@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attnae.analysis.report.figures.checks import box_cox_figure, half_normal_figure, residuals_figure
+from attnae.analysis.report.figures.curves import cell_curves_figure, level_curves_figure
 from attnae.analysis.report.figures.forest import forest_figure
 from attnae.analysis.report.figures.means import interactions_figure, marginal_means_figure
 from attnae.analysis.report.figures.searches import MAX_CURVES, curve_figure, pair_figure, trials_figure
@@ -25,6 +26,8 @@ FIGURES: dict[str, FigureEntry] = {
     "interactions": (interactions_figure, "Interaction plots: means at each pair of levels"),
     "half_normal": (half_normal_figure, "Half-normal plot of the contrasts, with Lenth's margins of error"),
     "marginal_means": (marginal_means_figure, "Marginal means of each factor, with intervals"),
+    "learning_curves": (level_curves_figure, "Learning curves: means of each level at each step, with intervals"),
+    "cell_curves": (cell_curves_figure, "Learning curves of the runs of each combination of levels"),
     "residuals": (residuals_figure, "Residuals against fitted values and against normal quantiles"),
     "box_cox": (box_cox_figure, "Box-Cox profile likelihood"),
 }

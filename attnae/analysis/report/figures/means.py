@@ -28,8 +28,8 @@ CROWDED = 24
 def marginal_means_figure(result: StudyResult) -> Figure | None:
     """One panel per factor: means with intervals, or the fitted curve of a continuous factor."""
     factors = result.factors[:MAX_PANELS]
-    figure, panels = _panels(len(factors), share_y=True)
-    for axes, factor in zip(panels, factors, strict=True):
+    figure, grid = panels(len(factors), share_y=True)
+    for axes, factor in zip(grid, factors, strict=True):
         axes.set_title(label(factor.name))
         if factor.kind == "continuous":
             _curve(axes, factor, result)
@@ -51,8 +51,8 @@ def interactions_figure(result: StudyResult) -> Figure | None:
     if not pairs:
         return None
     pairs.sort(key=lambda pair: np.nan_to_num(p[f"{pair[0].name}:{pair[1].name}"], nan=2.0))
-    figure, panels = _panels(min(len(pairs), MAX_PANELS), share_y=True)
-    for axes, (a, b) in zip(panels, pairs, strict=False):
+    figure, grid = panels(min(len(pairs), MAX_PANELS), share_y=True)
+    for axes, (a, b) in zip(grid, pairs, strict=False):
         # The factor of more levels runs along the axis: fewer lines are easier to tell apart.
         across, lines = (a, b) if len(a.levels) >= len(b.levels) else (b, a)
         for j, level in enumerate(lines.labels[:MAX_LINES]):
@@ -70,7 +70,7 @@ def interactions_figure(result: StudyResult) -> Figure | None:
     return figure
 
 
-def _panels(count: int, *, share_y: bool) -> tuple[Figure, list[Axes]]:
+def panels(count: int, *, share_y: bool) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     across = 2 if count == 4 else min(COLUMNS, count)

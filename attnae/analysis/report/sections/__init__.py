@@ -75,6 +75,13 @@ SECTIONS = [
         effects.marginal_means,
     ),
     Section(
+        "curves",
+        "Learning curves",
+        "The mean at each level while the runs were trained, as the marginal means are computed: all other factors and "
+        "the seeds have equal weights.",
+        effects.learning,
+    ),
+    Section(
         "diagnostics",
         "Diagnostics",
         "Whether the model fits. The intervals and verdicts of effects already allow for levels of unequal variance; "

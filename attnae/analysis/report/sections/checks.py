@@ -160,7 +160,7 @@ def _candidates(result: StudyResult) -> str:
     )
 
 
-def _chosen_on_test(report: Report) -> Blocks:
+def _chosen_on_test(report: StudyReport) -> Blocks:
     """A warning where the combination would be chosen by its results on the test set."""
     response = report.result.response
     if re.search(r"(?<![a-z])test(?![a-z])", response, re.IGNORECASE) is None:

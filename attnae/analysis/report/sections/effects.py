@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
@@ -155,6 +157,31 @@ def _looks(result: StudyResult) -> Blocks:
     if look.seeds < look.planned:
         text += " At an early stop, estimates are optimistic: an effect that was found is probably smaller."
     return [Text(text, warning=True)]
+
+
+def learning(report: StudyReport) -> Blocks:
+    """The means of levels over the steps, at equal budgets, and which runs are in none of them."""
+    curves = report.result.curves
+    if curves is None:
+        return [Text("There are no learning curves: the runs did not log a series of the response at common steps.")]
+    steps = f"Levels are compared up to step {curves.last_step:,}, which all runs reached"
+    longer = f"; the longest run went on to step {curves.longest:,}" if curves.longest > curves.last_step else ""
+    blocks: Blocks = [Text(f"{' and '.join(map(clean, curves.tags))}. {steps}{longer}.")]
+    if curves.stopped:
+        kinds = Counter(run.status for run in curves.stopped)
+        counts = listed(f"{count} {status}" for status, count in kinds.items())
+        blocks.append(
+            Text(f"Runs that are in no mean, drawn as dotted lines to where they ended: {counts}.", warning=True)
+        )
+    blocks.append(
+        Figure(
+            "learning_curves",
+            f"Solid: {clean(curves.tags[0])}, with intervals. Dashed: the training series. "
+            "The values of the first fifth of the steps may lie outside.",
+        )
+    )
+    blocks.append(Figure("cell_curves", f"{clean(curves.tags[0])} of every run, by combination of levels."))
+    return blocks
 
 
 def _factors(result: StudyResult) -> Blocks:
