@@ -161,7 +161,8 @@ def power_at_mde(scenario: Scenario, studies: int, seed: int, reading: Reading |
     family = family_of(runs)
     row = family.keys.index(("batch_norm", "True"))
     null = family.rows.here.fit(draw(scenario, runs, CHUNK * 5, rng)).estimate[row]
-    size = float(detectable(null.std()[None], family.rows.df[[row]], family=family.hypotheses[[row]], alpha=reading.alpha)[0])
+    parts = family.hypotheses[[row]]
+    size = float(detectable(null.std()[None], family.rows.df[[row]], family=parts, alpha=reading.alpha)[0])
     hits = []
     for _ in range(max(1, studies // CHUNK)):
         y = draw(scenario, runs, min(CHUNK, studies), rng)
