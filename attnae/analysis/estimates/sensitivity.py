@@ -100,14 +100,19 @@ def reversals(sensitivity: pd.DataFrame, *, alpha: float) -> tuple[str, ...]:
         f"{row.verdict or 'no verdict'} ({row.analysis})"
         for row in changed.itertuples()
     ]
-    open_ = sensitivity.groupby(["analysis", "factor"], sort=False).filter(
-        lambda rows: (rows.verdict == NOT_DISTINGUISHABLE).all()
-    )
-    p = open_.groupby(["analysis", "factor"], sort=False).p_holm.first()
-    for (analysis, factor), value in p.items():
-        if value >= alpha and p.get((AS_REPORTED, factor), 1.0) < alpha:
-            lines.append(f"{factor}: {MATTERS} as reported, but its levels do not differ significantly ({analysis})")
+    for factor in dict.fromkeys(sensitivity.factor):
+        rows = sensitivity[sensitivity.factor == factor]
+        # The rows of a factor of many levels carry its p-value.
+        p = {name: own.p_holm.iloc[0] for name, own in rows.groupby("analysis") if _no_level_is_worse(own)}
+        if p.get(AS_REPORTED, 1.0) < alpha:
+            names = [name for name in dict.fromkeys(rows.analysis) if p.get(name, 0.0) >= alpha]
+            said = f"{factor}: {MATTERS} as reported, but its levels do not differ significantly"
+            lines += [f"{said} ({name})" for name in names]
     return tuple(lines)
+
+
+def _no_level_is_worse(rows: pd.DataFrame) -> bool:
+    return bool((rows.verdict == NOT_DISTINGUISHABLE).all())
 
 
 def ranked_worst(values: pd.Series, diverged: pd.Series, *, goal: str) -> pd.Series:
