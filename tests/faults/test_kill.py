@@ -89,10 +89,13 @@ def test_killed_at_random_again_and_again(tiny, tmp_path, kills, epochs):
         wait_until(says(screen, directory), process)
         time.sleep(draw.uniform(0, 0.3))
         process.kill()
-        assert ended(process) == -signal.SIGKILL, screen.read_text()
+        if ended(process) == 0:  # it was faster than the kill
+            break
+        assert process.exitcode == -signal.SIGKILL, screen.read_text()
         args, screen = ["--resume", directory], screen.with_name(screen.name + "+")
-    code, shown = run(args, screen)
-    assert code == 0, shown
+    else:
+        code, shown = run(args, screen)
+        assert code == 0, shown
     assert_same_end(directory, expected.directory)
 
 
@@ -131,7 +134,7 @@ def test_a_run_in_training_is_not_resumed(half_done):
 
 def test_two_processes_on_one_run(tmp_path):
     """The second one, whether it resumes or starts, says so and leaves; the first does not notice."""
-    args = [*tiny_flags(epochs=200), f"--log-dir={tmp_path}", "--name=run"]
+    args = [*tiny_flags(epochs=10_000), f"--log-dir={tmp_path}", "--name=run"]
     first = start(args, tmp_path / "first")
     try:
         wait_until((tmp_path / "run" / CHECKPOINT).exists, first)
