@@ -7,13 +7,14 @@ import time
 
 import pytest
 import torch
+from filelock import FileLock
 from pytorch_lightning.callbacks import Callback
 
 from attnae import tags
 from attnae.config import write_config
 from attnae.errors import UserError
 from attnae.rundir.checkpoint import CHECKPOINT
-from attnae.rundir.directory import locked, read_metrics, read_unfinished
+from attnae.rundir.directory import LOCK, read_metrics, read_unfinished
 from attnae.training.prepare import prepare
 from attnae.training.run import train
 from tests.conftest import read_events, read_points, tiny_flags
@@ -127,7 +128,7 @@ def test_a_finished_run_is_not_resumed(undisturbed):
 
 def test_a_run_in_training_is_not_resumed(half_done):
     before = contents(half_done)
-    with locked(half_done), pytest.raises(UserError, match="another process"):
+    with FileLock(half_done / LOCK), pytest.raises(UserError, match="another process"):
         train(read_unfinished(half_done), resume=half_done)
     assert contents(half_done) == before
 
