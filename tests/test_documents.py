@@ -18,7 +18,7 @@ from PIL import Image
 
 from attnae.cli import main, train_command
 from attnae.config import RunConfig, read_config
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 from tests.data.test_sources import write_idx_set
 
 # tests/trained/test_docs.py tests docs/trained.md, because it also checks the files that the commands write.
@@ -151,7 +151,7 @@ def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
     """The script draws the pictures of the README and docs/findings.md, and no others."""
     tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
-    subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=300)
+    subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=PATIENCE)
     drawn = {path.name for path in (tmp_path / "new").iterdir()}
     shown = (ROOT / "README.md").read_text() + (ROOT / "docs" / "findings.md").read_text()
     assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.]+)\)", shown))
@@ -231,6 +231,6 @@ def benchmark(script, *args):
 def output_of(tool, *args):
     """The standard output of a program of this environment; it must exit with code 0."""
     program = sys.executable if tool == "python" else shutil.which(tool, path=Path(sys.executable).parent)
-    done = subprocess.run([program, *args], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run([program, *args], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
