@@ -138,10 +138,8 @@ def _lacking(runs: Sequence[Run], tag: str) -> str | None:
     if not without:
         return None
     others = listed(dict.fromkeys(name for run in without for name in run.scalars if name not in run.hparams), 4)
-    return (
-        f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {'is' if len(without) == 1 else 'are'} "
-        f"not compared; what was logged there is {others}"
-    )
+    verb = "is" if len(without) == 1 else "are"
+    return f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {verb} not compared; what was logged there is {others}"
 
 
 def _name(name: str) -> str:
