@@ -139,7 +139,10 @@ def _lacking(runs: Sequence[Run], tag: str) -> str | None:
         return None
     others = listed(dict.fromkeys(name for run in without for name in run.scalars if name not in run.hparams), 4)
     verb = "is" if len(without) == 1 else "are"
-    return f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {verb} not compared; what was logged there is {others}"
+    return (
+        f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {verb} not compared; "
+        f"what was logged there is {others}"
+    )
 
 
 def _name(name: str) -> str:
