@@ -212,7 +212,7 @@ def test_nan_responses_are_reported(tmp_path, capsys) -> None:
 )
 def test_studies_that_cannot_be_analysed_give_one_line(table, line, tmp_path, capsys) -> None:
     write_study(tmp_path, table, [name for name in "abc" if name in table])
-    assert analyze(tmp_path) == 2
+    assert analyze(tmp_path, "--design", "factorial") == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("error: ")

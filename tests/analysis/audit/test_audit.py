@@ -357,7 +357,7 @@ def test_studies_and_data_sets_are_not_pooled() -> None:
     assert (len(found.table), found.others) == (8, {"t": 4})
     assert "the runs belong to several studies" in found.warnings[0]
     assert len(audit_runs(runs, group="t").table) == 4
-    with pytest.raises(UserError, match="--group x: there is no such group; choose from s, t"):
+    with pytest.raises(UserError, match="--group x: there is no such group; choose from s and t"):
         audit_runs(runs, group="x")
     crossed = [series_run(f"{n}", n, hparams={"a": n % 2, "dataset": "ab"[n // 2 % 2]}) for n in range(8)]
     assert (audit_runs(crossed).factors, audit_runs(crossed).strata) == (("a", "dataset"), "dataset")
