@@ -68,9 +68,7 @@ def comparable_runs(runs: Sequence[Run], group: str | None, keep: Sequence[str] 
     for run, name in zip(runs, names, strict=True):
         finished[name] += bool(run.scalars) and run.status in (FINISHED, UNKNOWN)
     if group is not None and group not in sizes:
-        raise UserError(
-            f"--group {group}: there is no such group; choose from {listed(map(clean, sizes), 8)}"
-        )
+        raise UserError(f"--group {group}: there is no such group; choose from {listed(map(clean, sizes), 8)}")
     chosen = group if group is not None else max(finished, key=lambda name: finished[name])
     kept = [run for run, name in zip(runs, names, strict=True) if name == chosen]
     others = {name: size for name, size in sizes.items() if name != chosen}

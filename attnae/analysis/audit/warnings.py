@@ -85,8 +85,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
     if CROWDED in roles.identifiers.values():
         crowd = sum(reason == CROWDED for reason in roles.identifiers.values())
         found.append(
-            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, the "
-            "first in the logs; --factors chooses others"
+            f"{MAX_SETTINGS + crowd} settings vary, of which the {MAX_SETTINGS} that most runs record are compared, "
+            "the first in the logs; --factors chooses others"
         )
     for name in roles.doubtful:
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
@@ -97,8 +97,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
     for name in selection.factors:
         if names_data(name):
             found.append(
-                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or tasks "
-                "differ, not that one of them is a better choice"
+                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or "
+                "tasks differ, not that one of them is a better choice"
             )
     if roles.partial:
         found.append(
@@ -138,10 +138,9 @@ def _lacking(runs: Sequence[Run], tag: str) -> str | None:
     if not without:
         return None
     others = listed(dict.fromkeys(name for run in without for name in run.scalars if name not in run.hparams), 4)
-    return (
-        f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {'is' if len(without) == 1 else 'are'} "
-        f"not compared; what was logged there is {others}"
-    )
+    count = f"{len(without)} of {counted(len(runs), 'run')}"
+    are = "is" if len(without) == 1 else "are"
+    return f"{count} logged no {_name(tag)} and {are} not compared; what was logged there is {others}"
 
 
 def _name(name: str) -> str:

@@ -49,7 +49,9 @@ def read(path: Path, request: Request) -> list[Run]:
     if not roles.main:
         lost = [name for name in table.empty if is_result_name(name)]
         problems.append(
-            f"{listed(lost)} {'has' if len(lost) == 1 else 'have'} no values" if lost else "no column looks like a result"
+            f"{listed(lost)} {'has' if len(lost) == 1 else 'have'} no values"
+            if lost
+            else "no column looks like a result"
         )
     names = _names(table, roles, layout)
     metrics = tuple(roles.labels[name] for name in roles.main)
