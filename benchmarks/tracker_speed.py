@@ -81,8 +81,8 @@ def write_mlflow(path: Path, search: Search) -> None:
             key, started = f"{run:032x}", 1_700_000_000_000 + 60_000 * run
             row = (key, f"run-{run}", started, started + 50_000)
             store.execute("INSERT INTO runs VALUES (?, ?, 'FINISHED', ?, ?, 'active', 1)", row)
-            values = {"lr": search.lr[run], "dropout": search.dropout[run], "layers": search.layers[run]}
-            params = [*values.items(), ("act", ACTS[search.act[run]])]
+            numbers = {"lr": search.lr[run], "dropout": search.dropout[run], "layers": search.layers[run]}
+            params = [*numbers.items(), ("act", ACTS[search.act[run]])]
             rows = [(name, str(value), key) for name, value in params]
             store.executemany("INSERT INTO params VALUES (?, ?, ?)", rows)
             points = [("val_loss", loss, started + step, key, step) for step, loss in enumerate(losses.tolist())]

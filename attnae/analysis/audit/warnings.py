@@ -138,11 +138,9 @@ def _lacking(runs: Sequence[Run], tag: str) -> str | None:
     if not without:
         return None
     others = listed(dict.fromkeys(name for run in without for name in run.scalars if name not in run.hparams), 4)
-    verb = "is" if len(without) == 1 else "are"
-    return (
-        f"{len(without)} of {counted(len(runs), 'run')} logged no {_name(tag)} and {verb} not compared; "
-        f"what was logged there is {others}"
-    )
+    count = f"{len(without)} of {counted(len(runs), 'run')}"
+    are = "is" if len(without) == 1 else "are"
+    return f"{count} logged no {_name(tag)} and {are} not compared; what was logged there is {others}"
 
 
 def _name(name: str) -> str:

@@ -62,8 +62,9 @@ def test_more_settings_than_can_be_compared(tmp_path: Path) -> None:
     names = [f"x{number}" for number in range(120)]
     levels = np.random.default_rng(0).integers(0, 2, (60, 120)).astype(str).tolist()
     rows = [["", *row[1:]] if place == 0 else row for place, row in enumerate(levels)]
-    lines = [",".join([*row, str(place / 7)]) for place, row in enumerate(rows)]
-    text = "\n".join([",".join([*names, "loss"]), *lines])
+    text = "\n".join(
+        [",".join([*names, "loss"]), *(",".join([*row, str(place / 7)]) for place, row in enumerate(rows))]
+    )
     found = audit(tmp_path, text)
     crowd = [name for name, reason in found.identifiers.items() if reason.startswith("not among the first 100")]
     assert crowd == [*names[101:], "x0"]
