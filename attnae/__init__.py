@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from attnae.analysis import fit_search, fit_study
     from attnae.config import RunConfig
-    from attnae.model.blocks import ChannelAttention, ConvBlock, DenseBlock, SpatialAttention
+    from attnae.model.attention.channel import ChannelAttention
+    from attnae.model.attention.spatial import SpatialAttention
+    from attnae.model.blocks import ConvBlock, DenseBlock
     from attnae.model.keras_weights import load_keras_weights
     from attnae.model.vae import VAE
     from attnae.reading import read_runs
@@ -21,8 +23,8 @@ __version__ = "0.1.0"
 # Public name -> the module it comes from, imported at its first use.
 _HOMES = {
     "VAE": "attnae.model.vae",
-    "SpatialAttention": "attnae.model.blocks",
-    "ChannelAttention": "attnae.model.blocks",
+    "SpatialAttention": "attnae.model.attention.spatial",
+    "ChannelAttention": "attnae.model.attention.channel",
     "ConvBlock": "attnae.model.blocks",
     "DenseBlock": "attnae.model.blocks",
     "load_keras_weights": "attnae.model.keras_weights",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections import ChainMap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -16,7 +15,17 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
 
 from attnae.analysis.command import AnalyzeCommand
-from attnae.config import GROUPS, OptionError, RunConfig, check_options, flag, option_names, read_yaml
+from attnae.config import (
+    GROUPS,
+    OptionError,
+    RunConfig,
+    check_one_attention,
+    check_options,
+    flag,
+    layered,
+    option_names,
+    read_yaml,
+)
 from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
@@ -45,7 +54,8 @@ class TrainCommand(OptionGroups):
     """Continue the run in this directory with the options it was started with.
     Only --data-dir, --picture-every and the hardware options except --precision can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
-    """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
+    """Show the options and the model; of a study, the design, its aliases and the effects that it can detect.
+    Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 
@@ -130,7 +140,9 @@ def _train(args: list[str], prog: str) -> int:
         base = STUDY_DEFAULTS
     # Defaults, overridden by the study, by the files in their order, and by the command line.
     sources = {option: path for path, options in files.items() for option in options}
-    merged = ChainMap(*reversed(files.values()), base)
+    flags = {option: value for option, value in command.values().items() if option in typed}
+    check_one_attention(flags)
+    merged = layered([base, *files.values(), flags])
     command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(merged)))
     try:
         config = command.run_config()

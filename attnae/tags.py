@@ -4,6 +4,7 @@ STAGES = ("train", "val", "test")
 METRICS = ("loss", "bce", "kl", "elbo")
 
 LEARNING_RATE = "lr"
+KL_WEIGHT = "train/kl_weight"
 
 # The completion mark of a run is a text, which TensorBoard's text plugin stores under `<tag>/text_summary`.
 STATUS = "run/status"

@@ -11,7 +11,9 @@ from attnae.config.run import (
     OutputOptions,
     RunConfig,
     TrainingOptions,
+    check_one_attention,
     flag,
+    layered,
     option_names,
 )
 from attnae.config.yaml_files import as_yaml, check_options, cut, read_config, read_yaml, suggestion, write_config
@@ -28,9 +30,11 @@ __all__ = [
     "RunConfig",
     "TrainingOptions",
     "as_yaml",
+    "check_one_attention",
     "check_options",
     "cut",
     "flag",
+    "layered",
     "option_names",
     "read_config",
     "read_yaml",

@@ -31,9 +31,13 @@ class OptionGroups:
     hardware: OmitArgPrefixes[HardwareOptions]
     output: OmitArgPrefixes[OutputOptions]
 
+    def values(self) -> dict[str, Any]:
+        """All options of a run by name."""
+        return {name: value for group in GROUPS for name, value in vars(getattr(self, group)).items()}
+
     def run_config(self) -> RunConfig:
         """The options as one `RunConfig`. Raises `OptionError` for a value that is out of range."""
-        return RunConfig(**{name: value for group in GROUPS for name, value in vars(getattr(self, group)).items()})
+        return RunConfig(**self.values())
 
 
 def groups_of(options: Mapping[str, Any]) -> dict[str, Any]:

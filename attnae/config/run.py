@@ -10,7 +10,7 @@ import functools
 import math
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,16 +18,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from attnae.config.datasets import DATASETS
 from attnae.errors import UserError
 from attnae.model.activations import ACTIVATIONS
+from attnae.model.attention import ATTENTIONS
 
 if TYPE_CHECKING:
     Activation = str
+    Attention = str
     DatasetName = str
 else:
     Activation = Literal[tuple(ACTIVATIONS)]
+    Attention = Literal[tuple(ATTENTIONS)]
     DatasetName = Literal[tuple({"auto": None, **DATASETS})]
 
 # The largest number that PyTorch accepts as a seed, and limits that no images and no machine come near.
 MOST, MOST_PIXELS, MOST_THREADS = 2**32 - 1, 2**14, 1024
+
+# The older options for two values of `attention`: option -> the value that it stands for.
+SWITCHES = {"spatial_attention": "spatial", "channel_attention": "channel"}
 
 # The smallest value of each option that has only a lower limit.
 _LEAST: dict[str, float] = {
@@ -35,6 +41,9 @@ _LEAST: dict[str, float] = {
     "latent_dim": 1,
     "channel_reduction": 1,
     "kl_weight": 0,
+    "kl_warmup": 0,
+    "grad_clip": 0,
+    "weight_decay": 0,
     "epochs": 1,
     "batch_size": 2,
     "min_lr": 0,
@@ -62,12 +71,15 @@ class OptionError(UserError):
 class ModelOptions:
     """The layers of the model and their sizes."""
 
+    attention: Attention | None = None
+    """Attention module in every convolution block (docs/attention.md).
+    Unset: as --spatial-attention and --channel-attention say, none without them."""
     spatial_attention: bool = False
     """Multiply each position of the feature maps by an attention weight, in every convolution block.
-    This is the layer that the article studies."""
+    This is the layer that the article studies, and the same as --attention spatial."""
     channel_attention: bool = False
-    """Multiply each channel of the feature maps by an attention weight, in every convolution block.
-    Together with the spatial attention this is CBAM."""
+    """Multiply each channel of the feature maps by an attention weight, the same as --attention channel.
+    With --spatial-attention both are built, the channel attention first."""
     batch_norm: bool = True
     """Batch normalization in every convolution block. Turn it off to measure its effect."""
     dropout: bool = True
@@ -84,12 +96,17 @@ class ModelOptions:
     latent_dim: int = 2
     """Number of dimensions of the latent code. Two can be plotted; more give better reconstructions."""
     attention_kernel_size: int = 5
-    """Kernel size of the spatial attention, an odd number. Larger values look at a larger neighbourhood."""
+    """Kernel size of the spatial attention, an odd number. Larger values look at a larger neighbourhood.
+    --attention cbam always has 7."""
     attention_norm: bool = False
-    """Batch normalization inside the spatial attention, before its sigmoid, as in CBAM."""
+    """Batch normalization inside the spatial attention, before its sigmoid.
+    --attention cbam always has it."""
     channel_reduction: int = 4
-    """The channel attention has (number of channels / this) hidden units, at least 1.
-    CBAM uses 16, for more channels than there are here."""
+    """The attentions channel, cbam, se and coordinate have (number of channels / this) hidden units, at least 1.
+    Their authors use 16 or 32, for more channels than there are here."""
+    coord_conv: bool = False
+    """Give the encoder two more input channels, the row and the column of each pixel (CoordConv).
+    Use it as a positive control for claims about positions (docs/attention.md)."""
     variational: bool = True
     """Train a variational autoencoder. Turn it off to train a plain autoencoder with the same layers."""
 
@@ -101,6 +118,9 @@ class TrainingOptions:
     kl_weight: float = 0.001
     """Weight of the KL divergence: loss = bce (mean over pixels) + kl_weight * kl (nats per image).
     Increase it for a smoother latent space, decrease it for sharper reconstructions."""
+    kl_warmup: int = 0
+    """Number of epochs in which the weight of the KL divergence rises linearly from 0 to --kl-weight.
+    It is logged as train/kl_weight. The losses val/loss and test/loss always have the whole weight."""
     epochs: int = 25
     """Number of passes over the training images."""
     batch_size: int = 64
@@ -109,6 +129,11 @@ class TrainingOptions:
     """Learning rate of Adam at the first step. Decrease it if the run diverges."""
     min_lr: float = 0.0001
     """Sets how fast the learning rate decays: at step t it is lr / (1 + t * 2 * (lr - min_lr) / epochs)."""
+    grad_clip: float = 0.0
+    """Largest norm of the gradient of all weights together; a longer gradient is scaled down to it. 0: no limit.
+    Set it, for example to 1, if single steps make the run diverge."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay, as in AdamW: each step also multiplies all weights by 1 - learning rate * this."""
     seed: int = 768
     """Seed of the initial weights, the validation split, the order of the images, dropout and sampling.
     Repeat a run with other seeds to see how much its results vary."""
@@ -202,6 +227,9 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         object.__setattr__(self, "units", tuple(sorted(self.units, reverse=True)))
         for option, problem in _mistakes(self):
             raise OptionError(f"{flag(option)} {_shown(getattr(self, option))}: {problem}", option)
+        if self.attention is not None:  # the switches say the same: the attention is recorded once
+            for option in SWITCHES:
+                object.__setattr__(self, option, False)
 
     def replace(self, **changes: Any) -> RunConfig:
         """The same options but for the changes, checked again."""
@@ -215,11 +243,13 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             "latent_dim": self.latent_dim,
             "batch_norm": self.batch_norm,
             "dropout": self.dropout_rate if self.dropout else 0.0,
+            "attention": self.attention or "none",
             "spatial_attention": self.spatial_attention,
             "attention_kernel_size": self.attention_kernel_size,
             "attention_norm": self.attention_norm,
             "channel_attention": self.channel_attention,
             "channel_reduction": self.channel_reduction,
+            "coord_conv": self.coord_conv,
             "act": self.act,
             "variational": self.variational,
             "in_channels": self.channels,
@@ -234,8 +264,13 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         return self.image_size**2 * self.channels
 
     def plain(self) -> dict[str, bool | int | float | str | list[int] | None]:
-        """The options as YAML and JSON can hold them, in the order of `--help`."""
-        return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS)}
+        """The options as YAML and JSON can hold them, in the order of `--help`.
+
+        The attention is recorded as it was chosen: `attention`, or if that is None the switches. Both would be two
+        factors of a study that say the same.
+        """
+        unused = () if self.attention is None else SWITCHES
+        return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS) if option not in unused}
 
     def default_name(self) -> str:
         """A readable name: the model, training and data options that differ from the defaults, then the seed."""
@@ -249,6 +284,30 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
             else:
                 parts.append(f"{option}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
         return ",".join([*parts, f"seed={self.seed}"])
+
+
+def layered(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of several sources, of which later ones override earlier ones.
+
+    `attention` and the switches that stand for two of its values are one choice: a source that gives either overrides
+    the other in the sources before it.
+    """
+    merged: dict[str, Any] = {}
+    for options in sources:
+        chosen_anew = SWITCHES if options.get("attention") else {"attention"} if SWITCHES.keys() & options else ()
+        for option in chosen_anew:
+            merged.pop(option, None)
+        merged.update(options)
+    return merged
+
+
+def check_one_attention(options: Mapping[str, Any]) -> None:
+    """Raises `OptionError` where `attention` and a switch are both given, on or off, and contradict each other."""
+    attention = options.get("attention")
+    for option, meaning in SWITCHES.items():
+        if attention and option in options and options[option] != (attention == meaning):
+            typed = flag(option) if options[option] else flag(f"no_{option}")
+            raise OptionError(f"--attention {attention}: {typed} says otherwise; give one of the two", "attention")
 
 
 def option_names(*groups: str) -> list[str]:
@@ -288,6 +347,9 @@ def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
     for option, allowed in _choices().items():
         if getattr(config, option) not in allowed:
             yield option, f"choose one of {', '.join(map(str, allowed))}"
+    for option, meaning in SWITCHES.items():
+        if config.attention not in (None, meaning) and getattr(config, option):
+            yield "attention", f"{flag(option)} says otherwise; give one of the two"
     if len(config.units) < 3:
         yield "units", "give at least 3, such as 35 25 5"
     if max(config.units) > MOST:
@@ -311,6 +373,10 @@ def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "lr", "must be positive"
     if config.min_lr > config.lr:
         yield "min_lr", f"must be at most --lr, {config.lr}"
+    if config.kl_warmup >= config.epochs:
+        yield "kl_warmup", f"must be less than --epochs, {config.epochs}: the whole weight would never be used"
+    if config.weight_decay * config.lr >= 1:
+        yield "weight_decay", f"must be less than 1 / --lr, {1 / config.lr:g}"
     if not re.fullmatch(r"auto|-1|\d{1,4}(,\d{1,4})*", config.devices) or config.devices == "0":
         yield "devices", "give auto, a number such as 2, or numbers such as 0,3"
     if re.search("spawn|fork|notebook", config.strategy):

@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 import yaml
 
-from attnae.config.run import GROUPS, OptionError, RunConfig, choices, option_names
+from attnae.config.run import GROUPS, OptionError, RunConfig, check_one_attention, choices, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
 
@@ -92,8 +92,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, Any]:
     """The options with values of their declared types.
 
-    Raises `UserError` that names the source and the option if a name is unknown or a value has a wrong type. Ranges are
-    checked by `RunConfig`, once all sources are merged.
+    Raises `UserError` that names the source and the option if a name is unknown, a value has a wrong type, or two
+    options choose different attentions. Ranges are checked by `RunConfig`, once all sources are merged.
     """
     known = option_names(*GROUPS)
     for name in options:
@@ -105,7 +105,12 @@ def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, A
     except pydantic.ValidationError as error:
         name = str(error.errors(include_url=False)[0]["loc"][0])
         raise UserError(f"{source}: {name}: {_shown(options[name])} is not {_expected(name)}") from error
-    return {name: getattr(checked, name) for name in options}
+    values = {name: getattr(checked, name) for name in options}
+    try:
+        check_one_attention(values)
+    except OptionError as error:
+        raise UserError(f"{source}: {error}") from error
+    return values
 
 
 def read_config(path: Path) -> RunConfig:
@@ -155,6 +160,7 @@ def _as_declared(value: Any, info: pydantic.ValidationInfo) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+@cache  # type hints are evaluated anew by each call, and a list of cells has thousands of values
 def _kinds(name: str) -> tuple[Any, ...]:
     """The types that an option accepts, without None; for a choice its values."""
     declared = typing.get_type_hints(RunConfig)[name]

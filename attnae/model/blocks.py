@@ -6,29 +6,31 @@ All maps are (batch, channels, height, width). Kernels start Glorot-uniform and 
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attnae.model.activations import ACTIVATIONS
+from attnae.model.attention.channel import ChannelAttention
+from attnae.model.attention.layers import attention_layers
+from attnae.model.attention.spatial import SpatialAttention
 from attnae.model.dropout import Dropout
+from attnae.model.keras_defaults import BATCH_NORM, glorot
 
-Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+__all__ = [
+    "ChannelAttention",
+    "ConvBlock",
+    "DenseBlock",
+    "DownConv",
+    "SpatialAttention",
+    "UpConv",
+    "activation",
+    "conv3x3",
+]
 
 # Makes a block of (in_channels, out_channels); `partial(ConvBlock, act="elu")` is one.
 Block = Callable[[int, int], nn.Module]
-
-BATCH_NORM: dict[str, Any] = {"eps": 1e-3, "momentum": 0.01}
-
-
-def glorot(layer: Layer) -> Layer:
-    """The same layer with a Glorot-uniform kernel and a zero bias (Glorot & Bengio 2010, eq. 16)."""
-    nn.init.xavier_uniform_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
@@ -43,65 +45,12 @@ def activation(name: str) -> nn.Module:
     return getattr(nn, ACTIVATIONS[name])()
 
 
-class SpatialAttention(nn.Module):
-    """Scales each position of a map by how much it matters: x -> x * sigmoid(conv([max, mean])).
-
-    The maximum and the mean are over channels; the convolution has one filter and a bias. After CBAM (Woo et al.
-    2018, section 3), with the article's differences: a 5x5 kernel, and no normalisation after it. With `norm` there is
-    CBAM's batch norm between convolution and sigmoid, and it has the bias.
-
-    Shapes: (B, C, H, W) -> (B, C, H, W).
-    """
-
-    def __init__(self, kernel_size: int = 5, *, norm: bool = False) -> None:
-        super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size {kernel_size} must be odd and positive, so that the map keeps its size")
-        self.conv = glorot(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=not norm))
-        self.norm = nn.BatchNorm2d(1, **BATCH_NORM) if norm else nn.Identity()
-
-    def attention_map(self, x: Tensor) -> Tensor:
-        """The scale of each position, in (0, 1): (B, C, H, W) -> (B, 1, H, W)."""
-        pooled = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
-        return torch.sigmoid(self.norm(self.conv(pooled)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.attention_map(x)
-
-
-class ChannelAttention(nn.Module):
-    """Scales each channel of a map by how much it matters: x -> x * sigmoid(mlp(mean) + mlp(max)).
-
-    The mean and the maximum are over positions. The perceptron is shared and has one hidden layer of
-    max(1, channels // reduction) units, relu, and no biases (CBAM, Woo et al. 2018, equation 2). CBAM reduces by 16,
-    which leaves at least 4 units of its 64 channels or more; of the 15 and 25 here it would leave a single one.
-
-    Shapes: (B, channels, H, W) -> (B, channels, H, W).
-    """
-
-    def __init__(self, channels: int, reduction: int = 4) -> None:
-        super().__init__()
-        if reduction < 1:
-            raise ValueError(f"reduction {reduction} must be at least 1")
-        hidden = max(1, channels // reduction)
-        layers: OrderedDict[str, nn.Module] = OrderedDict(fc0=glorot(nn.Linear(channels, hidden, bias=False)))
-        layers["act"] = nn.ReLU()
-        layers["fc1"] = glorot(nn.Linear(hidden, channels, bias=False))
-        self.mlp = nn.Sequential(layers)
-
-    def attention_map(self, x: Tensor) -> Tensor:
-        """The scale of each channel, in (0, 1): (B, C, H, W) -> (B, C, 1, 1)."""
-        pooled = torch.stack([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))])
-        return torch.sigmoid(self.mlp(pooled).sum(dim=0))[..., None, None]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.attention_map(x)
-
-
 class ConvBlock(nn.Sequential):
-    """Convolution 3x3 -> [channel attention] -> [spatial attention] -> [batch norm] -> [dropout] -> activation.
+    """Convolution 3x3 -> [attention] -> [batch norm] -> [dropout] -> activation.
 
     What stands in brackets is built where its option is on; `dropout` is the probability of dropping a value.
+    `attention` is one of the names in `attnae.model.attention`. Instead of a name, `spatial_attention` and
+    `channel_attention` switch the attention of that name on; with both, the channel attention comes first.
 
     Shapes: (B, in_channels, H, W) -> (B, out_channels, H, W).
     """
@@ -113,6 +62,7 @@ class ConvBlock(nn.Sequential):
         *,
         batch_norm: bool = True,
         dropout: float = 0.2,
+        attention: str = "none",
         spatial_attention: bool = False,
         attention_kernel_size: int = 5,
         attention_norm: bool = False,
@@ -121,10 +71,18 @@ class ConvBlock(nn.Sequential):
         act: str = "relu",
     ) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv3x3(in_channels, out_channels))
-        if channel_attention:
-            layers["channel_attention"] = ChannelAttention(out_channels, channel_reduction)
-        if spatial_attention:
-            layers["attention"] = SpatialAttention(attention_kernel_size, norm=attention_norm)
+        switched = {"channel": channel_attention, "spatial": spatial_attention}
+        names = [attention, *(name for name, on in switched.items() if on)]
+        if attention != "none" and len(names) > 1:
+            raise ValueError(f"attention {attention!r} cannot be combined with {names[1]}_attention: give one of them")
+        for name in names:
+            layers |= attention_layers(
+                name,
+                out_channels,
+                kernel_size=attention_kernel_size,
+                norm=attention_norm,
+                reduction=channel_reduction,
+            )
         if batch_norm:
             layers["norm"] = nn.BatchNorm2d(out_channels, **BATCH_NORM)
         if dropout:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from attnae.model.blocks import BATCH_NORM, Block, ConvBlock, DenseBlock, DownConv, UpConv, conv3x3
+from attnae.model.blocks import Block, ConvBlock, DenseBlock, DownConv, UpConv, conv3x3
+from attnae.model.coordinates import CoordinateChannels
+from attnae.model.keras_defaults import BATCH_NORM
 
 
 def check_units(units: Sequence[int]) -> tuple[int, ...]:
@@ -37,6 +39,8 @@ def stage_sizes(units: Sequence[int], image_size: int) -> list[int]:
 class Encoder(nn.Sequential):
     """Convolution to units[0], then per inner unit a dense block and a halving, then convolution to units[-1].
 
+    With `coord_conv` the first convolution also reads the coordinates of each position.
+
     Shapes: (B, in_channels, S, S) -> (B, units[-1], s, s), with s = S halved and rounded up once per inner unit.
     """
 
@@ -47,9 +51,15 @@ class Encoder(nn.Sequential):
         block: Block = ConvBlock,
         *,
         in_channels: int = 1,
+        coord_conv: bool = False,
     ) -> None:
         first, *inner, last = check_units(units)
-        layers: OrderedDict[str, nn.Module] = OrderedDict(stem=conv3x3(in_channels, first), stem_act=nn.ReLU())
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        if coord_conv:
+            layers["coordinates"] = CoordinateChannels()
+            in_channels += 2
+        layers["stem"] = conv3x3(in_channels, first)
+        layers["stem_act"] = nn.ReLU()
         channels = first
         for index, unit in enumerate(inner):
             dense = DenseBlock(channels, unit, block_depth, block)

@@ -35,9 +35,10 @@ def from_keras(array: np.ndarray) -> torch.Tensor:
     """An array in PyTorch's order of axes.
 
     Convolutions: (height, width, in, out) -> (out, in, height, width); transposed ones: (height, width, out, in) ->
-    (in, out, height, width); dense kernels: (in, out) -> (out, in); vectors stay.
+    (in, out, height, width); those over channels: (width, in, out) -> (out, in, width); dense kernels: (in, out) ->
+    (out, in); vectors stay.
     """
-    axes = {4: (3, 2, 0, 1), 2: (1, 0)}.get(array.ndim, range(array.ndim))
+    axes = {4: (3, 2, 0, 1), 3: (2, 1, 0), 2: (1, 0)}.get(array.ndim, range(array.ndim))
     return torch.from_numpy(np.ascontiguousarray(array.transpose(axes)))
 
 

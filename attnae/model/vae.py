@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attnae.model.blocks import BATCH_NORM, ConvBlock, SpatialAttention, glorot
+from attnae.model.attention.layers import WITH_MAPS
+from attnae.model.blocks import ConvBlock
 from attnae.model.coder import Decoder, Encoder, check_units, stage_sizes
+from attnae.model.keras_defaults import BATCH_NORM, glorot
 
 
 class VAEOutput(NamedTuple):
@@ -48,9 +50,10 @@ def _dense_stack(in_features: int, hidden: int, out_features: int) -> nn.Sequent
 class VAE(nn.Module):
     """Encoder -> bottleneck -> (mu, log_var) -> z -> bottleneck -> decoder.
 
-    The block options (from `batch_norm` to `act`) reach the dense blocks only; the batch norms at the ends of the
-    coders and in the bottleneck always stay, as in the original. With `variational=False` it is the plain autoencoder
-    of the same parts.
+    The block options (from `batch_norm` to `channel_reduction`, and `act`) reach the dense blocks only; the batch norms
+    at the ends of the coders and in the bottleneck always stay, as in the original. `coord_conv` adds two coordinate
+    channels to the images that the encoder reads. With `variational=False` it is the plain autoencoder of the same
+    parts.
 
     Images are (B, in_channels, image_size, image_size) in [0, 1]; codes are (B, latent_dim).
 
@@ -74,11 +77,13 @@ class VAE(nn.Module):
         *,
         batch_norm: bool = True,
         dropout: float = 0.2,
+        attention: str = "none",
         spatial_attention: bool = False,
         attention_kernel_size: int = 5,
         attention_norm: bool = False,
         channel_attention: bool = False,
         channel_reduction: int = 4,
+        coord_conv: bool = False,
         act: str = "relu",
         variational: bool = True,
         in_channels: int = 1,
@@ -99,6 +104,7 @@ class VAE(nn.Module):
             ConvBlock,
             batch_norm=batch_norm,
             dropout=dropout,
+            attention=attention,
             spatial_attention=spatial_attention,
             attention_kernel_size=attention_kernel_size,
             attention_norm=attention_norm,
@@ -106,7 +112,7 @@ class VAE(nn.Module):
             channel_reduction=channel_reduction,
             act=act,
         )
-        self.encoder = Encoder(units, block_depth, block, in_channels=in_channels)
+        self.encoder = Encoder(units, block_depth, block, in_channels=in_channels, coord_conv=coord_conv)
         self.to_latent = _dense_stack(features, features, latent_dim)
         if variational:
             self.mu = glorot(nn.Linear(latent_dim, latent_dim))
@@ -158,17 +164,20 @@ class VAE(nn.Module):
         return self.decode(z.to(next(self.parameters())))
 
     def attention_maps(self, x: Tensor) -> dict[str, Tensor]:
-        """The spatial attention of each block while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.
+        """The attention to positions while x is reconstructed: {path of the block: (B, 1, H, W) in (0, 1)}.
 
-        Empty where the model has no spatial attention.
+        Where each channel has weights of its own (simam, coordinate), it is their mean over channels. Empty where the
+        model has no attention, or one that weights whole channels (channel, se, eca).
         """
         maps: dict[str, Tensor] = {}
         hooks = [
             module.register_forward_pre_hook(
-                lambda layer, inputs, path=path: maps.__setitem__(path, layer.attention_map(*inputs))
+                lambda layer, inputs, path=path: maps.__setitem__(
+                    path, layer.attention_map(*inputs).mean(dim=1, keepdim=True)
+                )
             )
             for path, module in ((name.rpartition(".")[0], layer) for name, layer in self.named_modules())
-            if isinstance(module, SpatialAttention)
+            if isinstance(module, WITH_MAPS)
         ]
         try:
             self.reconstruct(x)

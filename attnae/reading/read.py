@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from attnae.errors import UserError
 from attnae.reading.formats import find_format, known_formats
 from attnae.reading.merge import unite
+from attnae.reading.own_runs import with_one_attention
 from attnae.reading.run import Request, Run, Series
 from attnae.reading.scan import is_new, scan
 from attnae.reading.settings import name_matcher
@@ -54,7 +55,7 @@ def read_logs(paths: str | Path | Sequence[str | Path], *, name_pattern: str | N
         raise UserError(f"no runs found in {', '.join(map(str, given))}: give {known_formats()}")
     if request.match is not None and not any(request.match(run.name) for run in runs):
         raise UserError(f"--name-pattern {name_pattern!r} does not fit the name of any run, such as {runs[0].name!r}")
-    return _with_own_names(unite(runs))
+    return _with_own_names(with_one_attention(unite(runs)))
 
 
 def _read_file(path: Path, request: Request) -> Sequence[Run]:

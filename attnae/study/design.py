@@ -25,10 +25,18 @@ from attnae.study.designs import (
     cell_key,
     cell_name,
     choose_cells,
+    level_text,
     levels_of,
 )
 
 MOST_RUNS = 100_000
+
+# Option -> the values of `attention` with a layer that it configures.
+ATTENTIONS_WITH = {
+    "attention_kernel_size": ("spatial",),
+    "attention_norm": ("spatial",),
+    "channel_reduction": ("channel", "cbam", "se", "coordinate"),
+}
 
 
 @dataclass(frozen=True)
@@ -197,6 +205,7 @@ def own_seed(base: int, cell: Cell, replicate: int) -> int:
 
 def idle_factors(design: Design) -> list[str]:
     """A warning for each factor that has no effect in some cells, because the layer that it configures is off there."""
+    attentions = design.factors.get("attention", (design.base.attention,))
     lines = []
     for switch, option in (
         ("dropout", "dropout_rate"),
@@ -204,9 +213,18 @@ def idle_factors(design: Design) -> list[str]:
         ("spatial_attention", "attention_norm"),
         ("channel_attention", "channel_reduction"),
         ("variational", "kl_weight"),
+        ("variational", "kl_warmup"),
     ):
-        if option in design.factors and False in design.factors.get(switch, (getattr(design.base, switch),)):
-            lines.append(f"{option} has no effect where {switch} is false: cells that differ only in it are the same")
+        if option not in design.factors:
+            continue
+        if option in ATTENTIONS_WITH and attentions != (None,):
+            idle = [level for level in attentions if level not in ATTENTIONS_WITH[option]]
+            where = f"attention is {' or '.join(map(level_text, idle))}" if idle else None
+        else:
+            off = False in design.factors.get(switch, (getattr(design.base, switch),))
+            where = f"{switch} is false" if off else None
+        if where:
+            lines.append(f"{option} has no effect where {where}: cells that differ only in it are the same")
     return lines
 
 

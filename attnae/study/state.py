@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from attnae.config import read_yaml, write_config
+from attnae.config import RunConfig, read_yaml, write_config
 from attnae.errors import UserError
 from attnae.rundir.directory import CONFIG, LOCK, read_metrics, run_lock
 from attnae.rundir.locks import lock_error
@@ -123,8 +123,8 @@ def _changes(recorded: Design, asked: Design) -> Iterator[str]:
     factors = {*recorded.factors, *asked.factors}
     before = recorded.shared_options()
     for option, value in asked.shared_options().items():
-        if option not in _FREE | factors and value != before[option]:
-            yield f"{option} was {before[option]} and is {value}"
+        if option not in _FREE | factors and value != before.get(option):
+            yield f"{option} was {before.get(option)} and is {value}"
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:
@@ -152,7 +152,8 @@ def run_state(run: PlannedRun) -> RunState:
     """The state of the run; `UserError` if its directory holds a run with other options."""
     path = run.directory / CONFIG
     if path.is_file():
-        recorded, planned = read_yaml(path), run.config.plain()
+        # A run of an earlier version does not record the options that it did not have: it has their defaults.
+        recorded, planned = RunConfig().plain() | read_yaml(path), run.config.plain()
         for option, value in planned.items():
             if option not in _FREE | _RESOLVED and recorded.get(option) != value:
                 raise UserError(

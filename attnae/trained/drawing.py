@@ -57,11 +57,14 @@ def walk(vae: VAE, config: RunConfig) -> Figure:
 
 
 def attention(vae: VAE, images: Tensor) -> Figure:
-    """The spatial attention of each block over images (N, C, H, W) in [0, 1]; `UserError` if the model has none."""
+    """The attention of each block to positions of images (N, C, H, W) in [0, 1]; `UserError` if the model has none."""
     with evaluation.evaluating(vae):
         maps = {block: evaluation.to_numpy(values) for block, values in vae.attention_maps(images).items()}
     if not maps:
-        raise UserError("this model has no attention maps: train one with --spatial-attention")
+        raise UserError(
+            "this model has no attention maps: train one with --spatial-attention, or with --attention cbam, simam or "
+            "coordinate; the attentions channel, se and eca weight whole channels"
+        )
     return pictures.attention_figure(evaluation.to_numpy(images), maps)
 
 

@@ -21,7 +21,7 @@ from attnae.evaluation.views import Views
 from attnae.rundir.directory import UNFINISHED
 from attnae.rundir.events import EventLogger
 from attnae.rundir.record import Record
-from attnae.tags import DIVERGED, LEARNING_RATE, STATUS, scalar
+from attnae.tags import DIVERGED, KL_WEIGHT, LEARNING_RATE, STATUS, scalar
 from attnae.training.module import AttentionVAE
 
 
@@ -45,6 +45,8 @@ class EpochLog(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: AttentionVAE) -> None:  # type: ignore[override]
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         metrics = pl_module.epoch_metrics("train") | pl_module.epoch_metrics("val") | {LEARNING_RATE: float(rate)}
+        if pl_module.config.kl_warmup:
+            metrics[KL_WEIGHT] = pl_module.kl_weight("train")
         self.write(metrics, trainer.current_epoch + 1)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: AttentionVAE) -> None:  # type: ignore[override]

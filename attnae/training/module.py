@@ -62,7 +62,19 @@ class AttentionVAE(pl.LightningModule):
         kl = bce.new_zeros(()) if output.log_var is None else kl_divergence(mu, output.log_var.to(precise))
         if len(x):  # a rank can be left without images in the last batch of an evaluation
             self._sums[stage].append(torch.stack([bce, kl, torch.ones_like(bce)]).detach() * len(x))
-        return bce + self.config.kl_weight * kl
+        return bce + self.kl_weight(stage) * kl
+
+    def kl_weight(self, stage: str) -> float:
+        """The weight of the KL divergence in the loss of a stage.
+
+        In training it rises linearly from 0 in the first epoch, and is whole after `kl_warmup` epochs (Sonderby et al.
+        2016, section 2.3). Evaluation always uses the whole weight, so that losses of different epochs and runs can be
+        compared.
+        """
+        config = self.config
+        if stage == "train" and self.current_epoch < config.kl_warmup:
+            return config.kl_weight * self.current_epoch / config.kl_warmup
+        return config.kl_weight
 
     def _train_forward(self, x: Tensor) -> VAEOutput:
         # An epoch's last batch may be smaller: compiling for it, too, takes longer than it.
@@ -106,8 +118,8 @@ class AttentionVAE(pl.LightningModule):
     def epoch_metrics(self, stage: str) -> dict[str, float]:
         """{tag: mean over the images that the stage has seen since the last call}, over all ranks.
 
-        bce is in nats per pixel and channel, kl and elbo in nats per image; loss = bce + kl_weight * kl. A plain
-        autoencoder has kl 0.
+        bce is in nats per pixel and channel, kl and elbo in nats per image; loss = bce + kl_weight(stage) * kl. A
+        plain autoencoder has kl 0.
         """
         sums = torch.stack(self._sums[stage] or [torch.zeros(3)]).cpu().double().sum(dim=0)
         self._sums[stage].clear()
@@ -115,12 +127,14 @@ class AttentionVAE(pl.LightningModule):
             sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
         bce, kl = (sums[:2] / sums[2]).tolist()
         values = self.config.image_values
-        metrics = (bce + self.config.kl_weight * kl, bce, kl, -(bce * values + kl))
+        metrics = (bce + self.kl_weight(stage) * kl, bce, kl, -(bce * values + kl))
         return {scalar(stage, name): value for name, value in zip(METRICS, metrics, strict=True)}
 
     def configure_optimizers(self) -> Any:
         config = self.config
-        optimizer = KerasAdam(self.parameters(), config.lr, fused=self.device.type in ("cpu", "cuda"))
+        # A fused optimiser scales the gradients of mixed precision back only in its step, too late to clip them.
+        fused = self.device.type in ("cpu", "cuda") and not (config.grad_clip and config.precision.endswith("mixed"))
+        optimizer = KerasAdam(self.parameters(), config.lr, weight_decay=config.weight_decay, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             partial(learning_rate_factor, lr=config.lr, min_lr=config.min_lr, epochs=config.epochs),

@@ -76,6 +76,7 @@ def make_trainer(config: RunConfig) -> pl.Trainer:
             num_nodes=config.num_nodes,
             strategy=config.strategy,
             precision=config.precision,
+            gradient_clip_val=config.grad_clip or None,
             plugins=[AtomicCheckpointIO()],
             logger=False,
             enable_checkpointing=False,

@@ -14,8 +14,10 @@ from attnae.config import (
     GROUPS,
     OptionError,
     RunConfig,
+    check_one_attention,
     check_options,
     flag,
+    layered,
     option_names,
     read_config,
     read_yaml,
@@ -33,10 +35,15 @@ BAD_VALUES = [
     ({"units": (5, 4, 0)}, "--units 5 4 0: all must be positive"),
     ({"dropout_rate": 1.0}, "--dropout-rate 1.0: must be at least 0 and below 1"),
     ({"dropout_rate": -0.1}, "--dropout-rate"),
+    ({"attention": "both"}, "--attention both: choose one of none, spatial, channel, cbam"),
     ({"attention_kernel_size": 4}, "--attention-kernel-size 4: must be odd"),
     ({"channel_reduction": 0}, "--channel-reduction 0: must be at least 1"),
     ({"block_depth": 0}, "--block-depth 0: must be at least 1"),
     ({"latent_dim": 0}, "--latent-dim 0: must be at least 1"),
+    ({"kl_warmup": 25}, "--kl-warmup 25: must be less than --epochs, 25: the whole weight would never be used"),
+    ({"grad_clip": -1.0}, "--grad-clip -1.0: must be at least 0"),
+    ({"weight_decay": -0.1}, "--weight-decay -0.1: must be at least 0"),
+    ({"weight_decay": 200.0}, "--weight-decay 200.0: must be less than 1 / --lr, 200"),
     ({"kl_weight": -1.0}, "--kl-weight -1.0: must be at least 0"),
     ({"kl_weight": float("nan")}, "--kl-weight nan"),
     ({"epochs": 0}, "--epochs 0: must be at least 1"),
@@ -236,6 +243,54 @@ def test_names_in_the_descriptions_of_the_rooms_are_there():
         assert len(listed) > 3
         for module, name in listed:
             assert hasattr(importlib.import_module(f"{room}.{module}"), name), (room, module, name)
+
+
+def test_the_attention_is_recorded_as_it_was_chosen(tmp_path):
+    """By its name or by the switches, never by both; old files, which know only the switches, are read as before."""
+    for config, recorded in [
+        (RunConfig(), {"attention": None, "spatial_attention": False, "channel_attention": False}),
+        (RunConfig(spatial_attention=True), {"attention": None, "spatial_attention": True, "channel_attention": False}),
+        (RunConfig(attention="none"), {"attention": "none"}),
+        (RunConfig(attention="spatial", spatial_attention=True), {"attention": "spatial"}),
+    ]:
+        write_config(tmp_path / "config.yaml", config)
+        assert read_config(tmp_path / "config.yaml") == config
+        found = read_yaml(tmp_path / "config.yaml")
+        assert {name: found[name] for name in found if name.endswith("attention")} == recorded
+    (tmp_path / "old.yaml").write_text("spatial_attention: true\nchannel_attention: false\n")
+    assert read_config(tmp_path / "old.yaml") == RunConfig(spatial_attention=True)
+
+
+def test_a_later_source_chooses_the_attention_anew():
+    switches, name = {"spatial_attention": True, "act": "elu"}, {"attention": "se"}
+    assert layered([switches, name]) == {"act": "elu", "attention": "se"}
+    assert layered([name, switches]) == switches
+    assert layered([switches, {"channel_attention": True}]) == {**switches, "channel_attention": True}
+    assert layered([name, {"act": "elu"}]) == {**name, "act": "elu"}
+    assert layered([switches, {"attention": None}]) == {**switches, "attention": None}
+    assert layered([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        ({"attention": "none", "spatial_attention": True}, "--spatial-attention"),
+        ({"attention": "se", "channel_attention": True}, "--channel-attention"),
+        ({"attention": "spatial", "channel_attention": True}, "--channel-attention"),
+        ({"attention": "spatial", "spatial_attention": False}, "--no-spatial-attention"),
+    ],
+)
+def test_an_attention_and_a_switch_that_says_otherwise(tmp_path, options, flag):
+    message = f"--attention {options['attention']}: {flag} says otherwise; give one of the two"
+    with pytest.raises(OptionError, match=message):
+        check_one_attention(options)
+    with pytest.raises(UserError, match=f"here: {message}"):
+        check_options(options, "here")
+    if any(options[name] is True for name in options):
+        with pytest.raises(OptionError, match=message):
+            RunConfig(**options)
+    check_one_attention({"attention": "spatial", "spatial_attention": True, "channel_attention": False})
+    check_one_attention({"attention": "cbam", "spatial_attention": False})
 
 
 def test_public_names_are_there():

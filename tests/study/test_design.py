@@ -204,6 +204,34 @@ def test_an_option_of_a_layer_that_is_off_is_pointed_out(option, levels, switch)
     assert not idle_factors(make_design({option: levels}, (1,), RunConfig(name="s", **{switch: True})))
 
 
+def test_an_option_without_effect_at_some_attentions_is_pointed_out():
+    factors = {"channel_reduction": (2, 4), "attention": ("none", "se", "simam", "cbam")}
+    [line] = idle_factors(make_design(factors, (1,), RunConfig(name="s")))
+    assert "channel_reduction has no effect where attention is none or simam" in line
+    [line] = idle_factors(make_design({"attention_norm": (False, True)}, (1,), RunConfig(name="s", attention="cbam")))
+    assert "attention_norm has no effect where attention is cbam" in line
+    factors["attention"] = ("se", "cbam")
+    assert not idle_factors(make_design(factors, (1,), RunConfig(name="s")))
+
+
+def test_a_study_of_attentions_records_one_field(tmp_path):
+    path = study_file(tmp_path, "factors: {attention: [none, spatial, se]}\noptions: {act: elu}")
+    design = read_study_file(path).design(RunConfig(log_dir=tmp_path, **read_study_file(path).first_cell()))
+    assert [run.config.plain()["attention"] for run in design.runs()] == ["none", "spatial", "se"]
+    assert not any(name.endswith("_attention") for run in design.runs() for name in run.config.plain())
+    write_design(tmp_path / "study.yaml", design)
+    assert read_design(tmp_path / "study.yaml").runs() == design.runs()
+
+
+def test_a_study_of_switches_records_the_switches(tmp_path):
+    path = study_file(tmp_path, "factors: {spatial_attention: [false, true]}")
+    design = read_study_file(path).design(RunConfig(log_dir=tmp_path, **read_study_file(path).first_cell()))
+    assert [run.config.plain()["spatial_attention"] for run in design.runs()] == [False, True]
+    assert all(run.config.plain()["attention"] is None for run in design.runs())
+    with pytest.raises(UserError, match=r"spatial_attention=true: --attention se: --spatial-attention says otherwise"):
+        read_study_file(path).design(RunConfig(log_dir=tmp_path, attention="se"))
+
+
 def test_a_factor_without_effect_in_some_cells_is_pointed_out():
     factors = {"dropout": (False, True), "dropout_rate": (0.1, 0.2)}
     [line] = idle_factors(make_design(factors, (1,), RunConfig(name="s", dropout=False, dropout_rate=0.1)))

@@ -73,6 +73,7 @@ def threads(config):
 
 # Option -> (what shows its effect, two values of it).
 EFFECTS = {
+    "attention": (structure, None, "se"),
     "spatial_attention": (structure, False, True),
     "channel_attention": (structure, False, True),
     "batch_norm": (structure, False, True),
@@ -85,12 +86,16 @@ EFFECTS = {
     "attention_kernel_size": (structure, 5, 3),
     "attention_norm": (structure, False, True),
     "channel_reduction": (structure, 4, 2),
+    "coord_conv": (structure, False, True),
     "variational": (structure, True, False),
     "kl_weight": (result, 0.001, 1.0),
+    "kl_warmup": (result, 0, 1),
     "epochs": (epochs_logged, 1, 2),
     "batch_size": (result, 32, 16),
     "lr": (result, 0.005, 0.01),
     "min_lr": (result, 0.0001, 0.005),
+    "grad_clip": (result, 0.0, 0.01),
+    "weight_decay": (result, 0.0, 0.1),
     "seed": (result, 768, 769),
     "dataset": (images, "digits", "folder"),
     "data_dir": (images, "folders/a", "folders/b"),
@@ -116,6 +121,7 @@ BESIDE = {
     "attention_kernel_size": {"spatial_attention": True},
     "attention_norm": {"spatial_attention": True},
     "channel_reduction": {"channel_attention": True},
+    "kl_warmup": {"epochs": 2},
     "data_dir": {"dataset": "folder"},
     "image_size": {"dataset": "folder", "data_dir": "folders/a"},
     "channels": {"dataset": "folder", "data_dir": "folders/a"},

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.callbacks import Callback
 from torch.nn import functional as F
 
 from attnae.data.module import Batch
@@ -14,6 +15,7 @@ from attnae.training.module import AttentionVAE, learning_rate_factor
 from attnae.training.optimizer import KerasAdam
 from attnae.training.prepare import prepare
 from attnae.training.run import train
+from tests.conftest import read_curves
 
 
 def test_schedule_is_the_article_s():
@@ -81,6 +83,86 @@ def test_steps_that_a_gradient_scaler_skips_do_not_count(fused):
             plain.step()
     assert scaled.param_groups[0]["steps"] == 2
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_weight_decay_is_apart_from_the_gradient(fused):
+    """Keras' formula after p -= lr * weight_decay * p, and torch's AdamW with the epsilon that the formula means."""
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=5), rng.normal(size=(6, 5))
+    expected, m, v = start.copy(), np.zeros(5), np.zeros(5)
+    weights = [torch.nn.Parameter(torch.tensor(start)) for _ in range(2)]
+    ours = KerasAdam([weights[0]], lr=0.01, epsilon=1e-7, weight_decay=0.3, fused=fused)
+    theirs = torch.optim.AdamW([weights[1]], lr=0.01, weight_decay=0.3)
+    for t, gradient in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        expected -= 0.01 * 0.3 * expected
+        expected -= 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-7)
+        for weight in weights:
+            weight.grad = torch.tensor(gradient)
+        theirs.param_groups[0]["eps"] = 1e-7 / np.sqrt(1 - 0.999**t)
+        ours.step()
+        theirs.step()
+        np.testing.assert_allclose(weights[0].detach().numpy(), expected, rtol=1e-12)
+        torch.testing.assert_close(weights[0], weights[1], rtol=1e-12, atol=0)
+        state = ours.state_dict()
+        ours = KerasAdam([weights[0]], lr=0.01, epsilon=1e-7, fused=fused)
+        ours.load_state_dict(state)
+
+
+def test_the_gradient_is_that_of_the_weights_before_the_decay():
+    """Lightning computes it in a closure, inside the step. A weight without a gradient is not decayed."""
+    weight, idle = (torch.nn.Parameter(torch.tensor([2.0], dtype=torch.float64)) for _ in range(2))
+    seen = []
+
+    def closure():
+        seen.append(weight.item())
+        loss = 3 * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer = KerasAdam([weight, idle], lr=0.1, weight_decay=0.5)
+    assert optimizer.step(closure).item() == 12.0
+    assert seen == [2.0]
+    assert weight.item() == pytest.approx(2.0 * (1 - 0.1 * 0.5) - 0.1)  # Adam's first step has the length lr
+    assert idle.item() == 2.0
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped(tiny, precision):
+    """The first step of Adam does not depend on the length of the gradient, but its first moment does."""
+
+    class Moments(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *args):
+            self.norms.append(
+                sum(state["exp_avg"].square().sum() for state in trainer.optimizers[0].state.values()).sqrt().item()
+            )
+
+    found = {}
+    for clip in (0.0, 0.01, 1000.0):
+        moments = Moments()
+        moments.norms = []
+        train(tiny(grad_clip=clip, precision=precision, epochs=1), callbacks=[moments])
+        found[clip] = moments.norms
+    assert found[0.0][0] > 0.002  # 0.1 times the norm of the gradient
+    assert found[0.01][0] == pytest.approx(0.1 * 0.01, rel=1e-3)
+    assert max(found[0.01]) <= 0.01
+    if precision == "32-true":
+        assert found[1000.0] == found[0.0]
+
+
+def test_the_weight_of_the_kl_rises_linearly(tiny):
+    """0, 1/3, 2/3, and whole from the fourth epoch on; only the training loss has less than the whole weight."""
+    curves = read_curves(train(tiny(kl_weight=0.5, kl_warmup=3, epochs=5)).directory)
+    assert list(curves["train/kl_weight"].values()) == pytest.approx([0, 0.5 / 3, 1 / 3, 0.5, 0.5])
+    for epoch in range(1, 6):
+        for stage in ("train", "val"):
+            bce, kl, loss = (curves[f"{stage}/{name}"][epoch] for name in ("bce", "kl", "loss"))
+            weight = curves["train/kl_weight"][epoch] if stage == "train" else 0.5
+            assert loss == pytest.approx(bce + weight * kl, rel=1e-5)
+            assert kl > 0
+    assert curves["test/loss"][5] == pytest.approx(curves["test/bce"][5] + 0.5 * curves["test/kl"][5], rel=1e-5)
+    assert "train/kl_weight" not in read_curves(train(tiny(epochs=1)).directory)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-true", "64-true"])

@@ -172,7 +172,7 @@ def audit_runs(
     if len(logged) < 2:
         raise UserError("only one run has scalar values and hyper-parameters, and a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
-    roles = find_roles(settings, factors)
+    roles = find_roles(settings, factors, example=logged[0].name)
     kind = _kind(settings, roles, design)
     goal = goal or declared_goal(runs, tag) or guess_goal(tag)
     chosen_on = check_rule(complete, tag, rule)

@@ -98,7 +98,7 @@ def _next(row: Row, result: SearchResult, together: set[str]) -> tuple[str, floa
         return (*keep, "open")
     if not numeric:
         kept = [row["best"], *filter(None, str(row["tied"]).split(";"))]
-        if not row["worse"]:
+        if not isinstance(row["worse"], str) or not row["worse"]:
             return (*keep, "which level is best is open")
         kept = [level for level in levels_of(row["factor"], result) if level in kept]
         action, reason = (FIX, "it is best") if len(kept) == 1 else (NARROW, "the other levels are worse")

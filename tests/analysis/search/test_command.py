@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from attnae.analysis.search.result import CURVE_COLUMNS, LEVEL_COLUMNS, PAIR_COLUMNS, SETTING_COLUMNS
+from attnae.study.file import read_study_file
 from tests.analysis.reports import analyze, read_back
 from tests.analysis.search.searches import SETTINGS, draw_settings, search
 from tests.analysis.studies import factorial
@@ -318,5 +319,6 @@ def test_the_next_search_is_a_study_file_of_our_options(tmp_path):
     # What does not matter stands among the options, and what is open among the factors.
     dropped = {row["factor"] for row in report["tables"]["next"] if row["action"] == "drop"}
     assert dropped == set(study["options"]) & set(table) - {"epochs", "min_lr", "dataset"} != set()
+    assert read_study_file(tmp_path / "analysis" / "next.yaml").factors  # as --study reads it
     kept = study["factors"] | study["options"]
     assert kept["units"] in ([20, 15, 10, 5], [35, 25, 15, 5], [[20, 15, 10, 5], [35, 25, 15, 5]])

@@ -36,6 +36,13 @@ def result(table):
     return _fit(table)
 
 
+def test_it_can_be_imported_beside_fit_study():
+    import attnae
+    from attnae.analysis import fit_search as of_analysis
+
+    assert attnae.fit_search is of_analysis is fit_search
+
+
 def test_the_truth_is_found(result):
     rows = _rows(result)
     assert rows.loc["lr", "verdict"] == "optimum"

@@ -17,6 +17,11 @@ from attnae.analysis.report.report import AnyReport, StudyReport
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, counted, listed, number
 
+DESIGNS = {
+    "factorial": "factorial design",
+    "fraction": "fraction of a factorial design",
+    "one-at-a-time": "one setting changed at a time",
+}
 KINDS = {
     "two-level": "two levels",
     "many-level": "more than two levels",
@@ -27,7 +32,7 @@ KINDS = {
 def audit(report: StudyReport) -> Blocks:
     """Runs, factors, and what is unusual about them."""
     found = report.audit
-    taken = f"Taken as: {found.design.kind} design, {clean(found.design.reason)}; --design search overrules this."
+    taken = f"Taken as: {DESIGNS[found.design.kind]}: {clean(found.design.reason)}. --design search overrules this."
     return [
         Text(f"{_runs(found, report.result)}."),
         Text(taken),

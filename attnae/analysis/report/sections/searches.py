@@ -12,8 +12,8 @@ from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.columns import DETAIL, EXTRA, LAST, Column
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import SearchReport
-from attnae.analysis.report.search_sentences import by_share, range_text, value_text
 from attnae.analysis.report.sections import runs
+from attnae.analysis.report.sentences.search import by_share, range_text, value_text
 from attnae.analysis.search.assess import FINDINGS
 from attnae.analysis.search.next import DROP, levels_of, next_search
 from attnae.analysis.search.result import SearchResult
@@ -64,6 +64,8 @@ def response(report: SearchReport) -> Blocks:
         "response, among finished runs",
         f"Each setting is tested by permuting its values, adjusted for {model}",
     ]
+    if result.budgets:
+        lines.append("Runs stopped early are compared at the last step both reached, and effects are among the others")
     if math.isfinite(result.r_squared):
         lines.append(
             f"All settings together explain {percent(round(result.r_squared, 2))} of the variation (adjusted R²)"

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
-from attnae.analysis.report.sentences import Sentence
+from attnae.analysis.report.sentences.study import Sentence
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
 from attnae.analysis.search.next import EXTEND, next_search
 from attnae.analysis.search.result import Detail, SearchResult
@@ -62,7 +62,9 @@ def value_text(value: float, digits: int = 2) -> str:
 
 
 def range_text(low: float, high: float) -> str:
-    """A range of values, with as many digits as tell its ends apart."""
+    """A range of values, with as many digits as tell its ends apart; a single value if it has no length."""
+    if low == high:
+        return value_text(low)
     for digits in (2, 3, 4, 6):
         ends = value_text(low, digits), value_text(high, digits)
         if ends[0] != ends[1]:
