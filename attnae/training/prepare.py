@@ -118,6 +118,7 @@ def split_images(images: DataSet, config: RunConfig) -> ImageData:
         val_size=config.val_size,
         limit_train=config.limit_train,
         limit_test=config.limit_test,
+        binarize=config.binarize,
         seed=config.seed,
     )
 
