@@ -19,7 +19,7 @@ from attnae.config import (
     GROUPS,
     OptionError,
     RunConfig,
-    check_one_attention,
+    check_choices,
     check_options,
     flag,
     layered,
@@ -141,7 +141,7 @@ def _train(args: list[str], prog: str) -> int:
     # Defaults, overridden by the study, by the files in their order, and by the command line.
     sources = {option: path for path, options in files.items() for option in options}
     flags = {option: value for option, value in command.values().items() if option in typed}
-    check_one_attention(flags)
+    check_choices(flags)
     merged = layered([base, *files.values(), flags])
     command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(merged)))
     try:

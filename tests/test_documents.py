@@ -38,7 +38,7 @@ OTHER_LINES = re.compile(r"#|rsync -a ")
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
 TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10"]
-STUDIES = ("attention", "factorial", "mnist")
+STUDIES = ("attention", "attention-family", "factorial", "mnist")
 # This replaces the article's 32 cells; the real study file is used with --dry-run only.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
 

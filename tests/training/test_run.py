@@ -136,6 +136,7 @@ def test_hparams_are_all_options_with_the_final_metrics(run):
         "limit_train",
         "limit_test",
         "attention",
+        "beta",
     }
     assert values == expected
     assert values["spatial_attention"] is True
