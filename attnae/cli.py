@@ -19,7 +19,7 @@ from attnae.config import (
     GROUPS,
     OptionError,
     RunConfig,
-    check_one_attention,
+    check_choices,
     check_options,
     flag,
     layered,
@@ -54,7 +54,8 @@ class TrainCommand(OptionGroups):
     """Continue the run in this directory with the options it was started with.
     Only --data-dir, --picture-every and the hardware options except --precision can be combined with it."""
     dry_run: FlagCreatePairsOff[bool] = False
-    """Show the options and the model, and the design of a study. Nothing is written or downloaded."""
+    """Show the options and the model; of a study, the design, its aliases and the effects that it can detect.
+    Nothing is written or downloaded."""
     study: OmitArgPrefixes[StudyOptions] = field(default_factory=StudyOptions)
 
 
@@ -140,7 +141,7 @@ def _train(args: list[str], prog: str) -> int:
     # Defaults, overridden by the study, by the files in their order, and by the command line.
     sources = {option: path for path, options in files.items() for option in options}
     flags = {option: value for option, value in command.values().items() if option in typed}
-    check_one_attention(flags)
+    check_choices(flags)
     merged = layered([base, *files.values(), flags])
     command = tyro.cli(TrainCommand, args=args, prog=prog, default=TrainCommand(**groups_of(merged)))
     try:

@@ -91,6 +91,7 @@ SCENARIOS = (
     Scenario(seeds=3, shared=False, tails=3),
     *(Scenario("2x8", seeds=seeds, interaction_sd=0.5) for seeds in (3, 5)),
     Scenario("2x8", seeds=5, shared=False),
+    Scenario(seeds=1, shared=False, seed_sd=0.0, noisy=5.0),
 )
 
 
@@ -160,7 +161,8 @@ def power_at_mde(scenario: Scenario, studies: int, seed: int, reading: Reading |
     family = family_of(runs)
     row = family.keys.index(("batch_norm", "True"))
     null = family.rows.here.fit(draw(scenario, runs, CHUNK * 5, rng)).estimate[row]
-    size = float(detectable(null.std()[None], family.rows.df[[row]], family=family.size, alpha=reading.alpha)[0])
+    parts = family.hypotheses[[row]]
+    size = float(detectable(null.std()[None], family.rows.df[[row]], family=parts, alpha=reading.alpha)[0])
     hits = []
     for _ in range(max(1, studies // CHUNK)):
         y = draw(scenario, runs, min(CHUNK, studies), rng)

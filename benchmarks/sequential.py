@@ -199,7 +199,9 @@ def main() -> None:
         studies = max(1, options.studies // (2 if "x" in layout else 1))
         # Attention alone is of interest: without a bound, factors without an effect are never decided.
         o = simulate(layout, 20, effect=effect, studies=studies, seed=options.seed, of_interest=("attention",))
-        same = fixed_replicates(layout, effect, o.found, options.studies, options.seed + 1) if effect else None
+        # A power that no simulation tells from 1 would ask for ever more replicates.
+        power = min(o.found, 0.999)
+        same = fixed_replicates(layout, effect, power, options.studies, options.seed + 1) if effect else None
         print(
             f"| {effect:g} | {layout} | {100 * o.found:.1f}% | {100 * o.false_found:.1f}% | {o.replicates:.1f} | "
             f"{same or ''} | {100 * o.coverage:.1f}% | {o.estimate:.2f} |",

@@ -11,6 +11,10 @@ from attnae.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 
+# Seconds after which a process or a condition that a test waits for is given up. It is reached only by something that
+# hangs: on a busy machine, a process can take a minute to import torch.
+PATIENCE = 600
+
 # A run of about a second: 8x8 digits and a model of a few hundred parameters.
 TINY = {
     "dataset": "digits",

@@ -15,7 +15,7 @@ from PIL import Image
 from attnae.cli import train_command
 from attnae.data import sources
 from attnae.rundir.checkpoint import CHECKPOINT
-from tests.conftest import ROOT, read_curves, tiny_flags
+from tests.conftest import PATIENCE, ROOT, read_curves, tiny_flags
 
 
 def run(*args, cwd, script="train.py", **environment):
@@ -24,7 +24,7 @@ def run(*args, cwd, script="train.py", **environment):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, "COLUMNS": "80", **environment},
     )

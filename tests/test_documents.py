@@ -18,7 +18,7 @@ from PIL import Image
 
 from attnae.cli import main, train_command
 from attnae.config import RunConfig, read_config
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 from tests.data.test_sources import write_idx_set
 
 # tests/trained/test_docs.py tests docs/trained.md, because it also checks the files that the commands write.
@@ -38,7 +38,7 @@ OTHER_LINES = re.compile(r"#|rsync -a ")
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
 TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10"]
-STUDIES = ("attention", "factorial", "mnist")
+STUDIES = ("attention", "attention-family", "factorial", "mnist")
 # This replaces the article's 32 cells; the real study file is used with --dry-run only.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
 
@@ -151,7 +151,7 @@ def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
     """The script draws the pictures of the README and docs/findings.md, and no others."""
     tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
-    subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=300)
+    subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=PATIENCE)
     drawn = {path.name for path in (tmp_path / "new").iterdir()}
     shown = (ROOT / "README.md").read_text() + (ROOT / "docs" / "findings.md").read_text()
     assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.]+)\)", shown))
@@ -174,8 +174,8 @@ def run_command(words, document):
             benchmark(*eager, "--turns=1", "--epochs=1", "--seeds=1", "--limit-train=60")
         case ["python", "benchmarks/train_speed.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
-        case ["python", "benchmarks/inference.py", *_]:
-            benchmark(*words[1:], "--studies=20")
+        case ["python", "benchmarks/inference.py" | "benchmarks/sequential.py", *_]:
+            benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/searches.py", *_]:
             benchmark(*words[1:], "--searches=1", "--nulls=2", "--permutations=99", "--adaptive=0")
         case ["attnae", "train", *args]:
@@ -217,7 +217,8 @@ def train(args):
         named = args[args.index("--dataset") + 1] if "--dataset" in args else "mnist"
         assert read_config(Path("logs", "typed", "config.yaml")).dataset == named
         return code
-    small = [*TINY_STUDY, "--seeds=1" if "--seeds" in args else "--replicates=1", "--name=typed"]
+    number = "--max-replicates=3" if "--until" in args else "--seeds=1" if "--seeds" in args else "--replicates=1"
+    small = [*TINY_STUDY, number, "--name=typed"]
     as_it_is = [arg.replace("configs/factorial", "configs/article-factorial") for arg in args]
     assert train_command([*as_it_is, *small, "--dry-run"]) == 0
     return 0 if "ray" in args else train_command([*args, *small])
@@ -230,6 +231,6 @@ def benchmark(script, *args):
 def output_of(tool, *args):
     """The standard output of a program of this environment; it must exit with code 0."""
     program = sys.executable if tool == "python" else shutil.which(tool, path=Path(sys.executable).parent)
-    done = subprocess.run([program, *args], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run([program, *args], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout

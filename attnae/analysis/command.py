@@ -172,6 +172,9 @@ def study_result(
     from attnae.analysis.study import fit_study
 
     table, replicates, remarks = planned_replicates(runs, audit.ended)
+    negligible = command.negligible
+    if negligible is None and replicates is not None and replicates.response == audit.response:
+        negligible = None if command.log_response else replicates.negligible
     result = fit_study(
         table,
         audit.factors,
@@ -182,7 +185,7 @@ def study_result(
         alpha=command.alpha,
         interactions=command.interactions,
         baseline=baseline,
-        negligible=command.negligible,
+        negligible=negligible,
         target=command.target,
         alternatives=audit.alternatives,
         replicates=replicates,

@@ -12,6 +12,7 @@ from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, Prepared, prepare
 from attnae.analysis.estimates.article import article_table
 from attnae.analysis.estimates.best import baseline_table, cells_table
+from attnae.analysis.estimates.curvature import curvature_note
 from attnae.analysis.estimates.diagnostics import diagnose
 from attnae.analysis.estimates.effects import factors_table, interactions_table, judged_effects
 from attnae.analysis.estimates.family import MainEffects, Reading
@@ -87,6 +88,9 @@ def fit_study(
     data = prepare(table, factors, table.get(response, pd.Series(dtype=float)), columns, interactions)
     y = _logarithm(data, columns.shown_response) if log else data.y
     design = data.design
+    notes = data.notes
+    if data.centre is not None:
+        notes = (*notes, curvature_note(design, y, data.centre, data.seeds, reading))
     # First of all, so that a mistake in the baseline is reported before anything slow.
     compared = baseline_table(design, y, baseline, reading) if baseline else None
     family = MainEffects.of(design)
@@ -114,7 +118,7 @@ def fit_study(
         reading=reading,
         factors=design.factors,
         dropped_factors=data.dropped_factors,
-        notes=(*data.notes, *problems),
+        notes=(*notes, *problems),
         design=design,
         y=y,
         model=summarise_model(design, y, interactions),
@@ -129,7 +133,7 @@ def fit_study(
         simple_effects=simple_effects_table(design, anova, pairs, y, alpha=alpha),
         diagnostics=diagnose(design, y, data.y, data.runs, alpha=alpha),
         sensitivity=sensitivity,
-        reversals=reversals(sensitivity),
+        reversals=reversals(sensitivity, alpha=alpha),
         permutation=permutation_table(design, y, draws=permutations, seed=random_seed) if permutations else None,
         cells=cells_table(design, y, reading),
         baseline=compared,

@@ -21,5 +21,7 @@ DATASETS = {
     "fashion-mnist": DataSetEntry("attnae.data.sources:FASHION_MNIST", image_size=28, channels=1),
     "kmnist": DataSetEntry("attnae.data.sources:KMNIST", image_size=28, channels=1),
     "digits": DataSetEntry("attnae.data.sources:load_digits", image_size=8, channels=1),
+    "cifar10": DataSetEntry("attnae.data.colour:CIFAR10", image_size=32, channels=3),
+    "svhn": DataSetEntry("attnae.data.colour:SVHN", image_size=32, channels=3),
     "folder": DataSetEntry("attnae.data.folder:load_folder"),
 }

@@ -34,6 +34,8 @@ MOST, MOST_PIXELS, MOST_THREADS = 2**32 - 1, 2**14, 1024
 
 # The older options for two values of `attention`: option -> the value that it stands for.
 SWITCHES = {"spatial_attention": "spatial", "channel_attention": "channel"}
+# Option -> the options that it replaces where it is set: the two are one choice, and only one of them is recorded.
+REPLACES = {"attention": tuple(SWITCHES), "beta": ("kl_weight",)}
 
 # The smallest value of each option that has only a lower limit.
 _LEAST: dict[str, float] = {
@@ -41,6 +43,7 @@ _LEAST: dict[str, float] = {
     "latent_dim": 1,
     "channel_reduction": 1,
     "kl_weight": 0,
+    "beta": 0,
     "kl_warmup": 0,
     "grad_clip": 0,
     "weight_decay": 0,
@@ -118,8 +121,11 @@ class TrainingOptions:
     kl_weight: float = 0.001
     """Weight of the KL divergence: loss = bce (mean over pixels) + kl_weight * kl (nats per image).
     Increase it for a smoother latent space, decrease it for sharper reconstructions."""
+    beta: float | None = None
+    """Weight of the KL divergence in place of --kl-weight: kl_weight = beta / (pixels * channels).
+    With 1 the loss is the negative ELBO, divided by the number of pixels and channels."""
     kl_warmup: int = 0
-    """Number of epochs in which the weight of the KL divergence rises linearly from 0 to --kl-weight.
+    """Number of epochs in which the weight of the KL divergence rises linearly from 0 to its value.
     It is logged as train/kl_weight. The losses val/loss and test/loss always have the whole weight."""
     epochs: int = 25
     """Number of passes over the training images."""
@@ -160,6 +166,9 @@ class DataOptions:
     image_size: int | None = None
     """Scale the images of --dataset folder to this height and width, in pixels.
     Unset: they must all be squares of one size."""
+    binarize: Literal["none", "dynamic", "static"] = "none"
+    """Make each pixel black or white at random, with its grey value as the probability of white (docs/attention.md).
+    static: once for all runs. dynamic: the training images anew in every epoch, the others once."""
     channels: Literal[1, 3] | None = None
     """Convert the images of --dataset folder to grey (1) or colour (3). Unset: they stay as they are."""
 
@@ -257,6 +266,11 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         }
 
     @property
+    def loss_kl_weight(self) -> float:
+        """The weight of the KL divergence in the loss; with `beta`, `image_size` and `channels` must be resolved."""
+        return self.kl_weight if self.beta is None else self.beta / self.image_values
+
+    @property
     def image_values(self) -> int:
         """Values in one image: pixels times channels; `image_size` and `channels` must be resolved."""
         assert self.image_size is not None
@@ -266,10 +280,10 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
     def plain(self) -> dict[str, bool | int | float | str | list[int] | None]:
         """The options as YAML and JSON can hold them, in the order of `--help`.
 
-        The attention is recorded as it was chosen: `attention`, or if that is None the switches. Both would be two
-        factors of a study that say the same.
+        What can be chosen in two ways is recorded as it was chosen: `attention`, or if that is None the switches;
+        `beta`, or else `kl_weight`. Both would be two factors of a study that say the same.
         """
-        unused = () if self.attention is None else SWITCHES
+        unused = [old for option, replaced in REPLACES.items() if getattr(self, option) is not None for old in replaced]
         return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS) if option not in unused}
 
     def default_name(self) -> str:
@@ -289,25 +303,31 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
 def layered(sources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The options of several sources, of which later ones override earlier ones.
 
-    `attention` and the switches that stand for two of its values are one choice: a source that gives either overrides
-    the other in the sources before it.
+    An option and those that it replaces (`REPLACES`) are one choice: a source that gives either overrides the other in
+    the sources before it.
     """
     merged: dict[str, Any] = {}
     for options in sources:
-        chosen_anew = SWITCHES if options.get("attention") else {"attention"} if SWITCHES.keys() & options else ()
-        for option in chosen_anew:
-            merged.pop(option, None)
+        for option, replaced in REPLACES.items():
+            chosen_anew = replaced if options.get(option) is not None else (option,) if {*replaced} & {*options} else ()
+            for name in chosen_anew:
+                merged.pop(name, None)
         merged.update(options)
     return merged
 
 
-def check_one_attention(options: Mapping[str, Any]) -> None:
-    """Raises `OptionError` where `attention` and a switch are both given, on or off, and contradict each other."""
+def check_choices(options: Mapping[str, Any]) -> None:
+    """Raises `OptionError` for options of one source that contradict each other.
+
+    These are `attention` and a switch, on or off, that says otherwise, and `beta` beside `kl_weight`.
+    """
     attention = options.get("attention")
     for option, meaning in SWITCHES.items():
         if attention and option in options and options[option] != (attention == meaning):
             typed = flag(option) if options[option] else flag(f"no_{option}")
             raise OptionError(f"--attention {attention}: {typed} says otherwise; give one of the two", "attention")
+    if options.get("beta") is not None and "kl_weight" in options:
+        raise OptionError(f"--beta {options['beta']}: --kl-weight sets the same weight; give one of the two", "beta")
 
 
 def option_names(*groups: str) -> list[str]:
@@ -350,6 +370,8 @@ def _mistakes(config: RunConfig) -> Iterator[tuple[str, str]]:
     for option, meaning in SWITCHES.items():
         if config.attention not in (None, meaning) and getattr(config, option):
             yield "attention", f"{flag(option)} says otherwise; give one of the two"
+    if config.beta is not None and config.kl_weight != RunConfig.kl_weight:
+        yield "beta", "--kl-weight sets the same weight; give one of the two"
     if len(config.units) < 3:
         yield "units", "give at least 3, such as 35 25 5"
     if max(config.units) > MOST:

@@ -17,10 +17,11 @@ from attnae.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOptions:
-    """Many runs: every combination of the levels of some factors, several times each."""
+    """Many runs: all combinations of the levels of some factors, or a part of them, several times each."""
 
     study: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Train every combination of the factor levels in this YAML file, such as configs/factorial.yaml.
+    """Train the combinations of factor levels in this YAML file, such as configs/factorial.yaml: all of them, or those
+    that its fraction, sample, exclude or cells ask for.
     All other options apply to every run. The study is written to LOG_DIR/NAME; --name is the name of the file if unset.
     Repeat the same command to finish a study that was interrupted."""
     replicates: int | None = None

@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 import yaml
 
-from attnae.config.run import GROUPS, OptionError, RunConfig, check_one_attention, choices, option_names
+from attnae.config.run import GROUPS, OptionError, RunConfig, check_choices, choices, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
 
@@ -93,7 +93,7 @@ def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, A
     """The options with values of their declared types.
 
     Raises `UserError` that names the source and the option if a name is unknown, a value has a wrong type, or two
-    options choose different attentions. Ranges are checked by `RunConfig`, once all sources are merged.
+    options contradict each other. Ranges are checked by `RunConfig`, once all sources are merged.
     """
     known = option_names(*GROUPS)
     for name in options:
@@ -107,7 +107,7 @@ def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, A
         raise UserError(f"{source}: {name}: {_shown(options[name])} is not {_expected(name)}") from error
     values = {name: getattr(checked, name) for name in options}
     try:
-        check_one_attention(values)
+        check_choices(values)
     except OptionError as error:
         raise UserError(f"{source}: {error}") from error
     return values
@@ -160,6 +160,7 @@ def _as_declared(value: Any, info: pydantic.ValidationInfo) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+@cache  # type hints are evaluated anew by each call, and a list of cells has thousands of values
 def _kinds(name: str) -> tuple[Any, ...]:
     """The types that an option accepts, without None; for a choice its values."""
     declared = typing.get_type_hints(RunConfig)[name]

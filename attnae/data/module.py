@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from attnae.data.binarize import binarized
 from attnae.data.types import DataSet, Images, hash_order
 from attnae.errors import UserError
 from attnae.seeding import ORDER, SPLIT, generator
@@ -73,8 +74,9 @@ class ImageData(pl.LightningDataModule):
     """The splits train, val and test of a data set.
 
     `val` is held out of the training images by the seed: `val_size` images, at most a twelfth. With `val_size` 0 it is
-    the test set. `limit_train` and `limit_test` use only so many images. Raises `UserError` for fewer than 2 training
-    images.
+    the test set. `limit_train` and `limit_test` use only so many images. `binarize` other than "none" makes the pixels
+    black or white, see `binarized`; with "dynamic" those of the training images stay grey here, and the training step
+    draws them anew. Raises `UserError` for fewer than 2 training images.
     """
 
     def __init__(
@@ -85,10 +87,13 @@ class ImageData(pl.LightningDataModule):
         val_size: int = 5000,
         limit_train: int | None = None,
         limit_test: int | None = None,
+        binarize: str = "none",
         seed: int = 768,
     ) -> None:
         super().__init__()
-        train, test = _limited(data.train, limit_train), _limited(data.test, limit_test)
+        drawn = data if binarize == "none" else binarized(data)
+        train, test = _limited(drawn.train, limit_train), _limited(drawn.test, limit_test)
+        trained_on = _limited(data.train, limit_train) if binarize == "dynamic" else train
         order = torch.randperm(len(train.images), generator=generator(seed, SPLIT)).numpy()
         held_out = min(val_size, len(order) // 12) if len(order) >= 12 else min(val_size, 1)
         kept, held = sorted(order[held_out:]), sorted(order[:held_out])
@@ -98,7 +103,7 @@ class ImageData(pl.LightningDataModule):
         self.seed = seed
         self.labels = {"train": train.labels[kept], "val": train.labels[held], "test": test.labels}
         self.images = {
-            "train": torch.from_numpy(train.images[kept]),
+            "train": torch.from_numpy(trained_on.images[kept]),
             "val": torch.from_numpy(train.images[held]),
             "test": torch.from_numpy(test.images.copy()),
         }

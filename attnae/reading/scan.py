@@ -25,6 +25,7 @@ COMPANIONS = {
     "args.yaml": "results.csv beside it",
     "overrides.yaml": "logs of the run beside the directory .hydra",
 }
+BEGUN = {"hparams.yaml"}  # written by a logger when a run begins
 TABLES = (".csv", ".tsv")
 
 
@@ -37,12 +38,14 @@ class Found:
         unreadable: directories that cannot be listed, with the reason.
         outside: links that lead out of the directory. They are not followed.
         others: how many files of each name no format recognises; files of a table's suffix are counted by suffix.
+        begun: directories in which a logger put the settings of a run, whether or not anything was logged after them.
     """
 
     units: dict[Format, list[Path]] = field(default_factory=lambda: defaultdict(list))
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     outside: list[Path] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    begun: list[Path] = field(default_factory=list)
 
 
 def scan(root: Path, request: Request) -> list[Run]:
@@ -74,6 +77,9 @@ def scan(root: Path, request: Request) -> list[Run]:
                 )
                 for run in read
             ]
+    if (empty := _logged_nothing(found)) and runs:
+        starts = counted(len(empty), "start")
+        notes.append(f"{starts} logged nothing but hparams.yaml, such as {directory_name(root, empty[0])}")
     if found.outside:
         shown = listed(path.relative_to(root).as_posix() for path in found.outside)
         notes.append(f"links that lead out of {root} are not followed ({shown}): give their targets as well")
@@ -124,6 +130,8 @@ def find_units(root: Path, visited: set[tuple[int, int]]) -> Found:
                 folders.append(entry.name)
             elif entry.is_file(follow_symlinks=False):
                 log_format = find_format(path, scanning=True)
+                if entry.name in BEGUN:
+                    found.begun.append(directory)
                 if log_format is None:
                     found.others[path.suffix if path.suffix in TABLES else path.name] += 1
                 elif is_new(path, visited):
@@ -135,6 +143,13 @@ def find_units(root: Path, visited: set[tuple[int, int]]) -> Found:
             if name not in SKIPPED and not any(fnmatch(name, pattern) for pattern in belongs)
         ]
     return found
+
+
+def _logged_nothing(found: Found) -> list[Path]:
+    """The directories of runs that begun and logged nothing, neither there nor below."""
+    places = (path if path.is_dir() else path.parent for paths in found.units.values() for path in paths)
+    logged = {above for place in places for above in (place, *place.parents)}
+    return [directory for directory in found.begun if directory not in logged]
 
 
 def directory_name(root: Path, directory: Path) -> str:

@@ -27,6 +27,7 @@ MAX_DEPTH = 20
 OMITTED = object()
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
+VERSION = re.compile(r"version_\d+")  # a directory that Lightning numbers
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -201,7 +202,8 @@ def name_matcher(pattern: str) -> Matcher:
     """Turn `{act}-{bn}` into a function from a run's name to its settings, empty where the name does not fit.
 
     A field matches one or more characters other than `/`, and `{}` matches a part to skip. The pattern has to match
-    the whole name or its last part.
+    the whole name or its last parts, as many as the pattern has. Behind the name that the user chose, Lightning appends
+    `version_0` and so on: the name without it is tried as well.
 
     Raises:
         UserError: the pattern has no fields, or a field twice, or is malformed.
@@ -220,9 +222,12 @@ def name_matcher(pattern: str) -> Matcher:
         if field is not None:
             expression += "([^/]+?)" if field else "[^/]+?"
     compiled = re.compile(expression)
+    depth = pattern.count("/") + 1
 
     def match(name: str) -> dict[str, HParam]:
-        found = compiled.fullmatch(name) or compiled.fullmatch(name.rsplit("/", 1)[-1])
+        names = (name, name.rpartition("/")[0]) if VERSION.fullmatch(name.rpartition("/")[2]) else (name,)
+        tried = (text for whole in names for text in (whole, "/".join(whole.split("/")[-depth:])))
+        found = next(filter(None, map(compiled.fullmatch, tried)), None)
         values = [as_setting(value_of(text)) for text in found.groups()] if found else []
         return dict(zip(fields, values, strict=True)) if found else {}
 

@@ -213,6 +213,7 @@ def idle_factors(design: Design) -> list[str]:
         ("spatial_attention", "attention_norm"),
         ("channel_attention", "channel_reduction"),
         ("variational", "kl_weight"),
+        ("variational", "beta"),
         ("variational", "kl_warmup"),
     ):
         if option not in design.factors:

@@ -55,6 +55,8 @@ class AttentionVAE(pl.LightningModule):
         dtype = next(self.parameters()).dtype
         precise = torch.promote_types(dtype, torch.float32)
         image = batch.images.to(precise, memory_format=torch.channels_last) / 255
+        if stage == "train" and self.config.binarize == "dynamic":
+            image = torch.bernoulli(image)
         x = image.to(dtype)
         output = self._train_forward(x) if stage == "train" else self.vae(x, self._noise[batch.positions])
         logits, mu = output.logits.to(precise), output.mu.to(precise)
@@ -71,10 +73,8 @@ class AttentionVAE(pl.LightningModule):
         2016, section 2.3). Evaluation always uses the whole weight, so that losses of different epochs and runs can be
         compared.
         """
-        config = self.config
-        if stage == "train" and self.current_epoch < config.kl_warmup:
-            return config.kl_weight * self.current_epoch / config.kl_warmup
-        return config.kl_weight
+        weight, warmup = self.config.loss_kl_weight, self.config.kl_warmup
+        return weight * self.current_epoch / warmup if stage == "train" and self.current_epoch < warmup else weight
 
     def _train_forward(self, x: Tensor) -> VAEOutput:
         # An epoch's last batch may be smaller: compiling for it, too, takes longer than it.

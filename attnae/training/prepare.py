@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 
 from attnae.config import DATASETS, RunConfig, as_yaml
+from attnae.data.colour import DownloadedFiles
 from attnae.data.module import ImageData, check_ranks
 from attnae.data.sources import AUTO_LAYOUTS, LAYOUTS, IdxSource, resolve_auto, source_of
 from attnae.data.types import DataSet
@@ -59,7 +60,9 @@ def needs_download(config: RunConfig) -> bool:
     name, layouts = (config.dataset, LAYOUTS) if config.dataset != "auto" else ("mnist", AUTO_LAYOUTS)
     source = source_of(name)
     try:
-        return isinstance(source, IdxSource) and source.find(config.data_dir, layouts) is None
+        if isinstance(source, IdxSource):
+            return source.find(config.data_dir, layouts) is None
+        return isinstance(source, DownloadedFiles) and source.find(config.data_dir) is None
     except OSError as error:
         raise _unreadable(config, error) from error
 
@@ -118,6 +121,7 @@ def split_images(images: DataSet, config: RunConfig) -> ImageData:
         val_size=config.val_size,
         limit_train=config.limit_train,
         limit_test=config.limit_test,
+        binarize=config.binarize,
         seed=config.seed,
     )
 

@@ -213,6 +213,21 @@ def inference():
     return module
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "studies"), [("2x2x2x2", 2000), ("2x2x2x4", 400)])
+def test_simulated_error_over_all_planned_looks(layout, studies):
+    specification = importlib.util.spec_from_file_location("sequential", SIMULATION.with_name("sequential.py"))
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["sequential"] = module
+    specification.loader.exec_module(module)
+    found = module.simulate(layout, 8, effect=0.0, studies=studies, seed=1, to_the_end=True)
+    assert found.false_found <= 0.055 + 3 * np.sqrt(0.05 * 0.95 / studies)
+    with_effect = module.simulate(layout, 8, effect=3.0, studies=studies, seed=2, of_interest=("attention",))
+    assert with_effect.found > 0.95
+    assert with_effect.replicates < 7
+    assert with_effect.coverage >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / studies)
+
+
 def check_scenario(inference, scenario, studies, seed):
     """Bounds of three standard errors around what is promised for new seeds."""
     found = inference.simulate(scenario, studies, seed=seed)

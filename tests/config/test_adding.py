@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 
 LOADER = '''
 import numpy as np
@@ -52,7 +52,7 @@ def test_a_new_data_set_and_a_new_activation_are_one_line_each(copy):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert "act: softsign\n" in (copy / "logs" / "new" / "config.yaml").read_text()

@@ -14,7 +14,7 @@ from attnae.config import (
     GROUPS,
     OptionError,
     RunConfig,
-    check_one_attention,
+    check_choices,
     check_options,
     flag,
     layered,
@@ -44,6 +44,9 @@ BAD_VALUES = [
     ({"grad_clip": -1.0}, "--grad-clip -1.0: must be at least 0"),
     ({"weight_decay": -0.1}, "--weight-decay -0.1: must be at least 0"),
     ({"weight_decay": 200.0}, "--weight-decay 200.0: must be less than 1 / --lr, 200"),
+    ({"beta": -1.0}, "--beta -1.0: must be at least 0"),
+    ({"beta": 1.0, "kl_weight": 0.5}, "--beta 1.0: --kl-weight sets the same weight; give one of the two"),
+    ({"binarize": "once"}, "--binarize once: choose one of none, dynamic, static"),
     ({"kl_weight": -1.0}, "--kl-weight -1.0: must be at least 0"),
     ({"kl_weight": float("nan")}, "--kl-weight nan"),
     ({"epochs": 0}, "--epochs 0: must be at least 1"),
@@ -283,14 +286,28 @@ def test_a_later_source_chooses_the_attention_anew():
 def test_an_attention_and_a_switch_that_says_otherwise(tmp_path, options, flag):
     message = f"--attention {options['attention']}: {flag} says otherwise; give one of the two"
     with pytest.raises(OptionError, match=message):
-        check_one_attention(options)
+        check_choices(options)
     with pytest.raises(UserError, match=f"here: {message}"):
         check_options(options, "here")
     if any(options[name] is True for name in options):
         with pytest.raises(OptionError, match=message):
             RunConfig(**options)
-    check_one_attention({"attention": "spatial", "spatial_attention": True, "channel_attention": False})
-    check_one_attention({"attention": "cbam", "spatial_attention": False})
+    check_choices({"attention": "spatial", "spatial_attention": True, "channel_attention": False})
+    check_choices({"attention": "cbam", "spatial_attention": False})
+
+
+def test_beta_and_kl_weight_are_one_choice(tmp_path):
+    config = RunConfig(beta=4.0, image_size=8, channels=3, dataset="folder")
+    assert config.loss_kl_weight == 4 / 192
+    assert RunConfig(kl_weight=0.5).loss_kl_weight == 0.5
+    assert "kl_weight" not in config.plain()
+    assert RunConfig().plain()["kl_weight"] == 0.001
+    write_config(tmp_path / "config.yaml", config)
+    assert read_config(tmp_path / "config.yaml") == config
+    assert layered([{"kl_weight": 0.001}, {"beta": 1.0}]) == {"beta": 1.0}
+    assert layered([{"beta": 1.0}, {"kl_weight": 0.5}]) == {"kl_weight": 0.5}
+    with pytest.raises(UserError, match=r"here: --beta 1\.0: --kl-weight sets the same weight"):
+        check_options({"beta": 1, "kl_weight": 0.001}, "here")
 
 
 def test_public_names_are_there():

@@ -14,7 +14,7 @@ from attnae.rundir.checkpoint import CHECKPOINT, load
 from attnae.rundir.directory import read_metrics, read_unfinished
 from attnae.training.compilation import has_compiler
 from attnae.training.run import train
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 
 LOSSES = ("train/loss", "val/loss", "test/loss")
 # Dropout and sampling draw from the device's own generator: without them the devices compute the same numbers.
@@ -127,7 +127,7 @@ def start(folder, name, *flags, **options):
 
 
 def assert_finished(process):
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
 
 

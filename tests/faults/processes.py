@@ -14,6 +14,8 @@ import sys
 import time
 from contextlib import contextmanager
 
+from tests.conftest import PATIENCE
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
@@ -35,7 +37,7 @@ def start(args, screen, *, before=None, script="train"):
     return process
 
 
-def ended(process, seconds=100):
+def ended(process, seconds=PATIENCE):
     """The exit code; minus the signal that killed it."""
     process.join(seconds)
     if process.is_alive():
@@ -56,7 +58,7 @@ def says(screen, text):
     return lambda: screen.is_file() and str(text) in screen.read_text(errors="replace")
 
 
-def wait_until(condition, process, seconds=60):
+def wait_until(condition, process, seconds=PATIENCE):
     """Until `condition()` holds or the process has ended."""
     deadline = time.monotonic() + seconds
     while not condition() and process.is_alive():
@@ -195,6 +197,18 @@ def right_after_the_checkpoint():
     from attnae.training.callbacks import EpochRecord
 
     act_when(EpochRecord, "on_train_epoch_end", lambda self, trainer, module: trainer.current_epoch == 1, die)
+
+
+def wait_after_the_first_checkpoint():
+    """So that it cannot end before the test sends a signal."""
+    from attnae.training.callbacks import EpochRecord
+
+    act_when(
+        EpochRecord,
+        "on_train_epoch_end",
+        lambda self, trainer, module: trainer.current_epoch == 0,
+        lambda: time.sleep(PATIENCE),
+    )
 
 
 def in_the_test():

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from attnae.rundir.checkpoint import CHECKPOINT
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 from tests.faults.test_kill import assert_same_end
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def options(log_dir):
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     process = start(ROOT / "train.py", *options(folder))
-    out, errors = process.communicate(timeout=200)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + errors
     return folder / "run"
 
@@ -48,16 +48,16 @@ def test_stopped_and_resumed(whole, tmp_path, signum, send, code):
     """Ctrl-C reaches all processes, `kill` the main one only: one line, nobody left, and the same end in the end."""
     directory = tmp_path / "run"
     process = start(ROOT / "train.py", *options(tmp_path))
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + PATIENCE
     while not (directory / CHECKPOINT).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     send(process.pid, signum)
-    out, errors = process.communicate(timeout=100)
+    out, errors = process.communicate(timeout=PATIENCE)
     line = f"stopped by {signal.Signals(signum).name}; go on with: python train.py --resume {directory}\n"
     assert (process.returncode, errors) == (code, line), out
     assert_gone(process.pid)
     resumed = start(ROOT / "train.py", "--resume", directory)
-    out, errors = resumed.communicate(timeout=200)
+    out, errors = resumed.communicate(timeout=PATIENCE)
     assert (resumed.returncode, errors) == (0, ""), out
     assert_same_end(directory, whole)
 
@@ -74,7 +74,7 @@ def test_ranks_with_other_images(tmp_path):
         "sys.exit(train_command())\n"
     )
     process = start(script, *options(tmp_path / "logs"))
-    out, errors = process.communicate(timeout=100)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2, out + errors
     assert errors == "error: the images on rank 1 differ from those on rank 0: copy them from there\n" * 2
     assert_gone(process.pid)
@@ -91,13 +91,13 @@ def test_waiting_for_another_machine(tmp_path):
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     try:
-        assert process.communicate(timeout=60)[1] == ""
+        assert process.communicate(timeout=PATIENCE)[1] == ""
         assert process.returncode == -signal.SIGINT  # which a shell calls 130
     finally:
         process.kill()
 
 
-def assert_gone(group, seconds=30):
+def assert_gone(group, seconds=PATIENCE):
     """No process of the group is left."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -9,9 +9,9 @@ import time
 import pytest
 
 from attnae.rundir.checkpoint import CHECKPOINT
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE, ROOT
 from tests.faults.conftest import flags
-from tests.faults.processes import ended, run, start, wait_until
+from tests.faults.processes import ended, run, start, wait_after_the_first_checkpoint, wait_until
 from tests.faults.test_kill import assert_same_end
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -22,7 +22,7 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 def test_while_packages_are_imported(tmp_path, script, signum, code):
     """The command line's first package says that it is being imported, and takes its time."""
     (tmp_path / "tyro.py").write_text(
-        "import pathlib, time\npathlib.Path(__file__).with_name('begun').touch()\ntime.sleep(60)\n"
+        "import pathlib, time\npathlib.Path(__file__).with_name('begun').touch()\ntime.sleep(600)\n"
     )
     process = subprocess.Popen(
         [sys.executable, str(ROOT / script), "--help"],
@@ -30,11 +30,11 @@ def test_while_packages_are_imported(tmp_path, script, signum, code):
         stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signum)
-    assert process.communicate(timeout=30)[0] == b""
+    assert process.communicate(timeout=PATIENCE)[0] == b""
     assert process.returncode == code
 
 
@@ -42,7 +42,7 @@ def test_while_packages_are_imported(tmp_path, script, signum, code):
 def test_while_training(undisturbed, tmp_path, signum, code):
     _, expected = undisturbed
     directory = tmp_path / "run"
-    process = start(flags(tmp_path), tmp_path / "screen")
+    process = start(flags(tmp_path), tmp_path / "screen", before=wait_after_the_first_checkpoint)
     wait_until((directory / CHECKPOINT).exists, process)
     os.kill(process.pid, signum)
     assert ended(process) == code

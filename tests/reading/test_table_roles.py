@@ -156,8 +156,11 @@ def test_a_state_that_is_no_status() -> None:
 @pytest.mark.parametrize(
     ("name", "measured"),
     [
-        *[(name, True) for name in ("valLoss", "error_rate", "test/f1", "mIoU", "objective", "eval/return")],
-        *[(name, False) for name in ("loss_scale", "val_every", "kl_coef", "label_smoothing", "score_fn", "evaluator")],
+        *[(name, True) for name in ("valLoss", "error_rate", "test/f1", "mIoU", "objective", "eval/return", "loss2")],
+        *[
+            (name, False)
+            for name in ("loss_scale", "val_every", "kl_coef", "label_smoothing", "score_fn", "evaluator", "f10")
+        ],
     ],
 )
 def test_names_of_results(name: str, measured: bool) -> None:

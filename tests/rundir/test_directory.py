@@ -6,11 +6,13 @@ import os
 import stat
 
 import pytest
+from filelock import FileLock, Timeout
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.files import write_atomically, write_text
 from attnae.rundir.directory import (
+    LOCK,
     check_place,
     locked,
     make_run_directory,
@@ -92,9 +94,12 @@ def test_read_only_log_dir_is_found_before_anything_is_written(tmp_path, monkeyp
 
 
 def test_lock_is_exclusive_and_released(tmp_path):
-    with locked(tmp_path), pytest.raises(UserError, match="another process"), locked(tmp_path):
+    other = FileLock(tmp_path / LOCK)  # as another process has it: that of `locked` is one for the whole process
+    with other, pytest.raises(UserError, match="another process"), locked(tmp_path):
         pass
-    with locked(tmp_path):
+    with locked(tmp_path), pytest.raises(Timeout):
+        other.acquire(timeout=0)
+    with other.acquire(timeout=0):
         pass
 
 

@@ -9,7 +9,7 @@ from attnae.config import RunConfig
 from attnae.config.study_options import StudyOptions
 from attnae.rundir.directory import read_metrics
 from attnae.study.design import make_design
-from tests.conftest import TINY, read_curves
+from tests.conftest import PATIENCE, TINY, read_curves
 
 
 def small_design(log_dir, factors, seeds=(768,), *, replicates=0, **options):
@@ -44,7 +44,7 @@ def _exact(values):
     return {key: value.hex() if isinstance(value, float) else value for key, value in values.items()}
 
 
-def wait_for(condition, seconds=90.0):
+def wait_for(condition, seconds=PATIENCE):
     """The first true result of `condition`, which is called again and again."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

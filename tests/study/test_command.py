@@ -12,8 +12,8 @@ from attnae.errors import UserError
 from attnae.rundir.directory import write_metrics
 from attnae.study import run as study_run
 from attnae.study.attempt import Attempt, write_attempt
-from attnae.study.design import make_design
-from attnae.study.file import read_design
+from attnae.study.design import Until, make_design
+from attnae.study.file import read_design, read_study_file
 from attnae.study.progress import Pace, StudyView, duration
 from attnae.study.state import STUDY, check_record, lock_study, prepare_runs, run_state
 from tests.study.small_studies import small_design
@@ -104,6 +104,23 @@ def test_flags_of_the_study_arrive(planned):
             ["--study", "acts.yaml", "--replicates", "2", "--seeds", "3"],
             "--replicates 2 and --seeds 3: each run has its",
         ),
+        (["--study", "acts.yaml", "--max-replicates", "9"], "--max-replicates needs --until decided"),
+        (["--study", "acts.yaml", "--negligible", "0.1"], "--negligible needs --until decided"),
+        (["--study", "acts.yaml", "--factors-of-interest", "act"], "--factors-of-interest needs --until decided"),
+        (["--study", "acts.yaml", "--until", "decided", "--seeds", "3"], "--seeds 3: with --until decided the results"),
+        (
+            ["--study", "acts.yaml", "--until", "decided", "--replicates", "3"],
+            "--replicates 3: with --until decided the",
+        ),
+        (
+            ["--study", "acts.yaml", "--until", "decided", "--max-replicates", "2"],
+            "--max-replicates 2: must be at least 3",
+        ),
+        (
+            ["--study", "acts.yaml", "--until", "decided", "--factors-of-interest", "lr"],
+            "--factors-of-interest lr: choose from act",
+        ),
+        (["--study", "acts.yaml", "--until", "decided", "--negligible", "-1"], "--negligible -1.0: choose a positive"),
         (["--study", "acts.yaml", "--workers", "0"], "--workers 0: must be at least 1"),
         (["--study", "acts.yaml", "--retries", "-1"], "--retries -1: must be at least 0"),
         (["--study", "acts.yaml", "--runs-per-gpu", "0"], "--runs-per-gpu 0: must be at least 1"),
@@ -250,6 +267,42 @@ def test_a_design_may_grow_and_look_different(tmp_path):
     grown = small_design(tmp_path, {"act": ("relu", "selu", "elu")}, (3, 2, 1), picture_every=3, data_dir=tmp_path)
     record(grown)
     assert read_design(grown.directory / STUDY).runs() == grown.runs()
+
+
+def test_until_decided_is_recorded_and_goes_on_by_itself(command, planned, monkeypatch, tmp_path):
+    seen = {}
+    monkeypatch.setattr(study_run, "run_study", lambda design, options, console: seen.update(d=design) or 0)
+    flags = ["--until", "decided", "--negligible", "0.03", "--max-replicates", "7", "--factors-of-interest", "act"]
+    assert command("--study", "acts.yaml", *flags)[0] == 0
+    design = seen["d"]
+    assert (design.until, design.replicates) == (Until(("act",), 0.03), 7)
+    record(design)
+    assert yaml.safe_load((design.directory / STUDY).read_text())["until"] == {"decided": ["act"], "negligible": 0.03}
+    assert command("--study", "logs/acts/study.yaml")[0] == 0
+    assert (seen["d"].until, seen["d"].runs()) == (design.until, design.runs())
+    code, output, _ = command("--study", "acts.yaml", *flags, "--dry-run")
+    assert code == 0
+    assert "2 cells x 3 to 7 replicates = 6 to 14 runs: 6 waiting" in output
+    assert "Until decided: a look after each replicate from number 3 on, at most 7 of them" in output
+
+
+@pytest.mark.parametrize(
+    ("until", "message"),
+    [
+        ("until: decided", "until: give the factors to decide, and what is negligible, such as"),
+        ("until: {decided: [act], often: 3}", "until: give the factors to decide"),
+        ("until: {decided: [act]}", "until needs replicates, the largest number of them"),
+        ("until: {decided: [act], negligible: few}\nreplicates: 9", "until: negligible: 'few' is not a number"),
+        ("until: {decided: [act]}\nreplicates: 2", "must be at least 3"),
+        ("until: {decided: [lr]}\nreplicates: 9", "choose from act"),
+    ],
+)
+def test_a_plan_in_a_study_file_is_checked(tmp_path, until, message):
+    (tmp_path / "mine.yaml").write_text("factors: {act: [elu, relu]}\n" + until)
+    with pytest.raises(UserError) as error:
+        read_study_file(tmp_path / "mine.yaml")
+    assert str(error.value).startswith(str(tmp_path / "mine.yaml"))
+    assert message in str(error.value)
 
 
 def test_the_recorded_study_goes_on_by_itself(command, planned, tmp_path):

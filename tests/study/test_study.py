@@ -20,7 +20,7 @@ from attnae.study.state import STUDY, lock_study, prepare_runs
 from attnae.study.worker import Crash, WorkOptions, work
 from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
-from tests.conftest import ROOT, TINY, read_curves
+from tests.conftest import PATIENCE, ROOT, TINY, read_curves
 from tests.study.small_studies import run_quietly, small_design, table, wait_for
 
 FACTORS = {"spatial_attention": (False, True), "lr": (0.005, 1e18)}
@@ -168,7 +168,7 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     first = study_process(tmp_path, "--workers", "1")
     wait_for(lambda: half_done(directory))
     first.send_signal(signal.SIGINT)
-    output, _ = first.communicate(timeout=60)
+    output, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130, output
     assert "the same command continues" in output
     assert "Traceback (most recent" not in output
@@ -180,12 +180,12 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     wait_for(lambda: "side by side" in second.stdout.readline())
     wait_for(lambda: not is_free(next(directory.glob("*/config.yaml")).parent) or second.poll() is not None)
     second.kill()
-    second.communicate(timeout=60)
+    second.communicate(timeout=PATIENCE)
     assert second.returncode == -signal.SIGKILL
-    wait_for(lambda: all(is_free(path.parent) for path in directory.glob("*/config.yaml")), seconds=40)
+    wait_for(lambda: all(is_free(path.parent) for path in directory.glob("*/config.yaml")))
 
     third = study_process(tmp_path)
-    output, _ = third.communicate(timeout=120)
+    output, _ = third.communicate(timeout=PATIENCE)
     assert third.returncode == 1, output
     assert f"4 cells x 1 seed = 4 runs, {ended}" in output
     assert "4 runs: 2 finished, 0 failed, 2 diverged" in output
@@ -196,7 +196,7 @@ def test_sigterm_ends_it_with_143(tmp_path):
     process = study_process(tmp_path, "--workers", "1")
     wait_for(lambda: (tmp_path / "logs" / "study" / STUDY).exists())
     process.terminate()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, output
     assert is_free(tmp_path / "logs" / "study")
 
@@ -270,7 +270,7 @@ def test_workers_of_several_shells_train_each_run_once(tmp_path, singles, count)
     design = design_in(tmp_path)
     run_quietly(design, launcher="none")
     shells = [work_process(design.directory) for _ in range(count)]
-    outputs = [shell.communicate(timeout=300)[0] for shell in shells]
+    outputs = [shell.communicate(timeout=PATIENCE)[0] for shell in shells]
     assert {shell.returncode for shell in shells} <= {0, 1}, outputs
     told = [line for output in outputs for line in output.splitlines()]
     assert sorted(line for line in told if line.startswith("training ")) == sorted(
@@ -284,8 +284,8 @@ def test_workers_of_several_shells_train_each_run_once(tmp_path, singles, count)
 def test_a_worker_stops_at_its_time_limit_and_another_goes_on(tmp_path):
     design = small_design(tmp_path, {"act": ("relu",)}, epochs=10_000)
     run_quietly(design, launcher="none")
-    shell = work_process(design.directory, "--time-limit", "0:00:25")
-    output, _ = shell.communicate(timeout=120)
+    shell = work_process(design.directory, "--time-limit", "0:01:00")
+    output, _ = shell.communicate(timeout=PATIENCE)
     assert shell.returncode == 0, output
     assert "the time limit is reached; the run can be resumed" in output
     directory = design.runs()[0].directory

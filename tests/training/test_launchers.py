@@ -12,7 +12,7 @@ from attnae.errors import UserError
 from attnae.rundir.directory import read_metrics
 from attnae.training.run import train
 from attnae.training.trainer import trainer_in_its_environment
-from tests.conftest import ROOT, tiny_flags
+from tests.conftest import PATIENCE, ROOT, tiny_flags
 
 SLURM = {
     "SLURM_JOB_ID": "4321",
@@ -110,7 +110,7 @@ def start(variables, *args):
 @pytest.mark.slow
 def test_the_command_below_srun_leaves_a_complete_run(tmp_path):
     process = start({"SLURM_PROCID": "1"}, *tiny_flags(epochs=1), "--accelerator=cpu", f"--log-dir={tmp_path / 'logs'}")
-    out, errors = process.communicate(timeout=200)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, ""), out
     (directory,) = (tmp_path / "logs").iterdir()
     assert files(directory) == WHOLE_RUN
@@ -122,7 +122,7 @@ def test_two_processes_that_slurm_starts_train_one_model(tmp_path):
     args = [*tiny_flags(epochs=1, batch_size=30), "--accelerator=cpu", "--devices=2", f"--log-dir={tmp_path / 'logs'}"]
     ranks = [{"SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in "01"]
     processes = [start({**SLURM, **rank}, *args) for rank in ranks]
-    (out, errors), (other_out, other_errors) = [process.communicate(timeout=200) for process in processes]
+    (out, errors), (other_out, other_errors) = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors + other_errors
     assert (errors, other_errors, other_out) == ("", "", ""), out
     (directory,) = (tmp_path / "logs").iterdir()

@@ -12,6 +12,9 @@ from attnae.training import load
 from attnae.training.load import OtherLoad
 from attnae.training.run import train
 
+# A run of one step: several threads are slow on a busy machine, such as the one that runs the tests.
+FEW = {"epochs": 1, "limit_train": 4, "limit_test": 2}
+
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
@@ -75,6 +78,6 @@ def test_nothing_is_said_if_too_little_was_measured_or_the_system_does_not_tell(
 def test_a_run_shows_the_warning_and_does_not_record_it(tiny, monkeypatch):
     monkeypatch.setattr(OtherLoad, "cores", lambda self: 1000.0)
     screen = io.StringIO()
-    result = train(tiny(threads=2, epochs=1), console=Console(file=screen, width=200))
+    result = train(tiny(threads=2, **FEW), console=Console(file=screen, width=200))
     assert "use --threads 1." in screen.getvalue()
     assert "use --threads" not in (result.directory / "metrics.json").read_text()

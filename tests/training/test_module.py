@@ -151,6 +151,40 @@ def test_gradients_are_clipped(tiny, precision):
         assert found[1000.0] == found[0.0]
 
 
+def test_with_beta_1_the_loss_is_the_negative_elbo_of_a_pixel(tiny):
+    metrics = train(tiny(beta=1.0, epochs=1)).metrics
+    for stage in ("train", "val", "test"):
+        assert metrics[f"{stage}/loss"] * 64 == pytest.approx(-metrics[f"{stage}/elbo"], rel=1e-6)
+    by_weight = train(tiny(name="weight", kl_weight=1 / 64, epochs=1)).metrics
+    assert by_weight == metrics
+
+
+def test_dynamic_binarisation_draws_the_training_images_anew(tiny, monkeypatch):
+    """Each batch is of zeros and ones with the grey values as means; the images of the test are drawn once."""
+    targets = []
+
+    def loss(logits, x):
+        targets.append(x)
+        return F.binary_cross_entropy_with_logits(logits, x)
+
+    monkeypatch.setattr(module_module, "reconstruction_bce", loss)
+    prepared = prepare(tiny(binarize="dynamic"))
+    module, data = prepared.module, prepared.data
+    grey = data.images["train"][:20]
+    assert ((grey > 0) & (grey < 255)).any()
+    torch.manual_seed(0)
+    monkeypatch.setattr(AttentionVAE, "_train_forward", lambda self, x: self.vae(x))
+    module._noise = torch.zeros(data.sizes["test"], 2)
+    with torch.no_grad():
+        for _ in range(400):
+            module._step(Batch(grey, torch.arange(20)), "train")
+        drawn = torch.stack(targets)
+        module._step(Batch(data.images["test"], torch.arange(data.sizes["test"])), "test")
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    assert (drawn.mean(0) - grey / 255).abs().max() < 5 * 0.5 / 20  # five standard errors
+    assert set(targets[-1].unique().tolist()) == {0.0, 1.0}
+
+
 def test_the_weight_of_the_kl_rises_linearly(tiny):
     """0, 1/3, 2/3, and whole from the fourth epoch on; only the training loss has less than the whole weight."""
     curves = read_curves(train(tiny(kl_weight=0.5, kl_warmup=3, epochs=5)).directory)

@@ -8,7 +8,7 @@ import torch
 
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import read_metrics
-from tests.conftest import ROOT, read_points, tiny_flags
+from tests.conftest import PATIENCE, ROOT, read_points, tiny_flags
 
 
 def train_by(processes, name, folder, **options):
@@ -17,7 +17,7 @@ def train_by(processes, name, folder, **options):
     command = [sys.executable, str(ROOT / "train.py"), *flags, f"--devices={processes}"]
     if processes > 1:
         command.append("--strategy=ddp")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return folder / name
 

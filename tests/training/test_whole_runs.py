@@ -23,6 +23,7 @@ from attnae.reading.read import read_logs
 from attnae.rundir.checkpoint import load
 from attnae.rundir.directory import read_metrics, write_metrics
 from attnae.training import callbacks
+from attnae.training import prepare as prepare_module
 from attnae.training.run import train
 from tests.conftest import ROOT, read_curves, read_events
 from tests.faults.conftest import contents
@@ -117,18 +118,20 @@ def half_done(tiny, monkeypatch):
     return make
 
 
-def test_flags_beside_resume_act_and_are_recorded(half_done, capsys):
-    """A run is resumed with pictures, on two threads; the analysis is told at which epoch the threads changed."""
-    directory = half_done(spatial_attention=True, accelerator="cpu")
+def test_flags_beside_resume_act_and_are_recorded(half_done, monkeypatch):
+    """A run is resumed with pictures, and compiled; the analysis is told at which epoch the latter changed."""
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    monkeypatch.setattr(prepare_module, "has_compiler", lambda: True)
+    directory = half_done(spatial_attention=True)
     assert "changes" not in read_metrics(directory)
-    assert train_command(["--resume", str(directory), "--picture-every", "1", "--threads", "2"]) == 0
+    assert train_command(["--resume", str(directory), "--picture-every", "1", "--compile", "on"]) == 0
     assert list(read_curves(directory)["train/loss"]) == [1, 2, 3, 4]
     assert [image.step for image in read_events(directory).Images(tags.LATENT_WALK)] == [3, 4]
-    assert read_config(directory / "config.yaml").threads == 2
-    assert read_metrics(directory)["changes"] == [{"after_epoch": 2, "name": "threads", "before": 1, "now": 2}]
+    assert read_config(directory / "config.yaml").compile == "on"
+    assert read_metrics(directory)["changes"] == [{"after_epoch": 2, "name": "compile", "before": "off", "now": "on"}]
     (run,) = read_logs(directory.parent)
     (sentence,) = changed_runs([run])
-    assert sentence.endswith("of mine: threads 1 -> 2 after epoch 2")
+    assert sentence.endswith("of mine: compile off -> on after epoch 2")
 
 
 def test_another_machine_and_other_versions_are_recorded(half_done):

@@ -29,6 +29,7 @@ from attnae.analysis.audit.roles import Roles, chosen_names, find_roles
 from attnae.analysis.audit.searches import SearchLog, search_log
 from attnae.analysis.audit.selection import Selection, select_factors
 from attnae.analysis.audit.warnings import warn
+from attnae.analysis.design.centre import centre_runs
 from attnae.analysis.design.kind import DesignChoice, Kind, choose_kind
 from attnae.analysis.goal import Goal, guess_goal
 from attnae.errors import UserError
@@ -171,7 +172,7 @@ def audit_runs(
     if len(logged) < 2:
         raise UserError("only one run has scalar values and hyper-parameters, and a comparison needs at least two")
     settings = [{name: value for name, value in run.hparams.items() if name != tag} for run in logged]
-    roles = find_roles(settings, factors)
+    roles = find_roles(settings, factors, example=logged[0].name)
     kind = _kind(settings, roles, design)
     goal = goal or declared_goal(runs, tag) or guess_goal(tag)
     chosen_on = check_rule(complete, tag, rule)
@@ -192,10 +193,13 @@ def audit_runs(
     if used.empty:
         raise UserError(f"no run finished with a value of {tag}; of the first run: {reasons[next(iter(reasons))]}")
 
-    selection = Selection(roles.settings, {}, {}) if kind.is_search else select_factors(used, roles, seed)
+    middle = centre_runs(used, roles.settings)[0]
+    selection = Selection(roles.settings, {}, {}) if kind.is_search else select_factors(used[~middle], roles, seed)
     known = table[[bool(run.scalars and run.hparams) for run in runs]]
     complete_rows = known[known[list(selection.factors)].notna().all(axis=1)]
-    cells = find_cells(complete_rows[complete_rows["status"] != DUPLICATE], selection.factors, seed)
+    complete_rows = complete_rows[complete_rows["status"] != DUPLICATE]
+    middle = centre_runs(complete_rows, selection.factors)[0]
+    cells = find_cells(complete_rows[~middle], selection.factors, seed)
     cells = Cells(None, cells.missing.head(0), cells.seeds_per_cell) if kind.is_search else cells
     tests = divergence_tests(known[known["status"].isin((*USED, DIVERGED))], selection.factors)
     data = [name for name in roles.settings if names_data(name)]
@@ -248,7 +252,7 @@ def _kind(settings: Sequence[Mapping[str, HParam]], roles: Roles, choice: Design
     """The kind of the table of the settings that are compared, without the data set."""
     names = [name for name in roles.settings if roles.chosen or not names_data(name)]
     table = pd.DataFrame({name: pd.Series([one.get(name) for one in settings], dtype=object) for name in names})
-    return choose_kind(choice, table, names)
+    return choose_kind(choice, table[~centre_runs(table, names)[0]], names)
 
 
 def _alternatives(runs: Sequence[Run], tag: str, rule: EpochRule, goal: Goal) -> dict[str, pd.Series]:

@@ -42,6 +42,8 @@ def planned_replicates(
     try:
         content = json.loads((studies[0] / LOOKS).read_text(encoding="utf-8"))
         planned, cells, problem = int(content["planned"]), int(content["cells"]), str(content["problem"])
+        response, small = str(content["response"]), content["negligible"]
+        small = None if small is None else float(small)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return table, None, (f"{name} cannot be read: {ORDINARY}",)
     found = {run: REPLICATE.search(path.name) for run in table["run"] if (path := directories[run]) is not None}
@@ -59,4 +61,5 @@ def planned_replicates(
     if not kept.all():
         left = counted(int((~kept).sum()), "run")
         remarks = (f"{left} left out: replicate {complete + 1} is not complete, and a planned look needs whole ones",)
-    return table[kept], Replicates(planned, dict(zip(table["run"], numbers, strict=True))), remarks
+    of_run = dict(zip(table["run"], numbers, strict=True))
+    return table[kept], Replicates(planned, of_run, response, small), remarks

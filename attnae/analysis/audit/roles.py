@@ -22,6 +22,7 @@ from attnae.analysis.audit.names import (
 from attnae.analysis.design.dependence import find_aliases, find_derived, find_parents
 from attnae.errors import UserError
 from attnae.reading.run import HParam
+from attnae.text import clean
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,15 @@ class Roles:
     ignored: tuple[str, ...]
 
 
-def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] | None = None) -> Roles:
-    """The role of every setting; `factors` are the user's choice, None to let the data decide.
+def find_roles(
+    settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] | None = None, *, example: str = ""
+) -> Roles:
+    """The role of every setting.
+
+    Args:
+        settings: by name, those of each run.
+        factors: the user's choice; None to let the data decide.
+        example: the name of a run, for the message if no run records any setting.
 
     Raises:
         UserError: there is nothing to compare, or no run records a chosen factor.
@@ -114,7 +122,7 @@ def find_roles(settings: Sequence[Mapping[str, HParam]], factors: Sequence[str] 
         ignored=tuple(ignored),
     )
     if not kept:
-        raise UserError(_nothing_to_compare(roles, settings))
+        raise UserError(_nothing_to_compare(roles, settings, example))
     return roles
 
 
@@ -150,11 +158,13 @@ def _find_seed(columns: Mapping[str, list[HParam | None]], varying: list[str], c
     return min(seeds, key=lambda name: (name not in varying, name.lower() != "seed", name), default=None)
 
 
-def _nothing_to_compare(roles: Roles, settings: Sequence[Mapping[str, HParam]]) -> str:
+def _nothing_to_compare(roles: Roles, settings: Sequence[Mapping[str, HParam]], example: str) -> str:
     if not any(settings):
+        called = f" (a run is called {clean(example, 120)!r})" if example else ""
         return (
             "no run records hyper-parameters: log them with add_hparams or log_hyperparams, put a config.yaml into "
             "each run directory, or describe how the runs' names spell them, such as --name-pattern '{act}-{bn}'"
+            f"{called}"
         )
     own = [name for name, reason in roles.identifiers.items() if reason == UNIQUE]
     if own:

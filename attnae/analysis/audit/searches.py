@@ -58,6 +58,8 @@ class SearchLog:
 def search_log(runs: Sequence[Run], table: pd.DataFrame, roles: Roles, tag: str, rule: EpochRule) -> SearchLog:
     """The part of `runs.csv` that a search uses, with what is known about the order and the lengths of the runs."""
     rows = np.flatnonzero(table["status"].isin((*USED, DIVERGED, PRUNED, UNFINISHED))).tolist()
+    # A run that never logged the response shares no step with others because it has none, which is its own reason.
+    rows = [row for row in rows if tag in runs[row].scalars or table["status"].iloc[row] == DIVERGED]
     chosen = [runs[row] for row in rows]
     part = table.iloc[rows].reset_index(drop=True)
     strata = next((name for name in roles.settings if names_data(name)), None) if not roles.chosen else None

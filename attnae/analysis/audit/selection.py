@@ -60,7 +60,12 @@ def select_factors(runs: pd.DataFrame, roles: Roles, seed: str | None) -> Select
             known = both
             if lost:
                 unrecorded[name] = lost
-    kept = [name for name in kept if name not in aside]
+    if unable := [name for name in kept if name in aside]:
+        if len(unable) == len(kept):  # then nothing would be left: better some runs of one setting
+            most = max(unable, key=lambda name: int(here[name].sum()))
+            del aside[most]
+            known, unrecorded = here[most], {most: len(runs) - int(here[most].sum())}
+        kept = [name for name in kept if name not in aside]
     rows = runs[known]
     varying = [name for name in kept if rows[name].nunique() > 1]
     seeds = rows[seed] if seed is not None else None

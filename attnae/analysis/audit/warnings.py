@@ -44,6 +44,8 @@ def warn(
     warnings += _settings(table, roles, selection)
     if assumed := _assumed(runs, roles, tag):
         warnings.append(assumed)
+    if lacking := _lacking(runs, tag):
+        warnings.append(lacking)
     if not kind.is_search and (pruned := int((table["status"] == PRUNED).sum())):
         warnings.append(
             f"{pruned} of {counted(len(table), 'run')} {'was' if pruned == 1 else 'were'} pruned (stopped early) "
@@ -128,6 +130,17 @@ def _assumed(runs: Sequence[Run], roles: Roles, tag: str) -> str | None:
         f"assumed: settings {listed(roles.settings, 8)}; response {_name(tag)}"
         f"{f'; not used: {unused}' if unused else ''}. Overrule with --factors {example} and --response NAME"
     )
+
+
+def _lacking(runs: Sequence[Run], tag: str) -> str | None:
+    """Runs that logged other results instead, as after the response was renamed."""
+    without = [run for run in runs if run.scalars and tag not in run.scalars and run.status in (FINISHED, UNKNOWN)]
+    if not without:
+        return None
+    others = listed(dict.fromkeys(name for run in without for name in run.scalars if name not in run.hparams), 4)
+    count = f"{len(without)} of {counted(len(runs), 'run')}"
+    are = "is" if len(without) == 1 else "are"
+    return f"{count} logged no {_name(tag)} and {are} not compared; what was logged there is {others}"
 
 
 def _name(name: str) -> str:

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from attnae.analysis.design.centre import centre_runs
 from attnae.analysis.design.factors import level_label, merge_labels, read_factor
 from attnae.analysis.design.model import BLOCK, INTERCEPT, RESIDUAL, Design, Interactions, choose_model, find_blocks
 from attnae.errors import UserError
@@ -40,6 +41,20 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Centre:
+    """The centre points of a study, which are not part of its design; see `centre_runs`.
+
+    Attributes:
+        factors: in whose middle they lie.
+        y: (runs,) responses; seeds: their labels, "" where not recorded.
+    """
+
+    factors: tuple[str, ...]
+    y: np.ndarray
+    seeds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The finished runs of a study.
 
@@ -50,6 +65,7 @@ class Prepared:
         seeds: labels of the blocks, or of all seeds where they are not blocks.
         dropped_factors: factors of one level, with the level.
         notes: what was left out, in plain words.
+        centre: the centre points, if there are any.
     """
 
     design: Design
@@ -58,6 +74,7 @@ class Prepared:
     seeds: tuple[str, ...]
     dropped_factors: dict[str, str]
     notes: tuple[str, ...]
+    centre: Centre | None = None
 
 
 def prepare(
@@ -97,6 +114,9 @@ def prepare(
     rows = rows.copy()
     for name in factors:
         rows[name] = merge_labels(rows[name].astype(object))
+    middle, centred = centre_runs(rows, factors)
+    centre = Centre(centred, y[middle], _labels(rows[middle], columns)) if centred else None
+    rows, y = rows[~middle], y[~middle]
     _check_responses(y, columns.shown_response)
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}
@@ -112,7 +132,12 @@ def prepare(
         labels = [level_label(value) for value in rows[seed]]
         design = replace(design, seeds=np.unique(labels, return_inverse=True)[1].ravel())
     runs = rows.get(columns.run, rows.index)
-    return Prepared(design, y, tuple(map(str, runs)), seeds, dropped, tuple(notes))
+    return Prepared(design, y, tuple(map(str, runs)), seeds, dropped, tuple(notes), centre)
+
+
+def _labels(rows: pd.DataFrame, columns: Columns) -> tuple[str, ...]:
+    seeds = rows[columns.seed] if columns.seed is not None and columns.seed in rows else [None] * len(rows)
+    return tuple("" if pd.isna(seed) else level_label(seed) for seed in seeds)
 
 
 def finished(table: pd.DataFrame, columns: Columns) -> pd.Series:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 Scale = Literal["linear", "log10"]
+SCALES: tuple[Scale, ...] = ("linear", "log10")
 
 # Names of settings that people choose by their order of magnitude.
 LOG_NAME = re.compile(

@@ -15,7 +15,17 @@ from attnae.analysis.estimates.effects import judged_effects
 from attnae.analysis.estimates.family import MainEffects, Reading
 from attnae.analysis.estimates.planned import judge_replicates
 from attnae.analysis.inference.looks import Replicates
-from attnae.analysis.inference.verdicts import BEST, HELPS, HELPS_HERE, HURTS, HURTS_HERE, WORSE
+from attnae.analysis.inference.verdicts import (
+    BEST,
+    HELPS,
+    HELPS_HERE,
+    HURTS,
+    HURTS_HERE,
+    MATTERS,
+    NEGLIGIBLE,
+    NOT_DISTINGUISHABLE,
+    WORSE,
+)
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
@@ -45,8 +55,8 @@ def sensitivity_table(
 
     Returns:
         analysis, factor, level, estimate, p, p_holm, verdict, reverses (helps against hurts, best against
-        worse), vanishes (helps, hurts, best or worse that this analysis does not find), starting with the effects as
-        reported; and one line for each analysis that was not possible.
+        worse), vanishes (helps, hurts, best or worse that this analysis does not find; negligible that one on the same
+        scale does not), starting with the effects as reported; and one line for each analysis that was not possible.
     """
     kept = ["factor", "level", "estimate", "p", "p_holm", "verdict"]
     tables = [effects[kept].assign(analysis=AS_REPORTED)]
@@ -74,18 +84,35 @@ def sensitivity_table(
         first in OPPOSITES and word not in CONFIRMED.get(first, (first,)) and word not in OPPOSITES[first]
         for word, first in words
     ]
+    # On another scale nothing is negligible: the bound has no meaning there.
+    same_scale = result.analysis.isin([AS_REPORTED, *map(str, alternatives)])
+    result["vanishes"] |= same_scale & np.array([first == NEGLIGIBLE != word for word, first in words], dtype=bool)
     return result, tuple(problems)
 
 
-def reversals(sensitivity: pd.DataFrame) -> tuple[str, ...]:
-    """One line for each verdict that turns into its opposite or is not found in another analysis."""
+def reversals(sensitivity: pd.DataFrame, *, alpha: float) -> tuple[str, ...]:
+    """One line for each verdict that turns into its opposite or is not found in another analysis, and for each factor
+    that matters, with no level that is worse, and does not matter in another analysis."""
     reported = sensitivity[sensitivity.analysis == AS_REPORTED].set_index(["factor", "level"]).verdict
     changed = sensitivity[sensitivity.reverses | sensitivity.vanishes]
-    return tuple(
+    lines = [
         f"{row.factor} = {row.level}: {reported[row.factor, row.level]} as reported, but "
         f"{row.verdict or 'no verdict'} ({row.analysis})"
         for row in changed.itertuples()
-    )
+    ]
+    for factor in dict.fromkeys(sensitivity.factor):
+        rows = sensitivity[sensitivity.factor == factor]
+        # The rows of a factor of many levels carry its p-value.
+        p = {name: own.p_holm.iloc[0] for name, own in rows.groupby("analysis") if _no_level_is_worse(own)}
+        if p.get(AS_REPORTED, 1.0) < alpha:
+            names = [name for name in dict.fromkeys(rows.analysis) if p.get(name, 0.0) >= alpha]
+            said = f"{factor}: {MATTERS} as reported, but its levels do not differ significantly"
+            lines += [f"{said} ({name})" for name in names]
+    return tuple(lines)
+
+
+def _no_level_is_worse(rows: pd.DataFrame) -> bool:
+    return bool((rows.verdict == NOT_DISTINGUISHABLE).all())
 
 
 def ranked_worst(values: pd.Series, diverged: pd.Series, *, goal: str) -> pd.Series:

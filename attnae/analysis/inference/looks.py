@@ -28,10 +28,13 @@ class Replicates:
     Attributes:
         planned: the largest number of replicates, fixed before the first run.
         of_run: the replicate of each run, from 1, by the run's name. Each replicate holds all cells once.
+        negligible: effects on `response` within +- this do not matter, as the plan says; None: it says nothing.
     """
 
     planned: int
     of_run: Mapping[str, int]
+    response: str = ""
+    negligible: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from attnae.analysis.audit.audit import Audit
 from attnae.analysis.audit.provenance import Provenance, provenance
-from attnae.analysis.report import search_sentences
-from attnae.analysis.report.sentences import Sentence, sentences
+from attnae.analysis.report.sentences import search as search_sentences
+from attnae.analysis.report.sentences.study import Sentence, sentences
 from attnae.analysis.result import StudyResult
 from attnae.analysis.search.result import SearchResult
 from attnae.reading.run import Run

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
+from rich.table import Column, Table
 
 from attnae.analysis.design.aliases import UNCORRELATED, term_correlations
 from attnae.analysis.design.model import Design
@@ -58,7 +58,7 @@ def _explain_factorial(cells: Sequence[Cell], seeds: Sequence[int], noise: float
         yield f"effects cannot be estimated: {error}"
         return
     smallest, aliases = detectable_effects(design), aliases_in_words(design)
-    shown = Table("effect", "aliased with", "smallest detectable effect")
+    shown = _table("effect", "aliased with", "detectable")
     for name in names:
         shown.add_row(name, aliases.pop(name, "-"), _effect_text(smallest[name], noise))
     for term, text in list(aliases.items())[:_MOST_ROWS]:
@@ -67,8 +67,9 @@ def _explain_factorial(cells: Sequence[Cell], seeds: Sequence[int], noise: float
     if len(aliases) > _MOST_ROWS:
         yield f"and {len(aliases) - _MOST_ROWS} more interactions that are aliased"
     yield (
-        f"detectable: an effect of this size is found {_POWER}; noise SD is the standard deviation between runs that "
-        "differ only in their seeds; an effect is the difference of two levels, or of one of more levels and their mean"
+        f"detectable: an effect of this size or larger is found {_POWER}; an effect is the difference of two levels, "
+        "or of one of more levels and their mean; noise SD is the standard deviation between runs that differ only in "
+        "their seeds"
     )
     if len(names) > 1:
         yield _interactions_text(design)
@@ -121,7 +122,7 @@ def _interactions_text(design: Design) -> str:
 
 
 def _explain_sample(cells: Sequence[Cell]) -> Iterator[Table | str]:
-    shown = Table("setting", "smallest detectable share of the variation")
+    shown = _table("setting", "detectable")
     values = {name: list(dict.fromkeys(cell[name] for cell in cells)) for name in cells[0]}
     varying = {name: own for name, own in values.items() if len(own) > 1}
     n = len({tuple(cell.values()) for cell in cells})
@@ -132,8 +133,8 @@ def _explain_sample(cells: Sequence[Cell]) -> Iterator[Table | str]:
         shown.add_row(name, f"{shift / (n + shift):.0%}")
     yield shown
     yield (
-        f"detectable: a setting that explains this share of the variation between the {n} cells is found {_POWER}, if "
-        "the other settings explain nothing"
+        f"detectable: a setting that explains this share or more of the variation between the {n} cells is found "
+        f"{_POWER}, if the other settings explain nothing"
     )
 
 
@@ -141,6 +142,10 @@ def _effect_text(effect: float, noise: float | None) -> str:
     if math.isnan(effect):
         return "unknown: no runs are left to estimate the noise"
     return f"{effect:.2f} noise SD" + ("" if noise is None else f" = {effect * noise:.3g}")
+
+
+def _table(*headers: str) -> Table:
+    return Table(*(Column(header, overflow="fold") for header in headers))
 
 
 def _some(names: Sequence[str]) -> str:

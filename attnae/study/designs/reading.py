@@ -100,7 +100,7 @@ def _cell(path: Path, key: str, given: Mapping[Any, Any], space: Space, *, whole
             )
     if missing := [name for name in space if whole and name not in given]:
         raise UserError(f"{key}: a cell lacks {', '.join(missing)}: give a level of every factor")
-    cell = {name: _typed(path, name, given[name]) for name in space if name in given}
+    cell = check_options({name: given[name] for name in space if name in given}, path)
     for name, level in cell.items():
         levels = space[name]
         if isinstance(levels, Distribution):

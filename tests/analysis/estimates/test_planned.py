@@ -147,7 +147,7 @@ def study(tmp_path):
     """The directory of a sequential study of two cells, and what was read from it."""
 
     def make(replicates, *, problem="", missing=()):
-        content = {"planned": PLANNED, "cells": 2, "problem": problem}
+        content = {"planned": PLANNED, "cells": 2, "problem": problem, "response": "test/loss", "negligible": 0.1}
         (tmp_path / "looks.json").write_text(json.dumps(content))
         names = [f"act={act},replicate={r}" for r in range(1, replicates + 1) for act in ("elu", "relu")]
         names = [name for name in names if name not in missing]
@@ -163,6 +163,7 @@ def test_replicates_are_read_from_the_directory_of_the_study(study):
     assert len(kept) == 8
     assert (replicates.planned, set(replicates.of_run.values())) == (PLANNED, {1, 2, 3, 4})
     assert replicates.of_run["act=relu,replicate=3"] == 3
+    assert (replicates.response, replicates.negligible) == ("test/loss", 0.1)
     assert remarks == ()
 
 

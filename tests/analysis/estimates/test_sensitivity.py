@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attnae.analysis.estimates.sensitivity import ranked_worst
+from attnae.analysis.estimates.sensitivity import ranked_worst, reversals
 from attnae.analysis.study import fit_study
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 
@@ -108,3 +108,31 @@ def test_alternatives_follow_the_index():
     shuffled = table.response.sample(frac=1, random_state=0)
     result = fit_study(table, ARTICLE_FACTORS, permutations=0, alternatives={"same": shuffled})
     np.testing.assert_allclose(verdicts(result, "same").estimate, result.effects.estimate)
+
+
+def test_a_negligible_effect_that_another_epoch_does_not_confirm_is_flagged():
+    table = article_study(5)
+    other = table.response + 0.05 * table.spatial_attention
+    result = fit_study(table, ARTICLE_FACTORS, permutations=0, negligible=0.015, alternatives={"best": other})
+    verdicts = result.effects.set_index("factor").verdict
+    assert verdicts["spatial_attention"] == "negligible"
+    assert "spatial_attention = True: negligible as reported, but hurts (best)" in result.reversals
+    # On the logarithmic scale the bound does not exist, which says nothing about the effect.
+    assert not any("(log)" in line and "spatial_attention" in line for line in result.reversals)
+
+
+def test_a_factor_that_only_matters_in_the_reported_analysis_is_flagged():
+    frame = pd.DataFrame(
+        [
+            ("as reported", "act", "a", 0.01, "not distinguishable"),
+            ("as reported", "act", "b", 0.01, "not distinguishable"),
+            ("log", "act", "a", 0.20, "not distinguishable"),
+            ("log", "act", "b", 0.20, "not distinguishable"),
+            ("best", "act", "a", 0.02, "not distinguishable"),
+            ("best", "act", "b", 0.02, "worse"),
+        ],
+        columns=["analysis", "factor", "level", "p_holm", "verdict"],
+    ).assign(reverses=False, vanishes=False)
+    said = ("act: matters as reported, but its levels do not differ significantly (log)",)
+    assert reversals(frame, alpha=0.05) == said
+    assert reversals(frame, alpha=0.005) == ()

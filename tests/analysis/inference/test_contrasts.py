@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from attnae.analysis.design.factors import read_factor
-from attnae.analysis.design.model import build, choose_model
+from attnae.analysis.design.model import Design, build, choose_model
 from attnae.analysis.inference.contrasts import contrasts, point_estimates, two_sided_p
 from attnae.analysis.inference.families import holm
 
@@ -144,3 +144,16 @@ def test_holm_leaves_out_missing_p_and_works_by_column():
         known = np.isfinite(p[:, column])
         expected[known, column] = multipletests(p[known, column], method="holm")[1]
     np.testing.assert_allclose(holm(p), expected)
+
+
+def test_hc2_is_that_of_stata():
+    """`regress y x, vce(hc2)` of Stata on numbers that any program can make, as printed in the tests of the R package
+    dfadjust (Kolesar, tests/testthat/test_clustervar.R)."""
+    x = np.sin(np.concatenate([np.arange(1, 11), np.arange(2, 12)]))
+    y = np.concatenate([np.cos(np.arange(10)), np.tan(np.arange(1, 11))])
+    terms = {"(intercept)": slice(0, 1), "x": slice(1, 2)}
+    design = Design((), np.zeros((20, 0), dtype=int), None, terms, np.column_stack([np.ones(20), x]))
+    for clusters in (None, np.arange(20)):
+        found = contrasts(design, np.eye(2), clusters=clusters).fit(y)
+        np.testing.assert_allclose(found.estimate, [-0.4456202905, 0.3241183110], atol=1e-10)
+        np.testing.assert_allclose(found.std_error, [0.4227339762, 0.4421048122], atol=1e-10)

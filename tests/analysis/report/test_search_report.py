@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from attnae.analysis.report import search_sentences
 from attnae.analysis.report.figures import draw_figures
 from attnae.analysis.report.figures.searches import curve_figure, curve_names, pair_figure, pair_names, trials_figure
 from attnae.analysis.report.figures.style import figure_style
 from attnae.analysis.report.files import report_files
-from attnae.analysis.report.search_sentences import headlines, range_text, sentences, value_text
 from attnae.analysis.report.sections import SEARCH_SECTIONS
+from attnae.analysis.report.sentences import search as search_sentences
+from attnae.analysis.report.sentences.search import headlines, range_text, sentences, value_text
 from attnae.analysis.report.terminal import print_report
 from attnae.analysis.search import SearchResult, fit_search
 from attnae.analysis.search.next import extension, next_search

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attnae.analysis.report.sentences import sentences
+from attnae.analysis.report.sentences.study import sentences
 from attnae.analysis.study import fit_study
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 

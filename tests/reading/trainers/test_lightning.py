@@ -84,6 +84,17 @@ def test_settings_in_the_names_and_empty_hparams(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("pattern", ["lr{lr}_bn{bn}", "lr{lr}_bn{bn}/{}", "{}/lr{lr}_bn{bn}/version_0"])
+def test_settings_in_the_names_above_the_versions(tmp_path: Path, pattern: str) -> None:
+    for name in ("lr0.01_bn1", "lr0.1_bn0"):
+        log(CSVLogger(tmp_path / "lightning_logs", name=name), {})
+    runs = by_name(tmp_path, name_pattern=pattern)
+    assert {name: run.hparams for name, run in runs.items()} == {
+        "lightning_logs/lr0.01_bn1/version_0": {"lr": 0.01, "bn": 1},
+        "lightning_logs/lr0.1_bn0/version_0": {"lr": 0.1, "bn": 0},
+    }
+
+
 def test_eighty_abandoned_versions(tmp_path: Path) -> None:
     for number in range(80):
         directory = tmp_path / "lightning_logs" / f"version_{number}"
@@ -92,7 +103,9 @@ def test_eighty_abandoned_versions(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There are 80 files hparams\.yaml, but not metrics\.csv or an event file"):
         read_logs(tmp_path)
     log(CSVLogger(tmp_path, name="lightning_logs", version=80), {"lr": 0.1})
-    assert list(by_name(tmp_path)) == ["lightning_logs/version_80"]
+    (run,) = read_logs(tmp_path)
+    assert run.name == "lightning_logs/version_80"
+    assert run.problems == ("80 starts logged nothing but hparams.yaml, such as lightning_logs/version_0",)
 
 
 def test_mixed_schemas(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from attnae.analysis.report.blocks import Figure as FigureBlock
 from attnae.analysis.report.figures.style import ACCENT, FAINT, GREY, MANY_POINTS, MAX_LEVEL, WIDTH, label
-from attnae.analysis.report.search_sentences import by_share, value_text
+from attnae.analysis.report.sentences.search import by_share, value_text
 from attnae.analysis.report.tones import BAD, GOOD, TONES
 from attnae.analysis.search.assess import FINDINGS
 from attnae.analysis.search.result import SearchResult

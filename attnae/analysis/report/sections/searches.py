@@ -12,8 +12,8 @@ from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.columns import DETAIL, EXTRA, LAST, Column
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import SearchReport
-from attnae.analysis.report.search_sentences import by_share, range_text, value_text
 from attnae.analysis.report.sections import runs
+from attnae.analysis.report.sentences.search import by_share, range_text, value_text
 from attnae.analysis.search.assess import FINDINGS
 from attnae.analysis.search.next import DROP, levels_of, next_search
 from attnae.analysis.search.result import SearchResult

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
-from attnae.analysis.report.sentences import Sentence
+from attnae.analysis.report.sentences.study import Sentence
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
 from attnae.analysis.search.next import EXTEND, next_search
 from attnae.analysis.search.result import Detail, SearchResult
