@@ -47,6 +47,9 @@ OBJECT = re.compile(r"<.* at 0x[0-9a-f]+>|.*\n.*", re.DOTALL)
 
 BOOKKEEPING_REASON, UNIQUE = "only describes the run", "every run has its own"
 NUMBERS_RUNS, NUMBERS_REPETITIONS, OTHER_SEED = "numbers the runs", "numbers repetitions", "another seed"
+# Words of more different values are names of something, and no choice between alternatives.
+MAX_WORDS = 100
+MANY = f"has more than {MAX_WORDS} values, among them words"
 LONG = f"has values longer than {MAX_VALUE} characters, or objects"
 
 # More settings than that are not compared with one another: nothing could be found among so many.
@@ -80,6 +83,10 @@ def find_identifiers(columns: Mapping[str, list[HParam | None]], levels: Mapping
             found[name] = BOOKKEEPING_REASON
         elif any(isinstance(value, str) and _is_long(value) for value in column):
             found[name] = LONG
+        elif MAX_WORDS < levels[name] < len(column) - column.count(None) and any(
+            isinstance(value, str) for value in column
+        ):
+            found[name] = MANY
     repeats = any(levels[name] < len(column) for name, column in columns.items() if name not in found)
     for name, column in columns.items():
         given = [value for value in column if value is not None]
@@ -95,7 +102,7 @@ def find_identifiers(columns: Mapping[str, list[HParam | None]], levels: Mapping
 
 def is_doubtful(name: str, column: Sequence[HParam | None], levels: int, reason: str) -> bool:
     """Whether an identifier may be a factor after all: it has few levels and an ambiguous name, or counts 0, 1, 2..."""
-    if reason == LONG:
+    if reason in (LONG, MANY):
         return True
     if reason == UNIQUE:
         return any(isinstance(value, (int, float)) for value in column)

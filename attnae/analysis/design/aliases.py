@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, Design, build
+from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, Design, build, interactions_are_too_many
 
 CONSTANT = "constant over the runs"
 MAX_NAMED = 3
@@ -26,6 +26,8 @@ def assumptions(design: Design, terms: Sequence[str], contrasts: np.ndarray) -> 
     runs can estimate it with all two-way interactions in the model."""
     if design.has_interactions or len(design.factors) < 2:
         return [""] * len(terms)
+    if interactions_are_too_many(design.factors, design.n):
+        return ["assumes that there are no interactions: they are too many to be estimated here"] * len(terms)
     full = build(design.factors, design.codes, design.blocks, interactions=True)
     wide = np.pad(contrasts, ((0, 0), (0, full.matrix.shape[1] - contrasts.shape[1])))
     outside = wide - (wide @ full.row_space.T) @ full.row_space

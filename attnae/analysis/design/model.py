@@ -19,6 +19,8 @@ Interactions = Literal["auto", "none", "two-way"]
 MIN_RESIDUAL_DF = 5
 # Nor do they enter if the standard error of a main effect, by the design alone, grows by more than this factor.
 MAX_ERROR_RATIO = 1.25
+# Nor if their columns would hold more numbers than this (80 MB), which takes minutes to decompose.
+MAX_INTERACTION_CELLS = 10_000_000
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 
@@ -178,11 +180,20 @@ def choose_model(
     _refuse_too_few(mains)
     if interactions == "none" or len(factors) < 2:
         return mains
+    if interactions == "auto" and interactions_are_too_many(factors, len(codes)):
+        return mains
     full = build(factors, codes, blocks, interactions=True)
     if interactions == "two-way":
         _refuse_too_few(full)
         return full
     return full if full.residual_df >= MIN_RESIDUAL_DF and keeps_main_effects(mains, full) else mains
+
+
+def interactions_are_too_many(factors: Sequence[Factor], runs: int) -> bool:
+    """Whether the columns of all two-way interactions would take too much memory and time."""
+    sizes = [factor.interaction_coding().shape[1] for factor in factors]
+    columns = (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
+    return runs * columns > MAX_INTERACTION_CELLS
 
 
 def keeps_main_effects(mains: Design, full: Design) -> bool:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attnae.analysis.design.model import INTERCEPT, MAX_ERROR_RATIO, MIN_RESIDUAL_DF, Design, Interactions, build
+from attnae.analysis.design.model import (
+    INTERCEPT,
+    MAX_ERROR_RATIO,
+    MIN_RESIDUAL_DF,
+    Design,
+    Interactions,
+    build,
+    interactions_are_too_many,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ def summarise_model(design: Design, y: np.ndarray, interactions: Interactions) -
         reason = "one factor has no interactions"
     elif design.has_interactions:
         reason = f"two-way interactions leave {design.residual_df} residual degrees of freedom"
+    elif interactions_are_too_many(design.factors, design.n):
+        reason = "the two-way interactions are too many to be estimated here"
     elif build(design.factors, design.codes, design.blocks, interactions=True).residual_df >= MIN_RESIDUAL_DF:
         reason = (
             "with two-way interactions, main effects could not be estimated, or had standard errors more than "

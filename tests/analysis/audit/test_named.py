@@ -99,3 +99,12 @@ def test_data_sets_that_are_compared(tmp_path: Path) -> None:
     found = audit(tmp_path, "\n".join(["dataset,lr,loss", *rows]))
     assert found.factors == ("dataset", "lr")
     assert any(line.startswith("dataset is compared like a setting") for line in found.warnings)
+
+
+def test_words_of_many_values_are_no_alternatives(tmp_path: Path) -> None:
+    """25,000 words would take 5 GB to compare."""
+    rows = [f"{(0.1, 0.2)[row % 2]},word {row // 2 * 7 % 101},{row / 8}" for row in range(202)]
+    found = audit(tmp_path, "\n".join(["lr,prompt,loss", *rows]))
+    assert (found.settings, found.doubtful) == (("lr",), ("prompt",))
+    assert found.identifiers == {"prompt": "has more than 100 values, among them words"}
+    assert audit(tmp_path, "\n".join(["lr,prompt,loss", *rows[:200]])).settings == ("lr", "prompt")

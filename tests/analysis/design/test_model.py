@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from attnae.analysis.design import model
 from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.model import build, choose_model, find_blocks
 from attnae.analysis.design.prepare import Columns, prepare
@@ -255,3 +258,15 @@ def test_many_empty_combinations_are_not_all_listed():
     note = fit_study(table, ["a", "b"], permutations=0, interactions="two-way").effects.note[0]
     assert note.count("a=") == 3
     assert " or others" in note
+
+
+def test_interactions_that_would_not_fit_into_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.DataFrame(itertools.product("ab", "cde", "fgh", range(2)), columns=["x", "y", "z", "again"])
+    read = [read_factor(name, table[name].astype(object)) for name in "xyz"]
+    factors, codes = [factor for factor, _ in read], np.column_stack([code for _, code in read])
+    assert choose_model(factors, codes, None).has_interactions
+    monkeypatch.setattr(model, "MAX_INTERACTION_CELLS", 36 * (2 + 2 + 4))
+    assert choose_model(factors, codes, None).has_interactions
+    monkeypatch.setattr(model, "MAX_INTERACTION_CELLS", 36 * (2 + 2 + 4) - 1)
+    assert not choose_model(factors, codes, None).has_interactions
+    assert choose_model(factors, codes, None, "two-way").has_interactions
