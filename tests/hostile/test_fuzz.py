@@ -44,14 +44,14 @@ SIGNS = [
 ]
 WORDS = ["---", "...", "%YAML", "&a ", "*a", "<<: ", "yes", "null", "1e-4", "1:30", "2001-01-01", ".nan", "0x1F", "--x"]
 TAGS = ["!!int ", "!!bool ", "!!timestamp ", "!!python/tuple ", "!!set "]
-TOKENS = st.sampled_from([*SIGNS, *WORDS, *TAGS, *OPTIONS, "factors", "seeds", "options"])
+TOKENS = st.sampled_from([*SIGNS, *WORDS, *TAGS, *OPTIONS, "factors", "replicates", "until", "seeds", "options"])
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates() | st.binary(max_size=5)
 )
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SCALARS, inner, max_size=4), max_leaves=8
 )
-KEYS = st.sampled_from([*OPTIONS, "factors", "seeds", "options"]) | SCALARS
+KEYS = st.sampled_from([*OPTIONS, "factors", "replicates", "until", "seeds", "options"]) | SCALARS
 MAPPINGS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=4)
 YAML = (
     st.lists(TOKENS | st.text(max_size=5), max_size=30).map("".join).map(lambda text: text.encode("utf-8", "replace"))
