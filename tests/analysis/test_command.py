@@ -219,6 +219,18 @@ def test_studies_that_cannot_be_analysed_give_one_line(table, line, tmp_path, ca
     assert not (tmp_path / "analysis").exists()
 
 
+def test_too_few_runs_for_all_settings_say_what_they_can(tmp_path, capsys) -> None:
+    table = factorial(a=[0, 1], b=[0, 1], c=[0, 1]).iloc[[0, 3, 5]].assign(response=[1.0, 2, 4])
+    write_study(tmp_path, table, ["a", "b", "c"])
+    assert analyze(tmp_path, "--design", "factorial") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    line = (
+        "b and c are not treated as factors, each because its effect cannot be told apart from those of a with 3 runs"
+    )
+    assert line in printed
+    assert "no verdict, because model M leaves 1 residual degree of freedom" in printed
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [

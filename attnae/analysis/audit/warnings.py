@@ -92,8 +92,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
         found.append(f"{_name(name)} is not treated as a factor ({roles.identifiers[name]}); --factors overrules this")
     for reason in dict.fromkeys(selection.set_aside.values()):
         names = [_name(name) for name, given in selection.set_aside.items() if given == reason]
-        are = "is not treated as a factor" if len(names) == 1 else "are not treated as factors, for the same reason"
-        found.append(f"{listed(names, 12)} {are}: {reason}; --factors overrules this")
+        are = "is not treated as a factor:" if len(names) == 1 else "are not treated as factors, each because"
+        found.append(f"{listed(names, 12)} {are} {reason}; --factors overrules this")
     for name in selection.factors:
         if names_data(name):
             found.append(
