@@ -168,6 +168,7 @@ def study_result(
 ) -> tuple[StudyResult, tuple[str, ...]]:
     """The analysis of a designed study with its learning curves, and remarks on its planned looks, if it has any."""
     from attnae.analysis.audit.looks import planned_replicates
+    from attnae.analysis.audit.names import names_data
     from attnae.analysis.estimates.learning import study_curves
     from attnae.analysis.study import fit_study
 
@@ -189,6 +190,8 @@ def study_result(
         target=command.target,
         alternatives=audit.alternatives,
         replicates=replicates,
+        # A data set that the user names with --factors is a factor like others.
+        strata=[name for name in audit.factors if names_data(name)] if command.factors is None else (),
         permutations=draws,
     )
     names = result.diagnostics.residuals["run"].tolist()

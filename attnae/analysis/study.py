@@ -49,6 +49,7 @@ def fit_study(
     target: float | None = None,
     alternatives: Mapping[str, pd.Series] | None = None,
     replicates: Replicates | None = None,
+    strata: Sequence[str] = (),
     permutations: int = 9999,
     random_seed: int = 0,
 ) -> StudyResult:
@@ -73,6 +74,8 @@ def fit_study(
         alternatives: the response under other epoch rules, by name, on the table's index.
         replicates: the replicate of each run, for a study that looked at its results after each replicate and could
             stop: verdicts, adjusted p-values and the planned intervals are then valid at that stop.
+        strata: factors that are no choice, such as the data set: they are in the model, and have an effect but no
+            verdict.
         permutations: draws of the permutation tests; 0 for none.
         random_seed: seed of the permutation tests.
 
@@ -98,7 +101,7 @@ def fit_study(
     looks = None if replicates is None else judge_replicates(data, y, replicates, reading)
     if looks is not None:
         judged = looks.instead_of(judged)
-    effects = judged_effects(family, judged, y, reading)
+    effects = judged_effects(family, judged, y, reading, strata)
     if looks is not None:
         # A test at a single look would have the power of `mde`.
         effects = effects.assign(mde=np.nan, **looks.columns())
@@ -124,7 +127,7 @@ def fit_study(
         model=summarise_model(design, y, interactions),
         article=article_table(design.factors, design.codes, y, alpha=alpha),
         effects=effects,
-        factor_tests=factors_table(family, judged, reading),
+        factor_tests=factors_table(family, judged, reading, strata),
         anova=anova,
         interactions=pairs,
         noise=assess_noise(family, y, data.seeds, alpha=alpha),

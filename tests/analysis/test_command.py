@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import subprocess
@@ -284,3 +285,22 @@ def test_no_torch_is_imported_by_an_analysis(logs, tmp_path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("TORCH False")
+
+
+def test_a_data_set_is_no_choice_that_helps_or_hurts(tmp_path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{data},{lr},{seed},{0.5 * (data == 'cifar100') + 0.1 * (lr == 0.2) + 0.01 * rng.normal():.5f}"
+        for seed, (data, lr) in enumerate(list(itertools.product(("cifar10", "cifar100"), (0.1, 0.2))) * 6)
+    ]
+    table = tmp_path / "runs.csv"
+    table.write_text("\n".join(["dataset,lr,seed,val_loss", *rows]))
+    assert analyze_command([str(table), "--permutations", "0"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no verdict: it names the data or the task, and is no choice that helps or hurts" in out
+    effects = read_back(tmp_path / "analysis" / "effects.csv").set_index("factor")
+    assert effects.verdict.isna()["dataset"]
+    assert effects.estimate["dataset"] == pytest.approx(0.5, abs=0.02)
+    assert effects.verdict["lr"] == "hurts"
+    assert analyze_command([str(table), "--permutations", "0", "--factors", "dataset", "lr"]) == 0
+    assert read_back(tmp_path / "analysis" / "effects.csv").set_index("factor").verdict["dataset"] == "hurts"

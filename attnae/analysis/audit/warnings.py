@@ -97,8 +97,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
     for name in selection.factors:
         if names_data(name):
             found.append(
-                f"{_name(name)} is compared like a setting: its effect says how the results of these data sets or "
-                "tasks differ, not that one of them is a better choice"
+                f"{_name(name)} names the data or the task: it is part of the model, and its effect says how their "
+                "results differ"
             )
     if roles.partial:
         found.append(

@@ -21,6 +21,9 @@ from attnae.analysis.inference.power import detectable
 from attnae.analysis.inference.scope import ScopedContrasts, error_names, scoped_contrasts, seed_count
 from attnae.analysis.inference.verdicts import MATTERS, MIN_VERDICT_DF, UNDETERMINED, effect_verdicts
 
+# The note of a data set or task, which differs from run to run but is nobody's choice.
+NO_CHOICE = "no verdict: it names the data or the task, and is no choice that helps or hurts"
+
 
 def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.DataFrame:
     """`effects.csv`: one row for a two-level factor, one for each level of a many-level factor, and rows `linear` and
@@ -28,8 +31,10 @@ def effects_table(family: MainEffects, y: np.ndarray, reading: Reading) -> pd.Da
     return judged_effects(family, family.judge(y, reading), y, reading)
 
 
-def judged_effects(family: MainEffects, judged: Judged, y: np.ndarray, reading: Reading) -> pd.DataFrame:
-    """`effects.csv` of responses that are judged already."""
+def judged_effects(
+    family: MainEffects, judged: Judged, y: np.ndarray, reading: Reading, strata: Sequence[str] = ()
+) -> pd.DataFrame:
+    """`effects.csv` of responses that are judged already; the factors of `strata` have no verdict."""
     design = family.design
     two_level = {factor.name for factor in design.factors if factor.kind == "two-level"}
     off = [design.mean_contrast({name: 0} if name in two_level else {}) for name, _ in family.keys]
@@ -39,23 +44,26 @@ def judged_effects(family: MainEffects, judged: Judged, y: np.ndarray, reading: 
     mde = detectable(estimates.std_error, estimates.df, family=family.hypotheses, alpha=reading.alpha)
     # The verdicts on levels come from tests of several levels: no t test of a single row has their power.
     mde[[name in family.levels for name, _ in family.keys]] = np.nan
+    notes = _notes(design, family.rows, family.keys, main_rows(design))
+    given = np.array([name in strata for name, _ in family.keys])
     return table.assign(
         percent_change=percent_change(estimates, reference, y, reading),
-        verdict=judged.verdicts,
+        verdict=np.where(given, "", judged.verdicts),
         mde=mde,
         error=error_names(family.rows),
-        note=_notes(design, family.rows, family.keys, main_rows(design)),
+        note=np.where(given & np.isfinite(estimates.estimate), NO_CHOICE, notes),
         **_scope_columns(design, family.rows, judged.here, judged.adjusted_here.rows, reading.alpha),
         p_negligible=judged.p_negligible[0],
         p_negligible_holm=judged.p_negligible[1],
     )
 
 
-def factors_table(family: MainEffects, judged: Judged, reading: Reading) -> pd.DataFrame:
+def factors_table(family: MainEffects, judged: Judged, reading: Reading, strata: Sequence[str] = ()) -> pd.DataFrame:
     """`factors.csv`: factor, kind, F, df1, df2, p, p_holm, verdict, scope: one row for each factor.
 
     Two levels: F is the squared t of the effect. Many levels: the omnibus test. A curve has two hypotheses and no F;
-    its p is twice the smaller one. The verdict is `matters` if the adjusted p is below alpha, else `undetermined`.
+    its p is twice the smaller one. The verdict is `matters` if the adjusted p is below alpha, else `undetermined`; the
+    factors of `strata` have none.
     """
     rows = []
     for factor in family.design.factors:
@@ -71,7 +79,7 @@ def factors_table(family: MainEffects, judged: Judged, reading: Reading) -> pd.D
         p, p_holm = (float(value) for value in judged.adjusted.factors[factor.name])
         word = MATTERS if p_holm < reading.alpha else UNDETERMINED
         scope = str(family.rows.scope[mine][0])
-        verdict = word if np.isfinite(p) and family.judged else ""
+        verdict = word if np.isfinite(p) and family.judged and factor.name not in strata else ""
         rows.append((factor.name, factor.kind, f, df1, df2, p, p_holm, verdict, scope))
     columns = ["factor", "kind", "F", "df1", "df2", "p", "p_holm", "verdict", "scope"]
     return pd.DataFrame(rows, columns=columns)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, finished, prepare
-from attnae.analysis.estimates.effects import judged_effects
+from attnae.analysis.estimates.effects import NO_CHOICE, judged_effects
 from attnae.analysis.estimates.family import MainEffects, Reading
 from attnae.analysis.estimates.planned import judge_replicates
 from attnae.analysis.inference.looks import Replicates
@@ -61,6 +61,7 @@ def sensitivity_table(
     kept = ["factor", "level", "estimate", "p", "p_holm", "verdict"]
     tables = [effects[kept].assign(analysis=AS_REPORTED)]
     problems = []
+    no_choice = effects.factor[effects.note == NO_CHOICE].tolist()
     for name, (values, among, variant) in _variants(table, columns, reading, alternatives).items():
         try:
             data = prepare(table, factors, values, columns, interactions, among=among)
@@ -75,7 +76,7 @@ def sensitivity_table(
         judged = family.judge(y, variant)
         if replicates is not None and (looks := judge_replicates(data, y, replicates, variant)) is not None:
             judged = looks.instead_of(judged)
-        tables.append(judged_effects(family, judged, y, variant)[kept].assign(analysis=name))
+        tables.append(judged_effects(family, judged, y, variant, no_choice)[kept].assign(analysis=name))
     result = pd.concat(tables, ignore_index=True)[["analysis", *kept]]
     reported = {(row.factor, row.level): row.verdict for row in effects.itertuples()}
     words = [(str(row.verdict), str(reported.get((row.factor, row.level), ""))) for row in result.itertuples()]

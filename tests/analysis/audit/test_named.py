@@ -98,7 +98,7 @@ def test_data_sets_that_are_compared(tmp_path: Path) -> None:
     rows = [f"{('mnist', 'digits')[row % 2]},{(0.1, 0.2)[row // 2 % 2]},{row / 8}" for row in range(16)]
     found = audit(tmp_path, "\n".join(["dataset,lr,loss", *rows]))
     assert found.factors == ("dataset", "lr")
-    assert any(line.startswith("dataset is compared like a setting") for line in found.warnings)
+    assert any(line.startswith("dataset names the data or the task") for line in found.warnings)
 
 
 def test_words_of_many_values_are_no_alternatives(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from scipy import stats
 
 from attnae.analysis.design.factors import OFF_WORDS, Factor
+from attnae.analysis.estimates.effects import NO_CHOICE
 from attnae.analysis.inference.power import POWER
 from attnae.analysis.inference.scope import NEW_SEEDS, seeds_recur
 from attnae.analysis.inference.verdicts import (
@@ -104,11 +105,11 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
     changed = f"{subject} changes {response} by {unit.text(size, signed=True)}{new}"
     interval = f"{percent(1 - result.reading.alpha)} CI"
     if math.isnan(low):
-        return f"{changed} (no interval: no residual degrees of freedom): {_no_verdict(result)}"
+        return f"{changed} (no interval: no residual degrees of freedom): {_no_verdict(row, result)}"
     sure = f"{p_statement(row['p_holm'])} after Holm"
     only = "" if wide else f", {_only(result)}"
     if not verdict:
-        return f"{changed} ({interval} {unit.span(low, high)}): {_no_verdict(result)}"
+        return f"{changed} ({interval} {unit.span(low, high)}): {_no_verdict(row, result)}"
     if verdict == NEGLIGIBLE:
         small = 1 - 2 * result.reading.alpha
         bound = f"{p_statement(row['p_negligible_holm'])} after Holm that it is within ±{result.reading.negligible:g}"
@@ -151,7 +152,7 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     word = "lowest" if result.reading.goal == "min" else "highest"
     if not top["verdict"]:
         return Sentence(
-            factor.name, "", f"{name} = {clean(top['level'], 60)} has the {word} mean: {_no_verdict(result)}"
+            factor.name, "", f"{name} = {clean(top['level'], 60)} has the {word} mean: {_no_verdict(top, result)}"
         )
     wide = top["scope"] == NEW_SEEDS
     new, only = (" for new seeds", "") if wide else ("", f", {_only(result)}")
@@ -180,7 +181,9 @@ def _interval(row: dict[str, Any], level: float) -> tuple[float, float]:
     return row["estimate"] - half, row["estimate"] + half
 
 
-def _no_verdict(result: StudyResult) -> str:
+def _no_verdict(row: dict[str, Any], result: StudyResult) -> str:
+    if row["note"] == NO_CHOICE:
+        return NO_CHOICE
     left = result.model.residual_df
     return (
         f"no verdict, because model M leaves {left} residual degree{'' if left == 1 else 's'} of freedom; train the "
