@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, UseAppendAction
@@ -31,8 +31,10 @@ from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
 from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
-from attnae.study.file import STUDY_DEFAULTS, StudyFile, read_study_file, until_decided
 from attnae.trained.commands import TRAINED, ListCommand
+
+if TYPE_CHECKING:
+    from attnae.study.file import StudyFile
 
 # The options that can be combined with --resume: they change where and how the run continues, not what it computes.
 BESIDE_RESUME = {*option_names("hardware"), "data_dir", "picture_every", "resume"} - {"precision"}
@@ -129,7 +131,11 @@ def _train(args: list[str], prog: str) -> int:
     command.study.check(typed)
     if command.resume is not None:
         return _resume(command.resume, args, prog)
-    study = read_study_file(command.study.study) if command.study.study else None
+    study = None
+    if command.study.study is not None:
+        from attnae.study.file import STUDY_DEFAULTS, read_study_file
+
+        study = read_study_file(command.study.study)
     files = {path: check_options(read_yaml(path), path) for path in command.config}
     base: dict[str, Any] = {}
     if study is not None:
@@ -184,6 +190,7 @@ def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False
 def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> int:
     from rich.console import Console
 
+    from attnae.study.file import until_decided
     from attnae.study.local import environments
     from attnae.study.run import describe_study, run_study
 

@@ -49,5 +49,6 @@ def find_format(path: Path, *, scanning: bool = False) -> Format | None:
 
 
 def known_formats() -> str:
-    """The formats with their examples, for messages."""
-    return " or ".join(f"{known.example} ({known.name})" for known in FORMATS)
+    """What can be given, for messages; docs/reading.md has the examples."""
+    names = dict.fromkeys(known.name for known in FORMATS if known is not TABLE)
+    return f"logs of {', '.join(names)}, or {TABLE.example} (docs/reading.md says which files)"

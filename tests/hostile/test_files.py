@@ -18,7 +18,7 @@ from attnae.study.file import read_study_file
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("log_dir: null", "log_dir: None is not a text"),
+        ("log_dir: null", "log_dir: an empty value is not a text"),
         ("name: yes", "name: True is not a text: put it in quotes"),
         ("name: {a: 1}", "name: {'a': 1} is not a text"),
         ("name: [a]", r"name: \['a'\] is not a text"),

@@ -43,5 +43,5 @@ def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", str(tmp_path)]) == 2
     assert main(["list", str(tmp_path / "missing")]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"error: no runs found in {tmp_path}: give a directory with event files")
+    assert first.startswith(f"error: no runs found in {tmp_path}: give logs of TensorBoard")
     assert second.startswith(f"error: {tmp_path / 'missing'} does not exist: give")

@@ -228,9 +228,9 @@ def test_patterns_that_do_not_work_are_errors(tmp_path: Path, pattern: str, mess
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"missing does not exist: give a directory"):
+    with pytest.raises(UserError, match=r"missing does not exist: give logs of TensorBoard"):
         read_logs(tmp_path / "missing")
-    with pytest.raises(UserError, match=r"no runs found in .*: give a directory with event files below it"):
+    with pytest.raises(UserError, match=r"no runs found in .*: give logs of TensorBoard"):
         read_logs(tmp_path)
 
 

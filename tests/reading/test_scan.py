@@ -140,7 +140,7 @@ def test_nothing_outside_of_the_directory_is_read(tmp_path: Path) -> None:
 def test_what_is_missing_is_said(tmp_path: Path, files: list[str], message: str) -> None:
     for file in files:
         write(tmp_path / file, "a: 1\n")
-    with pytest.raises(UserError, match=f"no runs found in .*: give a directory with .*{message}"):
+    with pytest.raises(UserError, match=f"no runs found in .*: give logs of .*{message}"):
         read_logs(tmp_path)
 
 

@@ -88,8 +88,8 @@ MISTAKES = {
     "a scale out of range": (["reconstruct", "mine", "digits", "--scale", "0"], "--scale 0: must be from 1 to 64"),
     "too many attention maps": (["attention", "mine", "digits", "-n", "33"], "--count 33: must be from 1 to 32"),
     "no attention": (["attention", "plain", "digits"], "train one with --spatial-attention"),
-    "no runs": (["list", "empty"], "empty holds no runs"),
-    "a log directory that is none": (["list", "nowhere"], "nowhere is not a directory"),
+    "no runs": (["list", "empty"], "no runs found in empty: give logs of"),
+    "a log directory that is none": (["list", "nowhere"], "nowhere does not exist: give logs of"),
 }
 
 

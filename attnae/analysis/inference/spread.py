@@ -15,6 +15,8 @@ from attnae.analysis.inference.clusters import members
 
 # Levels of factors with more of them have too few runs each to show their spread.
 MAX_LEVELS = 10
+# Up to this number of runs, all pairs of them are faster than matrices of the size of the model.
+DENSE_RUNS = 2000
 # For each factor the runs of each level, and (contrasts, levels, levels) the relative covariances.
 LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
 
@@ -26,22 +28,35 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
         loadings: (contrasts, runs), V = sum of (loadings * residuals)**2.
     """
     squared = loadings**2
+    # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
     found = []
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous" or len(factor.levels) > MAX_LEVELS:
             continue
         runs = members(design.codes[:, column])
-        second = np.empty((len(loadings), len(runs), len(runs)))
-        for level, own in enumerate(runs):
-            # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
-            through = squared[:, own] @ (design.basis[own] @ design.basis.T) ** 2
-            through[:, own] += squared[:, own] * (1 - 2 * design.leverage[own])
-            for other, its in enumerate(runs):
-                second[:, level, other] = np.einsum("ki,ki->k", through[:, its], squared[:, its])
+        second = _products(design.basis, runs, squared)
+        own = np.stack([squared[:, own] ** 2 @ (1 - 2 * design.leverage[own]) for own in runs], axis=1)
+        second[:, range(len(runs)), range(len(runs))] += own
         mean = np.stack([squared[:, own] @ (1 - design.leverage[own]) for own in runs], axis=1)
         weight = np.where(mean > 0, mean, np.inf)
         found.append((runs, second / weight[:, :, None] / weight[:, None, :]))
     return found
+
+
+def _products(basis: np.ndarray, groups: list[np.ndarray], squared: np.ndarray) -> np.ndarray:
+    """(contrasts, groups, groups): the sum of q_i q_j (B B')_ij^2 over the runs i of one group and j of another."""
+    products = np.empty((len(squared), len(groups), len(groups)))
+    if len(basis) <= DENSE_RUNS:
+        for place, own in enumerate(groups):
+            through = squared[:, own] @ (basis[own] @ basis.T) ** 2
+            for other, its in enumerate(groups):
+                products[:, place, other] = np.einsum("ki,ki->k", through[:, its], squared[:, its])
+        return products
+    for row, q in enumerate(squared):
+        # The same sum is the inner product of B' Q B of both groups.
+        grams = np.stack([(basis[own] * q[own, None]).T @ basis[own] for own in groups])
+        products[row] = np.einsum("gab,hab->gh", grams, grams)
+    return products
 
 
 def level_df(moments: LevelMoments, loadings: np.ndarray, squares: np.ndarray) -> np.ndarray:

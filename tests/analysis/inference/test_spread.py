@@ -9,8 +9,10 @@ from scipy import stats
 
 from attnae.analysis.design.prepare import Columns, prepare
 from attnae.analysis.estimates.family import main_rows
+from attnae.analysis.inference import spread
 from attnae.analysis.inference.contrasts import contrasts
 from attnae.analysis.inference.levels import LevelTests
+from attnae.analysis.inference.spread import level_moments
 from attnae.analysis.study import fit_study
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 
@@ -75,6 +77,15 @@ def test_each_factor_by_the_definition():
     # 77 under equal errors; the noisy quarter of the runs has about 24 - 5.
     assert (expected < 32).all()
     assert (fitted.df[:3] > 65).all()
+
+
+def test_large_studies_sum_over_the_columns_of_the_model(monkeypatch):
+    design = design_of(noisy_study().drop(index=[3, 40, 41, 77]), ARTICLE_FACTORS)
+    loadings = contrasts(design, main_rows(design)).loadings
+    by_runs = level_moments(design, loadings)
+    monkeypatch.setattr(spread, "DENSE_RUNS", 0)
+    for (_, one), (_, other) in zip(by_runs, level_moments(design, loadings), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 def test_shared_seeds_keep_their_degrees_of_freedom():

@@ -148,7 +148,7 @@ def test_excluded_cells_are_recorded_and_not_trained(tmp_path):
         ("cells: 3", "cells: give a list of cells"),
         ("noise: 0", "noise: 0: give the standard deviation"),
         ("noise: low", "noise: 'low': give the standard deviation"),
-        ("fractions: 1/2", "unknown fractions; perhaps you meant fraction"),
+        ("fractions: 1/2", "unknown key fractions; perhaps you meant fraction"),
     ],
 )
 def test_mistakes_are_one_line_with_file_and_key(tmp_path, text, message):
@@ -167,8 +167,8 @@ def test_a_list_of_cells_is_trained_as_it_is(tmp_path):
     )
     design = design_of(tmp_path, text)
     assert [run.name for run in design.runs()] == [
-        "act=relu,batch_norm=false,seed=768",
-        "act=elu,batch_norm=true,seed=768",
+        "act=relu,batch_norm=false,replicate=1",
+        "act=elu,batch_norm=true,replicate=1",
     ]
     twice = text.replace("act: relu, batch_norm: false", "act: elu, batch_norm: true")
     with pytest.raises(UserError, match="cells: one cell is given twice"):
