@@ -63,8 +63,10 @@ def mixed_versions(runs: Sequence[Run], cells: pd.DataFrame, seeds: pd.Series | 
     found = []
     for name, values in _mixed(_values(runs)).items():
         causes = [cells[factor] for factor in cells]
-        if seeds is not None and name == IMAGES and (seeds.is_unique or _follows(values, seeds)):
-            continue
+        if seeds is not None and name == IMAGES:
+            causes.append(seeds)
+            if len(set(zip(seeds, values, strict=True))) == len(set(seeds)) == len(set(values)):
+                continue  # each seed chooses its own validation images
         if not RELEVANT.fullmatch(name) or any(_follows(values, cause) for cause in causes):
             continue
         counts = Counter(values)
