@@ -76,14 +76,14 @@ def test_a_new_format_beside_the_known_ones(path: Path) -> None:
 
 
 def test_messages_name_every_format(path: Path) -> None:
-    with pytest.raises(UserError, match=r"does not exist: give a file results.jsonl \(JSON lines\) or a directory"):
+    with pytest.raises(UserError, match=r"does not exist: give logs of JSON lines, TensorBoard, .*, or a CSV"):
         read_logs(path.parent / "missing")
 
 
 def test_a_path_in_no_known_format(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "FORMATS", [RESULTS])
     (path.parent / "other.txt").write_text("words")
-    with pytest.raises(UserError, match=r"is in no known format: give a file results.jsonl \(JSON lines\)"):
+    with pytest.raises(UserError, match=r"is in no known format: give logs of JSON lines, or a CSV table"):
         read_logs(path.parent / "other.txt")
 
 
