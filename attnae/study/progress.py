@@ -107,14 +107,15 @@ class StudyView:
                     self._print_line(name, state.status, f"{shown}{state.seconds:.1f} s")
                 continue
             self.attempts[name] = attempt
-            if attempt.crashes > self.retries:
-                self.fail(name, attempt.message)
-            elif attempt.crashes > before.crashes:
+            # Several crashes may have happened since the last look.
+            if min(attempt.crashes, self.retries) > before.crashes:
                 self.console.print(
                     f"{'':>9} [yellow]retried [/]  {escape(name)}  {escape(attempt.message)}",
                     highlight=False,
                     soft_wrap=True,
                 )
+            if attempt.crashes > self.retries:
+                self.fail(name, attempt.message)
 
     def fail(self, name: str, message: str) -> None:
         """A run has crashed for the last time, or cannot be trained at all."""
