@@ -138,7 +138,7 @@ def simulate(scenario: Scenario, studies: int, seed: int, reading: Reading | Non
         runs = runs_of(scenario, rng)
         family = family_of(runs)
         scope = str(family.rows.scope[0])
-        left = studies // scenario.patterns
+        left = max(1, studies // scenario.patterns)
         while left > 0:
             found = family.judge(draw(scenario, runs, min(CHUNK, left), rng), reading)
             left -= CHUNK

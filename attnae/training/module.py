@@ -74,7 +74,8 @@ class AttentionVAE(pl.LightningModule):
         compared.
         """
         weight, warmup = self.config.loss_kl_weight, self.config.kl_warmup
-        return weight * self.current_epoch / warmup if stage == "train" and self.current_epoch < warmup else weight
+        rises = stage == "train" and warmup > 0 and self.current_epoch < warmup
+        return weight * self.current_epoch / warmup if rises else weight
 
     def _train_forward(self, x: Tensor) -> VAEOutput:
         # An epoch's last batch may be smaller: compiling for it, too, takes longer than it.

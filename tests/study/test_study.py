@@ -141,7 +141,17 @@ def study_process(folder, *flags):
         )
         + "}\n"
     )
-    command = [sys.executable, str(ROOT / "train.py"), "--study", "study.yml", "--compile", "off", *flags]
+    command = [
+        sys.executable,
+        str(ROOT / "train.py"),
+        "--study",
+        "study.yml",
+        "--seeds",
+        "1",
+        "--compile",
+        "off",
+        *flags,
+    ]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -187,7 +197,7 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
     third = study_process(tmp_path)
     output, _ = third.communicate(timeout=PATIENCE)
     assert third.returncode == 1, output
-    assert f"4 cells x 1 replicate = 4 runs, {ended}" in output
+    assert f"4 cells x 1 seed = 4 runs, {ended}" in output
     assert "4 runs: 2 finished, 0 failed, 2 diverged" in output
     assert table(directory) == singles
 
