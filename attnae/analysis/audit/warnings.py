@@ -117,8 +117,8 @@ def _settings(table: pd.DataFrame, roles: Roles, selection: Selection) -> list[s
 
 def _assumed(runs: Sequence[Run], roles: Roles, tag: str) -> str | None:
     """What was assumed, where a column of a table may be a setting as well as a result."""
-    either = dict.fromkeys(name for run in runs for name in run.hparams if name in run.scalars)
-    if not either:
+    rows = (run for run in runs if run.directory is None)  # Logs say themselves what was set and what was measured.
+    if not any(name in run.scalars for run in rows for name in run.hparams):
         return None
     used = {*roles.settings, tag, roles.seed}
     reasons = dict.fromkeys((name for name in roles.constants if name not in used), "constant")

@@ -423,6 +423,8 @@ def test_the_declared_goal_and_what_was_assumed() -> None:
         "assumed: settings a and b; response loss. Overrule with --factors a,b and --response NAME"
         in audit_runs(both).warnings
     )
+    logged = [replace(run, directory=Path(run.name)) for run in both]
+    assert not any(warning.startswith("assumed") for warning in audit_runs(logged).warnings)
 
 
 @pytest.mark.parametrize(
