@@ -68,6 +68,7 @@ def details(report: AnyReport, compared: Sequence[str] = ()) -> Blocks:
     if len(found.missing):
         named = tuple(Column(str(name), clean(name, 40)) for name in found.missing)
         blocks.append(Table("Runs that are missing", found.missing.astype(str), named))
+    blocks += [Text(f"Not read: {clean(note)}.") for note in found.unread]
     if found.dropped:
         lines = [(run, line) for run, dropped in found.dropped.items() for line in dropped]
         frame = pd.DataFrame(lines, columns=["run", "dropped"])
