@@ -35,7 +35,7 @@ TINY = {
 
 
 def pytest_xdist_auto_num_workers(config):
-    """A process per core for all quick tests; none for named tests, and for slow ones, which use all cores themselves."""
+    """A process per core for all quick tests; none for named tests, nor for slow ones, which use all cores anyway."""
     whole = not config.option.file_or_dir and "not slow" in config.option.markexpr
     return min(os.cpu_count() or 1, 8) if whole else 0
 
