@@ -26,8 +26,7 @@ class Contents:
         kicker: the line above the title of the page.
         sections: in their order.
         figures: by name; see `figures.FIGURES`.
-        beside: the name of the figure beside each sentence, "" for none; there may be fewer than sentences.
-        below: the figures below the sentences.
+        lead: the figures beside the sentences.
         tables: the CSV files by their stems, None for those that do not apply.
         texts: other files by their names, None for those that do not apply.
         values: what report.json has beside what every report has.
@@ -36,8 +35,7 @@ class Contents:
     kicker: str
     sections: Callable[[], Sequence[Section]]
     figures: Mapping[str, FigureEntry]
-    beside: Callable[[Any], Sequence[str]]
-    below: Callable[[Any], Sequence[Figure]]
+    lead: Callable[[Any], Sequence[Figure]]
     tables: Callable[[Any], Mapping[str, pd.DataFrame | None]]
     texts: Callable[[Any], Mapping[str, str | None]]
     values: Callable[[Any], Mapping[str, Any]]
@@ -47,8 +45,7 @@ STUDY = Contents(
     kicker="attnae study report",
     sections=lambda: sections.SECTIONS,
     figures=figures.FIGURES,
-    beside=lambda report: (),
-    below=lambda report: (),
+    lead=lambda report: (Figure("forest", "Effects with their intervals, without correction."),),
     tables=csv_tables,
     texts=lambda report: {},
     values=study_values,
@@ -57,8 +54,7 @@ SEARCH = Contents(
     kicker="attnae search report",
     sections=lambda: sections.SEARCH_SECTIONS,
     figures=figures.SEARCH_FIGURES,
-    beside=lambda report: searches.curve_names(report.result),
-    below=lambda report: searches.captions(report.result),
+    lead=lambda report: searches.leading(report.result),
     tables=search_tables,
     texts=lambda report: {NEXT_STUDY: next_study(report)},
     values=search_values,

@@ -21,7 +21,7 @@ ESTIMATE = ("estimate", "interval", "p_holm", "std_error", "df", "p", "error")
 
 
 def main_effects(report: StudyReport) -> Blocks:
-    """The effects, with their notes and the forest plot."""
+    """The effects, with their notes; the page shows the forest plot beside the sentences."""
     result = report.result
     alpha = result.reading.alpha
     blocks: Blocks = [
@@ -49,7 +49,6 @@ def main_effects(report: StudyReport) -> Blocks:
     for note, rows in notes.groupby("note", sort=False):
         names = listed(f"{row.factor} = {row.level}" for row in rows.itertuples())
         blocks.append(Text(f"{names}: {clean(note)}.", warning=True))
-    blocks.append(Figure("forest", "Effects with their intervals, without correction."))
     return blocks
 
 

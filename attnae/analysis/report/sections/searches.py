@@ -10,10 +10,11 @@ import pandas as pd
 
 from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.columns import DETAIL, EXTRA, LAST, Column
+from attnae.analysis.report.figures.searches import other_curves, pair_caption
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import SearchReport
 from attnae.analysis.report.sections import runs
-from attnae.analysis.report.sentences.search import by_share, range_text, value_text
+from attnae.analysis.report.sentences.search import ADAPTIVE, by_share, range_text, value_text
 from attnae.analysis.search.assess import FINDINGS
 from attnae.analysis.search.next import DROP, levels_of, next_search
 from attnae.analysis.search.result import SearchResult
@@ -34,6 +35,7 @@ def audit(report: SearchReport) -> Blocks:
             f"Taken as: {kind}, {counted(result.runs, 'run')}, {settings}{seeds}: {clean(found.design.reason)}. "
             f"{counted(len(found.table), 'run')} found. --design factorial overrules this."
         ),
+        *([Text(f"{ADAPTIVE}.", warning=True)] if result.adaptive else ()),
         *runs.remarks(report),
         Table(
             "Settings", _settings(result), ("factor", "kind", "tried", Column("runs", "runs", "count"), "decided by")
@@ -120,7 +122,7 @@ def settings(report: SearchReport) -> Blocks:
     if len(result.levels):
         levels = ("factor", "level", "n", "mean", "difference", "interval", "p_holm", "verdict")
         blocks.append(Table("Levels; difference to the best one", result.levels, levels, "setting_levels.csv"))
-    return blocks
+    return [*blocks, *other_curves(result)]
 
 
 def pairs(report: SearchReport) -> Blocks:
@@ -140,8 +142,9 @@ def pairs(report: SearchReport) -> Blocks:
         said = f"Nothing shows that settings act together ({p_statement(result.pairs_p)} over all pairs)."
     shown = (Column("first", "setting"), Column("second", "other setting"), Column("statistic", "p of this pair", "p"))
     return [
-        Text(said),
+        Text(said, warning=result.pairs_p < result.alpha),
         Table("Pairs, smallest p-value first (not corrected for their number)", result.pairs, shown, "pairs.csv"),
+        *pair_caption(result),
     ]
 
 

@@ -32,7 +32,7 @@ def headlines(result: SearchResult) -> tuple[str, ...]:
             f"({p_statement(result.pairs_p)}): read each effect as an average over the other."
         )
     found += [f"the verdict depends on the analysis: {line}" for line in result.reversals]
-    if (line := _nothing_found(result)) is not None:
+    if (line := nothing_found(result)) is not None:
         found.append(line)
     return tuple(found)
 
@@ -216,7 +216,7 @@ def _power(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     return f"{said}, one of 10% needs about {_rounded_up(tenth)}" if tenth > result.n else said
 
 
-def _nothing_found(result: SearchResult) -> str | None:
+def nothing_found(result: SearchResult) -> str | None:
     """What a search without any finding could have found; None if it has one, or no tests."""
     tested = result.settings[result.settings["p"].notna()]
     if tested.empty or tested["verdict"].isin(FINDINGS).any():

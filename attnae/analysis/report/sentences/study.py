@@ -136,10 +136,10 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
         seen = f"({interval} {shown(*ends)}, {sure})"
         if not wide:
             return f"{change} {seen}: {verdict}{only}"
-        return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({open_}): {verdict}"
+        return f"{change} in {these_runs(result)} {seen}; for new seeds it is not settled ({open_}): {verdict}"
     text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
     if verdict in (HELPS, HURTS) and seeds_recur(result.design):
-        text += f". For {_these(result)} alone: {shown(*ends)}"
+        text += f". For {these_runs(result)} alone: {shown(*ends)}"
     return text
 
 
@@ -191,7 +191,7 @@ def _no_verdict(row: dict[str, Any], result: StudyResult) -> str:
     )
 
 
-def _these(result: StudyResult) -> str:
+def these_runs(result: StudyResult) -> str:
     """The seeds of the study in words."""
     count = int(result.effects.seeds.iloc[0])
     return f"these {count} seeds" if count > 1 else "this seed" if count else "these runs"
