@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from attnae.analysis.report import figures, sections
-from attnae.analysis.report.blocks import Figure
+from attnae.analysis.report.blocks import Figure, Table
 from attnae.analysis.report.figures import FigureEntry, searches
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import AnyReport, StudyReport
@@ -25,6 +25,7 @@ class Contents:
     Attributes:
         kicker: the line above the title of the page.
         sections: in their order.
+        effects: the table below the sentences on a terminal.
         figures: by name; see `figures.FIGURES`.
         lead: the figures beside the sentences.
         tables: the CSV files by their stems, None for those that do not apply.
@@ -34,6 +35,7 @@ class Contents:
 
     kicker: str
     sections: Callable[[], Sequence[Section]]
+    effects: Callable[[Any], Table]
     figures: Mapping[str, FigureEntry]
     lead: Callable[[Any], Sequence[Figure]]
     tables: Callable[[Any], Mapping[str, pd.DataFrame | None]]
@@ -44,6 +46,7 @@ class Contents:
 STUDY = Contents(
     kicker="attnae study report",
     sections=lambda: sections.SECTIONS,
+    effects=lambda report: sections.effects.short_table(report.result),
     figures=figures.FIGURES,
     lead=lambda report: (Figure("forest", "Effects with their intervals, without correction."),),
     tables=csv_tables,
@@ -53,6 +56,7 @@ STUDY = Contents(
 SEARCH = Contents(
     kicker="attnae search report",
     sections=lambda: sections.SEARCH_SECTIONS,
+    effects=lambda report: sections.searches.short_table(report.result),
     figures=figures.SEARCH_FIGURES,
     lead=lambda report: searches.leading(report.result),
     tables=search_tables,

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from attnae.analysis.inference.verdicts import NEGLIGIBLE, NOT_DISTINGUISHABLE, UNDETERMINED
 from attnae.analysis.report.blocks import Block, Figure, Text, Verbatim
 from attnae.analysis.report.contents import contents_of
 from attnae.analysis.report.report import AnyReport
 from attnae.analysis.report.sections import write_sections
-from attnae.analysis.report.sentences.study import Sentence
+from attnae.analysis.report.sentences.study import leading_sentences
 from attnae.analysis.report.tones import OPEN, TONES, tone_css
 from attnae.text import clean
 
 MAX_ROWS, MAX_SENTENCES = 200, 8
-# Verdicts of sentences that may be folded.
-SILENT = (UNDETERMINED, NEGLIGIBLE, NOT_DISTINGUISHABLE, "")
+# Characters of the warning on the first screen; its section has all of it.
+MAX_LIMIT = 400
 
 
 def render_html(report: AnyReport, figures: Mapping[str, str], file_names: list[str]) -> str:
@@ -28,7 +27,7 @@ def render_html(report: AnyReport, figures: Mapping[str, str], file_names: list[
         file_names: paths of the other files of the report, relative to the page.
     """
     contents = contents_of(report)
-    leading, others = _leading(report.sentences)
+    leading, others = leading_sentences(report.sentences, MAX_SENTENCES)
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -38,7 +37,7 @@ def render_html(report: AnyReport, figures: Mapping[str, str], file_names: list[
     return template.render(
         style=Markup((folder / "report.css").read_text(encoding="utf-8") + tone_css()),
         overview=report.overview,
-        limit=clean(next(iter(report.warnings), "")),
+        limit=clean(next(iter(report.warnings), ""), MAX_LIMIT),
         kicker=contents.kicker,
         sentences=leading,
         others=others,
@@ -54,14 +53,6 @@ def render_html(report: AnyReport, figures: Mapping[str, str], file_names: list[
         provenance=report.provenance,
         file_names=file_names,
     )
-
-
-def _leading(sentences: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """The sentences of the first screen, and the others: of many sentences, those that show nothing are folded."""
-    if len(sentences) <= MAX_SENTENCES:
-        return list(sentences), []
-    leading = [item for item in sentences if item.verdict not in SILENT][:MAX_SENTENCES] or list(sentences[:1])
-    return leading, [item for item in sentences if item not in leading]
 
 
 def _warnings(blocks: Sequence[Block]) -> int:

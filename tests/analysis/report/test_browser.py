@@ -48,6 +48,8 @@ SHOWN = "return document.querySelector('#means table').checkVisibility({contentV
 
 
 def test_links_of_the_contents_open_their_section_and_paper_shows_all(browser, pages) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     browser.get(pages["lenth"].as_uri())
     assert not browser.execute_script(SHOWN)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
@@ -55,7 +57,7 @@ def test_links_of_the_contents_open_their_section_and_paper_shows_all(browser, p
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert not browser.execute_script(SHOWN)
     browser.execute_script("document.querySelector('nav a[href=\"#means\"]').click()")
-    assert browser.execute_script(SHOWN)
+    WebDriverWait(browser, 30).until(lambda page: page.execute_script(SHOWN))
     assert browser.execute_script("return document.querySelectorAll('main > details[open]').length") == 1
 
 

@@ -86,7 +86,7 @@ def test_a_search_has_its_best_region(searched) -> None:
     assert "aug = True" in found.answer
     assert rows.loc["lr", "best_low"] < 1e-3 < rows.loc["lr", "best_high"]
     assert f"lr {'roughly ' if searched.result.details['lr'].rough else ''}" in found.answer
-    assert found.advice.startswith("Search next with 32 runs: narrow lr")
+    assert found.advice.startswith("32 runs: narrow lr")
 
 
 def test_the_first_screen_has_one_warning_and_the_others_are_counted(article) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pandas as pd
+
 from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import StudyReport
+from attnae.analysis.report.sentences.units import points_per_unit
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
 from attnae.text import clean, counted, listed, number, p_statement, percent
@@ -32,7 +35,7 @@ def main_effects(report: StudyReport) -> Blocks:
             f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
-        Table("Effects", result.shown_effects, EFFECT_COLUMNS, "effects.csv"),
+        Table("Effects", _percentages(result.shown_effects, result), EFFECT_COLUMNS, "effects.csv"),
     ]
     if result.effects.mde.notna().any():
         blocks.append(
@@ -52,6 +55,17 @@ def main_effects(report: StudyReport) -> Blocks:
     return blocks
 
 
+def _percentages(effects: pd.DataFrame, result: StudyResult) -> pd.DataFrame:
+    """The effects without percentages of a percentage, which are not its points."""
+    return effects if points_per_unit(result) is None else effects.assign(percent_change=float("nan"))
+
+
+def short_table(result: StudyResult) -> Table:
+    """The effects in the columns that a verdict needs."""
+    shown = ("factor", "level", "estimate", "interval", "p_holm", "verdict")
+    return Table("Effects", result.shown_effects, shown, "effects.csv")
+
+
 def anova(report: StudyReport) -> Blocks:
     """The table of type II, and the interactions."""
     result = report.result
@@ -66,7 +80,7 @@ def anova(report: StudyReport) -> Blocks:
     if result.interactions is None:
         blocks.append(Text(f"The model has no interactions: {result.model.reason}."))
         return blocks
-    by_p = result.interactions.sort_values("p_holm", kind="stable")
+    by_p = _percentages(result.interactions, result).sort_values("p_holm", kind="stable")
     blocks.append(Table("Interactions, smallest p-value first", by_p, EFFECT_COLUMNS, "interactions.csv"))
     blocks.append(
         Text(

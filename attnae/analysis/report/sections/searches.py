@@ -22,6 +22,7 @@ from attnae.reading.run import PRUNED, UNFINISHED
 from attnae.text import clean, counted, listed, p_statement, percent
 
 Row = dict[Hashable, Any]
+SHARE = Column("share_of", "variation explained", "text")
 
 
 def audit(report: SearchReport) -> Blocks:
@@ -78,14 +79,11 @@ def response(report: SearchReport) -> Blocks:
 def settings(report: SearchReport) -> Blocks:
     """One row per setting, and the levels of words."""
     result = report.result
-    frame = by_share(result)
-    frame["share_of"] = [_shares(*row) for row in frame[["share", "share_low", "share_high"]].itertuples(index=False)]
-    frame = frame.assign(ci_low=frame["effect_low"], ci_high=frame["effect_high"])
-    frame["best_at"] = [_best(row) for row in frame.to_dict("records")]
+    frame = _described(result)
     shown = (
         "factor",
         "verdict",
-        Column("share_of", "variation explained", "text"),
+        SHARE,
         "p_holm",
         Column("p", "p", "p", EXTRA),
         "effect",
@@ -123,6 +121,21 @@ def settings(report: SearchReport) -> Blocks:
         levels = ("factor", "level", "n", "mean", "difference", "interval", "p_holm", "verdict")
         blocks.append(Table("Levels; difference to the best one", result.levels, levels, "setting_levels.csv"))
     return [*blocks, *other_curves(result)]
+
+
+def short_table(result: SearchResult) -> Table:
+    """The settings in the columns that a verdict needs."""
+    shown = ("factor", SHARE, "effect", "interval", "p_holm", "verdict")
+    return Table("Settings", _described(result), shown, "settings.csv")
+
+
+def _described(result: SearchResult) -> pd.DataFrame:
+    """`settings.csv`, the setting that explains most first, with its share and its best value in words."""
+    frame = by_share(result)
+    frame["share_of"] = [_shares(*row) for row in frame[["share", "share_low", "share_high"]].itertuples(index=False)]
+    frame = frame.assign(ci_low=frame["effect_low"], ci_high=frame["effect_high"])
+    frame["best_at"] = [_best(row) for row in frame.to_dict("records")]
+    return frame
 
 
 def pairs(report: SearchReport) -> Blocks:

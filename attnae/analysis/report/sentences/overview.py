@@ -117,7 +117,7 @@ def _search_advice(result: SearchResult) -> str:
     found = next_search(result)
     actions = found.table.groupby("action", sort=False)["factor"].agg(_listed)
     steps = "; ".join(f"{action} {names}" for action, names in actions.items())
-    return f"Search next with {counted(found.runs, 'run')}: {steps}."
+    return f"{counted(found.runs, 'run')}: {steps}."
 
 
 def _region(row: dict, result: SearchResult) -> str:
