@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
+
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.report.sentences.study import Sentence
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
@@ -254,13 +256,15 @@ def _share(share: float) -> str:
 
 def _among(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """`Among the 38 runs with optimizer = sgd, `; empty for a setting that all runs record."""
-    if row["n"] == result.n:
-        return ""
-    runs, parent = counted(int(row["n"]), "run"), row["parent"]
+    detail = result.details[row["factor"]]
+    ended = " that did not diverge" if np.isnan(detail.z).any() else ""
+    runs, parent = f"{counted(int(row['n']), 'run')}{ended}", row["parent"]
+    if detail.active.all():
+        return f"Among the {runs}, " if ended else ""
     if not isinstance(parent, str):
-        return f"Among the {runs} that record it, "
+        return f"Among the {runs}{' and' if ended else ' that'} record it, "
     column = f"hparams/{parent}" if f"hparams/{parent}" in result.configurations else parent
-    values = result.configurations[column][result.details[row["factor"]].active]
+    values = result.configurations[column][detail.active]
     distinct = list(dict.fromkeys(values.dropna()))
     if len(distinct) == 1:
         value = distinct[0]
