@@ -14,6 +14,7 @@ from attnae.analysis.search.estimates.levels import Levels, compare_levels
 from attnae.analysis.search.estimates.share import Share, share_of
 from attnae.analysis.search.model.nuisance import Nuisance
 from attnae.analysis.search.model.partial import Partial
+from attnae.analysis.search.model.regression import orthonormal
 from attnae.analysis.search.model.settings import Setting
 from attnae.analysis.search.permutation import Statistic, Tested, permutation_test
 from attnae.analysis.search.prepare import Prepared
@@ -37,6 +38,8 @@ class Assessment:
         nuisance: (counted, rank) orthonormal basis of what the setting is adjusted for.
         share: None if the setting cannot be separated from what it is adjusted for.
         shape: the curve of a numeric setting, or the levels; None if it cannot be estimated.
+        decides: whether the numbers are about the configurations that did not diverge, and the setting seems to decide
+            which ones did.
         p, p_holm: of the permutation test; NaN without a test.
         verdict: "optimum", "helps", "hurts", "matters", "suggestive", "undetermined" or "negligible"; empty without a
             test.
@@ -50,6 +53,7 @@ class Assessment:
     nuisance: np.ndarray
     share: Share | None
     shape: Curve | Levels | None
+    decides: bool
     p: float
     p_holm: float
     verdict: str = ""
@@ -63,7 +67,8 @@ def assess(
 
     Args:
         finished: the configurations that did not diverge, if they are to be scored on their own, too. What is said
-            about a setting is about them if they show it and all configurations together do not.
+            about a setting is about them if they show it and all configurations together do not. If the setting seems
+            to decide which ones diverge, too, no direction is given: what is best among the others may diverge most.
 
     Returns:
         The assessments, in the order of the settings, and the model of all configurations.
@@ -71,14 +76,19 @@ def assess(
     scorings = scorings_of(data, finished, adaptive=adaptive)
     tests = settings_tests(data, scorings, draws=draws, seed=seed)
     p_holm, first_holm = (holm(np.array(p)) for p in zip(*((one.p, one.first_p) for one, _ in tests), strict=True))
+    lost, base = (~data.ended).astype(float), orthonormal(data.base)
     found = []
     for (one, bases), whole, p, first in zip(tests, data.settings, p_holm, first_holm, strict=True):
         shown = one.smallest if one.p < alpha <= first and whole.name in scorings[one.smallest].settings else 0
+        decides = shown > 0 and Statistic(whole, lost, base).observed() < alpha
         scoring, basis = scorings[shown], bases[shown]
         setting, z = scoring.settings[whole.name], scoring.z
         shape = fit_curve(setting, z, basis, alpha) if setting.numeric else compare_levels(setting, z, basis)
         share = share_of(Partial(basis, setting.columns), z, alpha)
-        found.append(_judge(Assessment(whole, setting, scoring.counts, z, basis, share, shape, one.p, float(p)), alpha))
+        if decides and isinstance(shape, Curve):
+            shape = shape.not_located()
+        judged = Assessment(whole, setting, scoring.counts, z, basis, share, shape, decides, one.p, float(p))
+        found.append(_judge(judged, alpha))
     return found, scorings[0].nuisance
 
 
@@ -147,10 +157,10 @@ def _judge(one: Assessment, alpha: float) -> Assessment:
         negligible = one.share is not None and one.share.high < NEGLIGIBLE_SHARE
         word = SUGGESTIVE if one.p < alpha else NEGLIGIBLE if negligible else UNDETERMINED
         return replace(one, verdict=word)
+    if one.shape is None or one.decides:
+        return replace(one, verdict=MATTERS)
     if isinstance(one.shape, Curve):
         return replace(one, verdict=_curve_verdict(one.shape, alpha))
-    if one.shape is None:
-        return replace(one, verdict=MATTERS)
     worse = tuple(int(i) for i in np.flatnonzero(one.shape.p_holm < alpha))
     word = MATTERS
     if one.setting.kind == "two-level" and np.isfinite(one.shape.fitted).all():

@@ -128,7 +128,8 @@ def _note(one: Assessment, data: Prepared) -> str:
     if same:
         notes.append(f"cannot be distinguished from {', '.join(same)}")
     if not one.counts.all():
-        notes.append("among the configurations that did not diverge")
+        also = "; which ones diverge seems to depend on it, too" if one.decides else ""
+        notes.append(f"among the configurations that did not diverge{also}")
     if one.setting.runs < FEWEST_RUNS <= data.n:
         notes.append(f"active in {one.setting.runs} runs only")
     elif one.share is None and data.n >= FEWEST_RUNS:

@@ -57,7 +57,7 @@ def detail_of(one: Assessment) -> Detail:
         located, step, rough = shape.located, shape.step if one.verdict in FINDINGS else None, shape.rough
     z = np.full(len(one.counts), np.nan)
     z[one.counts] = one.z
-    return Detail(one.whole.values, one.whole.active, z, low, high, located, step, rough)
+    return Detail(one.whole.values, one.whole.active, z, one.decides, low, high, located, step, rough)
 
 
 def _row(one: Assessment, effect: Effect, note: str, family: int, alpha: float) -> dict[str, Any]:

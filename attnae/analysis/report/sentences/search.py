@@ -93,20 +93,22 @@ def _sentence(row: Mapping[Hashable, Any], result: SearchResult) -> str:
 
 def _finding(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """What the setting does, without the verdict."""
+    lead = f"{clean(row['factor'], 80)} changes {clean(result.response)} ({_evidence(row)})"
+    detail = result.details[row["factor"]]
+    if detail.decides:
+        return f"{lead}, but which runs diverge seems to depend on it, too"
     if row["kind"] == "two-level":
-        low, high = (clean(level, 60) for level in _pair(result.details[row["factor"]]))
+        low, high = (clean(level, 60) for level in _pair(detail))
         return _change(f"{clean(row['factor'], 80)} = {high} instead of {low}", row, result)
     if row["kind"] == "categorical":
         return _levels(row, result)
-    detail = result.details[row["factor"]]
     if row["verdict"] == OPTIMUM:
         return _optimum(row, detail, result)
     if row["verdict"] in (HELPS, HURTS, SUGGESTIVE):
         low, high = (value_text(float(value)) for value in _pair(detail))
         jump = _jump(detail, result)
         return _change(f"Raising {clean(row['factor'], 80)} from {low} to {high}", row, result) + jump
-    lead = f"{clean(row['factor'], 80)} changes {clean(result.response)}"
-    return f"{lead} ({_evidence(row)}), but these runs do not tell which way{_jump(detail, result)}"
+    return f"{lead}, but these runs do not tell which way{_jump(detail, result)}"
 
 
 def _optimum(row: Mapping[Hashable, Any], detail: Detail, result: SearchResult) -> str:
