@@ -12,23 +12,27 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from search_rivals import ACTIVATIONS, RIVALS, ped_anova, space_of
 
 from attnae.analysis.inference.families import holm
-from attnae.analysis.search.assess import settings_tests
+from attnae.analysis.search.assess import scorings_of, settings_tests
 from attnae.analysis.search.fit import fit_search
 from attnae.analysis.search.order import find_adaptive
 from attnae.analysis.search.pairs import pairs_table
-from attnae.analysis.search.prepare import Options, prepare_search
+from attnae.analysis.search.prepare import Options, prepare_search, without_diverged
 from attnae.analysis.search.result import SearchResult
 from attnae.analysis.search.scores import normal_scores
 
 ALPHA = 0.05
 ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.45, 0.7, (0.2, 0.2, 0.2)
 DIVERGED_SHARE = 0.15
+# Of the learning rate at which a run diverges: the standard deviation, as a share of the tried decades.
+LR_NOISE = 0.1
 # Responses without effect for each draw of the settings.
 RESPONSES = 10
 # The settings of a search with 4, 6, 8 or 10 of them are the first ones.
@@ -96,8 +100,9 @@ class Scenario:
 
     Attributes:
         truths: the settings that matter, with the shares of the variance that they explain.
-        diverged: share of the runs that diverge, independently of everything, or, if `worst`, those with the largest
-            responses.
+        diverged: share of the runs that diverge.
+        cause: why they diverge: "chance", independently of everything; "response", those with the largest responses;
+            "lr", those with the largest learning rates, up to some noise.
         strata: number of data sets, each with its own level of the response.
         recorded: share of the runs that record the learning rate.
     """
@@ -109,7 +114,7 @@ class Scenario:
     shares: tuple[float, ...] = ()
     noise: Noise = normal
     diverged: float = 0.0
-    worst: bool = False
+    cause: Literal["chance", "response", "lr"] = "chance"
     strata: int = 1
     recorded: float = 1.0
 
@@ -131,6 +136,12 @@ NULLS = (
     ),
     Scenario("40 runs, 6 settings, two data sets", 40, 6, strata=2),
     Scenario("40 runs, 6 settings, lr in 70% of runs", 40, 6, recorded=0.7),
+    *(
+        Scenario(f"{runs} runs, {settings} settings, large lr diverged", runs, settings, diverged=0.15, cause="lr")
+        for runs in (20, 40, 100)
+        for settings in (4, 10)
+    ),
+    Scenario("40 runs, 6 settings, two data sets, 15% diverged", 40, 6, strata=2, diverged=DIVERGED_SHARE),
 )
 EFFECTS = (
     Scenario("20 runs, 6 settings, three", 20, 6, THREE, THREE_SHARES),
@@ -145,14 +156,11 @@ EFFECTS = (
     Scenario("40 runs, 8 settings, one conditional", 40, 8, (CONDITIONAL,), (ONE_SHARE,)),
     Scenario("40 runs, 8 settings, three, lognormal", 40, 8, THREE, THREE_SHARES, noise=lognormal),
     Scenario("40 runs, 8 settings, three, any 15% diverged", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE),
-    Scenario(
-        "40 runs, 8 settings, three, worst 15% diverged",
-        40,
-        8,
-        THREE,
-        THREE_SHARES,
-        diverged=DIVERGED_SHARE,
-        worst=True,
+    *(
+        Scenario(
+            f"40 runs, 8 settings, three, {label}", 40, 8, THREE, THREE_SHARES, diverged=DIVERGED_SHARE, cause=cause
+        )
+        for label, cause in (("worst 15% diverged", "response"), ("large lr diverged", "lr"))
     ),
 )
 ADAPTIVE = (
@@ -200,10 +208,17 @@ def draw_search(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
     table["lr"] = table["lr"].where(rng.random(scenario.runs) < scenario.recorded)
     table["dataset"] = rng.integers(scenario.strata, size=scenario.runs)
     y = y + 3 * table["dataset"].to_numpy()
-    lost = rng.random(scenario.runs) < scenario.diverged
-    if scenario.worst:
-        lost = y > np.quantile(y, 1 - scenario.diverged)
+    lost = draw_diverged(scenario, table, y, rng)
     return table[[*scenario.names, "dataset"]].assign(response=y, status=np.where(lost, "diverged", "finished"))
+
+
+def draw_diverged(scenario: Scenario, table: pd.DataFrame, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(runs,) which runs diverge."""
+    chance = rng.random(scenario.runs)
+    if scenario.cause == "chance":
+        return chance < scenario.diverged
+    danger = y if scenario.cause == "response" else _place(table["lr"]) + LR_NOISE * norm.ppf(chance)
+    return danger > np.quantile(danger, 1 - scenario.diverged)
 
 
 def draw_adaptive(scenario: Scenario, rng: np.random.Generator) -> pd.DataFrame:
@@ -245,7 +260,8 @@ class Counts:
 
 
 def simulate_null(scenario: Scenario, searches: int, seed: int, permutations: int) -> Counts:
-    """Searches without any effect: how often one reports a setting, or a pair of them.
+    """Searches without any effect but that of the learning rate on divergence: how often one reports another setting,
+    or a pair of settings.
 
     Several responses are drawn for each draw of the settings, which takes most of the time. The first of them is also
     tested for pairs.
@@ -257,15 +273,20 @@ def simulate_null(scenario: Scenario, searches: int, seed: int, permutations: in
             data = prepare_search(table, scenario.names, Options(strata="dataset" if scenario.strata > 1 else None))
         else:
             noise = scenario.noise(rng, scenario.runs)
-            cost = np.where(rng.random(scenario.runs) < scenario.diverged, np.inf, noise)
+            cost = np.where(draw_diverged(scenario, table, noise, rng), np.inf, noise)
             z = normal_scores(cost, data.strata)
-            data = replace(data, z=z - z.mean())
-        parts = data.settings, data.base, data.strata, data.z
-        tests, nuisance = settings_tests(*parts, adaptive=False, draws=permutations, seed=number)
+            data = replace(data, cost=cost, z=z - z.mean())
+        finished = None if data.ended.all() else without_diverged(data)
+        scorings = scorings_of(data, finished, adaptive=False)
+        tests = settings_tests(data, scorings, draws=permutations, seed=number)
+        found = holm(np.array([test.p for test, _ in tests])) < ALPHA
         counts.searches += 1
-        counts.false_alarms += bool((holm(np.array([p for _, _, p in tests])) < ALPHA).any())
+        counts.false_alarms += any(
+            alarm and (setting.name != "lr" or scenario.cause != "lr")
+            for alarm, setting in zip(found, data.settings, strict=True)
+        )
         if number % RESPONSES == 0:
-            pairs = pairs_table(data, nuisance, permutations, np.random.default_rng(number))
+            pairs = pairs_table(data, scorings[0].nuisance, permutations, np.random.default_rng(number))
             counts.pair_alarms.append(bool(len(pairs) and pairs["p"].iloc[0] < ALPHA))
     return counts
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from attnae.analysis.audit.cells import Cells, find_cells, superseded
-from attnae.analysis.audit.groups import comparable_runs, different_scales
+from attnae.analysis.audit.groups import comparable_runs, different_scales, with_data_sets
 from attnae.analysis.audit.named import as_named
 from attnae.analysis.audit.names import names_data
 from attnae.analysis.audit.outcomes import DUPLICATE, UNREADABLE, USED, divergence_tests, rename_reserved, run_table
@@ -165,9 +165,9 @@ def audit_runs(
     """
     rule = EpochRule.parse(at)
     notes = tuple(note for run in runs for note in run.notes)
-    runs = as_named([rename_reserved(run) for run in runs], factors, response)
+    runs = as_named(with_data_sets([rename_reserved(run) for run in runs]), factors, response)
     names = list(dict.fromkeys(name for run in runs for name in run.hparams))
-    comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else ())
+    comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else (), design)
     runs = comparable.runs
     complete = [run for run in runs if run.scalars and run.hparams]
     logged = complete or [run for run in runs if run.scalars]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 
 from attnae.analysis.audit.names import (
     BOOKKEEPING,
@@ -19,6 +20,7 @@ from attnae.analysis.audit.names import (
     names_data,
 )
 from attnae.analysis.design.dependence import is_size
+from attnae.analysis.design.kind import DesignChoice, choose_kind
 from attnae.errors import UserError
 from attnae.reading.run import FINISHED, UNKNOWN, Run
 from attnae.text import clean, counted, listed
@@ -26,6 +28,8 @@ from attnae.text import clean, counted, listed
 # Responses of two groups are on different scales if their ranges are disjoint and their medians this far apart.
 SCALE_RATIO = 10
 NO_GROUP, UNRECORDED = "none", "not recorded"
+# Where runs record their data set beside the settings, and what it is called among them.
+RECORDED, DATA_SET = ("dataset/name", "dataset"), "dataset"
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,39 @@ class Comparable:
     warning: str | None
 
 
-def comparable_runs(runs: Sequence[Run], group: str | None, keep: Sequence[str] = ()) -> Comparable:
+def with_data_sets(runs: Sequence[Run]) -> list[Run]:
+    """The runs with the data set that they record as a setting, if they differ in it and no setting names one."""
+    if any(names_data(name) for run in runs for name in run.hparams):
+        return list(runs)
+    for name in RECORDED:
+        column = [run.provenance.get(name) for run in runs]
+        if _several(column):
+            return [
+                run if value is None or not run.hparams else replace(run, hparams={**run.hparams, DATA_SET: str(value)})
+                for run, value in zip(runs, column, strict=True)
+            ]
+    return list(runs)
+
+
+def comparable_runs(
+    runs: Sequence[Run], group: str | None, keep: Sequence[str] = (), design: DesignChoice = "auto"
+) -> Comparable:
     """The runs of the given group, or else of the group with most finished runs.
 
-    Studies and experiments (`Run.group`) are never pooled. Runs of several data sets or tasks, by a setting of such a
-    name or by the recorded data set, are pooled only if they are crossed with the other settings: if at least half of
-    the combinations of the other settings occur with more than one data set, the data set is what was varied.
+    Studies and experiments (`Run.group`) are never pooled. Runs of several data sets or tasks are pooled if they are a
+    search, which compares runs within each data set only, or if they are crossed with the other settings: if at least
+    half of the combinations of the other settings occur with more than one data set, the data set is what was varied.
 
     Args:
+        runs: what `with_data_sets` gives.
         group: the name of a study, or `dataset=digits`; None to take the largest.
         keep: settings that the user compares, which therefore never split the runs.
+        design: whether the runs are to be read as a search.
 
     Raises:
         UserError: there is no such group.
     """
-    labels = _labels(runs, keep)
+    labels = _labels(runs, keep, design if group is None else "factorial")
     if labels is None:
         if group is not None:
             raise UserError(f"--group {group}: all runs belong together, so there is no group to choose")
@@ -73,7 +95,7 @@ def comparable_runs(runs: Sequence[Run], group: str | None, keep: Sequence[str] 
     kept = [run for run, name in zip(runs, names, strict=True) if name == chosen]
     others = {name: size for name, size in sizes.items() if name != chosen}
     if group is None:
-        inner = comparable_runs(kept, None, keep)  # a study may hold several data sets
+        inner = comparable_runs(kept, None, keep, design)  # a study may hold several data sets
         if inner.warning is not None:
             kept, others = inner.runs, others | inner.others
     rest = listed((f"{clean(name, 40)} ({counted(size, 'run')})" for name, size in others.items()), 6)
@@ -107,49 +129,54 @@ def different_scales(runs: Sequence[Run], values: Sequence[float | None]) -> str
     return None
 
 
-def _labels(runs: Sequence[Run], keep: Sequence[str]) -> tuple[str, list[str]] | None:
+def _labels(runs: Sequence[Run], keep: Sequence[str], design: DesignChoice) -> tuple[str, list[str]] | None:
     """What the groups are, and the group of each run; None if there is only one."""
     studies = [run.group or NO_GROUP for run in runs]
     if len(set(studies)) > 1:
         return "studies", studies
     for name, column in _data_columns(runs, keep).items():
-        if len(set(column)) > 1 and not _crossed(runs, column):
+        others = _others(runs, column)
+        is_search = design != "factorial" and choose_kind(design, others, others.columns.tolist()).is_search
+        if not is_search and not _crossed(others, column):
             return "data sets or tasks", [f"{name}={value}" for value in column]
     return None
 
 
 def _data_columns(runs: Sequence[Run], keep: Sequence[str]) -> dict[str, list[object]]:
     """By name, the data set or task of each run, where there are several and not every run has its own."""
-    settings = list(
-        dict.fromkeys(name for run in runs for name in run.hparams if names_data(name) and name not in keep)
-    )
-    found: dict[str, list[object]] = {name: [run.hparams.get(name) for run in runs] for name in settings}
-    if not settings:
-        found = {name: [run.provenance.get(name) for run in runs] for name in ("dataset/name", "dataset")}
-    known = {name: {value for value in column if value is not None} for name, column in found.items()}
+    names = dict.fromkeys(name for run in runs for name in run.hparams if names_data(name) and name not in keep)
+    found: dict[str, list[object]] = {name: [run.hparams.get(name) for run in runs] for name in names}
     return {
         name: [UNRECORDED if value is None else value for value in column]
         for name, column in found.items()
-        if 1 < len(known[name]) < len(column)
+        if _several(column)
     }
 
 
-def _crossed(runs: Sequence[Run], data: Sequence[object]) -> bool:
-    """Whether most combinations of the other settings occur with more than one data set.
+def _several(column: Sequence[object]) -> bool:
+    """Whether there are several data sets, and not every run has its own."""
+    return 1 < len({value for value in column if value is not None}) < len(column)
 
-    Settings that follow from the data set, such as a number of classes, and those that only describe runs do not count.
-    """
+
+def _others(runs: Sequence[Run], data: Sequence[object]) -> pd.DataFrame:
+    """The other settings, without those that follow from the data set, such as a number of classes, or only describe
+    runs."""
     names = dict.fromkeys(name for run in runs for name in run.hparams if not names_data(name) and not is_size(name))
     columns = {name: [run.hparams.get(name) for run in runs] for name in names}
     told = {
-        name: column
+        name: pd.Series(column, dtype=object)
         for name, column in columns.items()
         if not any(last_part_matches(name, pattern) for pattern in (SEED, REPLICATE, NUMBER, BOOKKEEPING, CLOCK))
         and len(set(zip(data, column, strict=True))) > len(set(data))
     }
+    return pd.DataFrame(told, index=range(len(runs)))
+
+
+def _crossed(others: pd.DataFrame, data: Sequence[object]) -> bool:
+    """Whether most combinations of the other settings occur with more than one data set."""
     cells: dict[tuple[object, ...], set[object]] = {}
-    for number, value in enumerate(data):
-        cells.setdefault(tuple(column[number] for column in told.values()), set()).add(value)
+    for row, value in zip(others.to_numpy().tolist(), data, strict=True):
+        cells.setdefault(tuple(row), set()).add(value)
     return 2 * sum(len(values) > 1 for values in cells.values()) >= len(cells)
 
 

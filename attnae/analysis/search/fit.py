@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from attnae.analysis.search.budgets import History
 from attnae.analysis.search.estimates.effects import Effect, fit_effect
 from attnae.analysis.search.order import find_adaptive
 from attnae.analysis.search.pairs import pairs_table
-from attnae.analysis.search.prepare import Options, Prepared, prepare_search
+from attnae.analysis.search.prepare import Options, Prepared, prepare_search, without_diverged
 from attnae.analysis.search.result import SearchResult
 from attnae.analysis.search.sensitivity import reversals, sensitivity_table
 from attnae.analysis.search.tables import curves_table, detail_of, levels_table, settings_table
@@ -77,20 +78,13 @@ def fit_search(
     kind = design_kind(data.columns, [setting.name for setting in data.settings])
     times = data.table["order"].to_numpy() if "order" in data.table else None
     adaptive, adaptive_reason = find_adaptive(data.settings, times, sampler)
-    found, nuisance = assess(
-        data.settings,
-        data.base,
-        data.strata,
-        data.z,
-        adaptive=adaptive,
-        alpha=alpha,
-        draws=permutations,
-        seed=random_seed,
-    )
+    chosen: dict[str, Any] = {"adaptive": adaptive, "alpha": alpha, "draws": permutations, "seed": random_seed}
+    finished = None if data.ended.all() else without_diverged(data)
+    found, nuisance = assess(data, finished, **chosen)
     values = data.cost if goal == "min" else -data.cost
     judged = [(one, _effect(one, values, data.complete, alpha)) for one in found]
     rng = np.random.default_rng([random_seed, len(found)])
-    sensitivity = sensitivity_table(data, found, adaptive=adaptive, alpha=alpha, draws=permutations, seed=random_seed)
+    sensitivity = sensitivity_table(data, finished, found, **chosen)
     model = nuisance.model
     residual = data.z - model @ (model.T @ data.z)
     left = float(residual @ residual) / max(1, data.n - model.shape[1])
@@ -113,7 +107,7 @@ def fit_search(
         curves=curves_table(found),
         pairs=pairs_table(data, nuisance, permutations, rng),
         left_out=data.left_out,
-        details={one.setting.name: detail_of(one, data.n) for one in found},
+        details={one.setting.name: detail_of(one) for one in found},
         configurations=data.table,
         sensitivity=sensitivity,
         reversals=reversals(sensitivity),
@@ -124,7 +118,7 @@ def fit_search(
 def _effect(one: Assessment, response: np.ndarray, complete: np.ndarray, alpha: float) -> Effect:
     if one.shape is None or not complete.any():
         return Effect()
-    return fit_effect(one.setting, response, complete, one.nuisance, one.shape, alpha)
+    return fit_effect(one.setting, response[one.counts], complete[one.counts], one.nuisance, one.shape, alpha)
 
 
 def _note(one: Assessment, data: Prepared) -> str:
@@ -133,6 +127,9 @@ def _note(one: Assessment, data: Prepared) -> str:
     same = [name for name, kept in data.aliases.items() if kept == one.setting.name]
     if same:
         notes.append(f"cannot be distinguished from {', '.join(same)}")
+    if not one.counts.all():
+        also = "; which ones diverge seems to depend on it, too" if one.decides else ""
+        notes.append(f"among the configurations that did not diverge{also}")
     if one.setting.runs < FEWEST_RUNS <= data.n:
         notes.append(f"active in {one.setting.runs} runs only")
     elif one.share is None and data.n >= FEWEST_RUNS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,11 @@ class Prepared:
     @property
     def n(self) -> int:
         return len(self.z)
+
+    @property
+    def ended(self) -> np.ndarray:
+        """(n,) whether a configuration did not diverge."""
+        return ~np.isposinf(self.cost)
 
 
 def prepare_search(
@@ -228,6 +233,32 @@ def _collect(
         left_out=left_out,
         runs=len(rows),
         notes=tuple(notes),
+    )
+
+
+def without_diverged(data: Prepared) -> Prepared | None:
+    """The configurations that did not diverge, with scores and settings of their own; None if no setting varies."""
+    keep = data.ended
+    columns = data.columns[keep].reset_index(drop=True)
+    settings = []
+    for setting in data.settings:
+        again, _ = read_setting(setting.name, columns[setting.name], setting.parent, setting.active[keep])
+        settings += [again] if again is not None else []
+    if not settings:
+        return None
+    strata = codes(pd.Series(data.strata[keep]))
+    # Configurations that were stopped have no cost, but scores.
+    z = normal_scores((data.z if data.budgets else data.cost)[keep], strata)
+    return replace(
+        data,
+        table=data.table[keep].reset_index(drop=True),
+        columns=columns,
+        cost=data.cost[keep],
+        z=z - z.mean(),
+        complete=data.complete[keep],
+        strata=strata,
+        base=base_columns(settings, strata),
+        settings=tuple(settings),
     )
 
 

@@ -41,6 +41,10 @@ class Detail:
         values: (configurations,) the tried values: numbers of a numeric setting, otherwise labels; NaN or None where
             the setting is not active.
         active: (configurations,) whether the setting has a value that counts.
+        z: (configurations,) the scores that its numbers are about: those of all configurations, or, where only the
+            configurations that did not diverge show an effect, scores among these, and NaN for the others.
+        decides: whether only the configurations that did not diverge show an effect, while the setting seems to decide
+            which ones diverge. No direction is given then.
         low_value, high_value: the tried values at 5% and 95% of the runs, or the two levels, between which `effect`
             is measured; None for more than two words.
         located: whether the interval of the best value is narrower than 80% of the tried runs. If not, `best_low` and
@@ -53,6 +57,8 @@ class Detail:
 
     values: np.ndarray
     active: np.ndarray
+    z: np.ndarray
+    decides: bool
     low_value: float | str | None
     high_value: float | str | None
     located: bool

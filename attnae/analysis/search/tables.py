@@ -47,15 +47,17 @@ def curves_table(found: Sequence[Assessment]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
 
 
-def detail_of(one: Assessment, configurations: int) -> Detail:
+def detail_of(one: Assessment) -> Detail:
     """What the report needs beyond the row of the setting."""
-    setting, shape = one.setting, one.shape
-    low, high = _compared(setting)
+    shape = one.shape
+    low, high = _compared(one.setting)
+    located, step, rough = False, None, len(one.z) < ENOUGH_RUNS
     if isinstance(shape, Curve):
         # Beside a curve that is not shown to matter, a jump is more often noise than a cliff.
-        step = shape.step if one.verdict in FINDINGS else None
-        return Detail(setting.values, setting.active, low, high, shape.located, step, shape.rough)
-    return Detail(setting.values, setting.active, low, high, False, None, configurations < ENOUGH_RUNS)
+        located, step, rough = shape.located, shape.step if one.verdict in FINDINGS else None, shape.rough
+    z = np.full(len(one.counts), np.nan)
+    z[one.counts] = one.z
+    return Detail(one.whole.values, one.whole.active, z, one.decides, low, high, located, step, rough)
 
 
 def _row(one: Assessment, effect: Effect, note: str, family: int, alpha: float) -> dict[str, Any]:
@@ -81,19 +83,20 @@ def _row(one: Assessment, effect: Effect, note: str, family: int, alpha: float) 
     if share is not None:
         row |= {"share": share.estimate, "share_low": share.low, "share_high": share.high}
         if np.isfinite(one.p):
-            needs = needs_of(share, len(setting.active), family, alpha)
+            needs = needs_of(share, len(one.z), family, alpha)
             row |= {
                 "mde_share": needs.mde_share,
                 "runs_for_this": needs.runs_for_this,
                 "runs_for_10pct": needs.runs_for_tenth,
             }
-    if setting.numeric:
-        values, _ = setting.distinct
+    if one.whole.numeric:
+        values, _ = one.whole.distinct
         row |= {"tried_low": values[0], "tried_high": values[-1]}
     if isinstance(shape, Curve):
         best, low, high = setting.values_at(np.array([shape.u_best, shape.u_low, shape.u_high]))
         row |= {"best": best, "best_low": low, "best_high": high}
-        if one.verdict in (*FINDINGS, SUGGESTIVE):
+        # Beyond the end of the range of the runs that did not diverge, others did.
+        if one.verdict in (*FINDINGS, SUGGESTIVE) and one.counts.all():
             row["at_edge"] = shape.at_edge
     elif shape is not None:
         others = [i for i, level in enumerate(setting.levels) if i != shape.best and level != RARE]

@@ -366,6 +366,40 @@ def test_studies_and_data_sets_are_not_pooled() -> None:
     assert "dataset" in audit_runs(mixed, factors=["a", "dataset"]).factors
 
 
+@pytest.mark.parametrize("recorded", ["setting", "provenance"])
+def test_a_search_on_several_data_sets_compares_runs_within_each(recorded: str) -> None:
+    """In a random search no combination of settings occurs twice, so data sets are never crossed with them."""
+    rng = np.random.default_rng(3)
+
+    def run(n: int) -> Run:
+        hparams, data = {"lr": float(rng.random()), "aug": bool(rng.random() < 0.5)}, "ab"[n % 3 > 1]
+        if recorded == "setting":
+            return series_run(str(n), n, hparams={**hparams, "dataset": data})
+        return series_run(str(n), n, hparams=hparams, provenance={"dataset/name": data})
+
+    runs = [run(n) for n in range(24)]
+    found = audit_runs(runs)
+    assert found.design.is_search
+    assert (len(found.table), found.others, found.strata) == (24, {}, "dataset")
+    assert found.search is not None
+    assert (found.search.strata, found.search.settings) == ("dataset", ("lr", "aug"))
+    assert found.search.table["dataset"].value_counts().to_dict() == {"a": 16, "b": 8}
+    assert audit_runs(runs, group="dataset=b").others == {"dataset=a": 16}
+    assert audit_runs(runs, design="factorial").others == {"dataset=b": 8}
+
+
+def test_recorded_data_sets_that_are_crossed_with_the_settings_are_part_of_the_model() -> None:
+    """They are no seeds, and a later run on another data set replaces none."""
+    runs = [
+        series_run(str(n), n, hparams={"a": n % 2, "seed": n // 4}, provenance={"dataset": "ab"[n // 2 % 2]})
+        for n in range(8)
+    ]
+    found = audit_runs(runs)
+    assert (found.factors, found.strata, found.duplicates) == (("a", "dataset"), "dataset", ())
+    single = [replace(run, provenance={"dataset": "a"}) for run in runs]
+    assert "dataset" not in audit_runs(single).table
+
+
 def test_more_settings_than_runs_is_no_refusal() -> None:
     rng = np.random.default_rng(0)
     runs = [

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from attnae.analysis.report.sentences.search import sentences
 from attnae.analysis.search import fit_search
 from attnae.analysis.search.result import (
     CURVE_COLUMNS,
@@ -140,6 +141,63 @@ def test_a_verdict_that_turns_into_its_opposite_is_reported():
     result = _fit(table)
     assert _rows(result).loc["aug", "verdict"] == "helps"
     assert "aug: helps as reported, but hurts (finished runs only)" in result.reversals
+
+
+@pytest.fixture(scope="module")
+def lost_by_chance():
+    """A search of which a third of the runs diverged for no reason."""
+    table = search(60, seed=4, noise=0.5)
+    lost = np.random.default_rng(8).random(60) < 0.3
+    return table.assign(status=np.where(lost, "diverged", "finished"))
+
+
+def test_runs_that_diverge_by_chance_hide_nothing(lost_by_chance):
+    result = _fit(lost_by_chance)
+    lost = (lost_by_chance["status"] == "diverged").to_numpy()
+    row, detail = _rows(result).loc["lr"], result.details["lr"]
+    assert row["verdict"] == "optimum"
+    assert (row["n"], row["note"]) == ((~lost).sum(), "among the configurations that did not diverge")
+    np.testing.assert_array_equal(np.isnan(detail.z), lost)
+    assert not detail.decides
+    # The tried range is that of all runs; beyond an end of that of the others, runs may have diverged.
+    assert (row["tried_low"], row["tried_high"], row["at_edge"]) == (*lost_by_chance["lr"].agg(["min", "max"]), "")
+    said = next(one.text for one in sentences(result) if one.factor == "lr")
+    assert said.startswith("Among the 41 runs that did not diverge, response is lowest near lr = ")
+    # What neither shows is about all runs.
+    assert (_rows(result).loc["units", "n"], _rows(result).loc["units", "note"]) == (60, "")
+    assert not np.isnan(result.details["units"].z).any()
+
+
+def test_numbers_among_the_others_are_those_of_the_others_alone(lost_by_chance):
+    """But for what the setting is adjusted for."""
+    result, alone = _fit(lost_by_chance), _fit(lost_by_chance[lost_by_chance["status"] == "finished"])
+    columns = ["effect", "low_end", "high_end", "share"]
+    found, expected = (_rows(one).loc["lr", columns].astype(float) for one in (result, alone))
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+    expected = alone.curves[alone.curves["factor"] == "lr"]
+    np.testing.assert_allclose(result.curves[result.curves["factor"] == "lr"]["value"], expected["value"])
+
+
+def test_an_adaptive_search_has_one_scoring(lost_by_chance):
+    result = _fit(lost_by_chance, sampler="TPESampler")
+    assert not result.settings["note"].str.contains("did not diverge").any()
+
+
+def test_a_setting_that_decides_which_runs_diverge_has_no_direction_among_the_others():
+    """Without aug, the runs that finish are better, and so many diverge that all runs together show nothing."""
+    table = draw_settings(80, 6)
+    rng = np.random.default_rng(2)
+    aug = table["aug"].to_numpy()
+    table["response"] = np.where(aug, 1.0, 0.0) + 0.3 * rng.standard_normal(80)
+    table["status"] = np.where(~aug & (rng.random(80) < 0.5), "diverged", "finished")
+    result = _fit(table)
+    row = _rows(result).loc["aug"]
+    assert (row["verdict"], row["worse"]) == ("matters", "")
+    assert result.details["aug"].decides
+    assert "which ones diverge seems to depend on it, too" in row["note"]
+    said = next(one.text for one in sentences(result) if one.factor == "aug")
+    assert "aug changes response (" in said
+    assert "but which runs diverge seems to depend on it, too: matters" in said
 
 
 def test_an_infinite_response_is_a_diverged_run(table):

@@ -11,7 +11,7 @@ import statsmodels.api as sm
 
 from attnae.analysis.search.model.regression import orthonormal
 from attnae.analysis.search.model.settings import read_setting
-from attnae.analysis.search.permutation import Statistic, permutation_p
+from attnae.analysis.search.permutation import Statistic, permutation_p, permutation_test
 
 
 def _setting(values, active=None):
@@ -45,6 +45,52 @@ def test_the_p_value_agrees_with_all_permutations(values):
     p = permutation_p(setting, z, orthonormal(nuisance), np.zeros(6), 20_000, np.random.default_rng(0))
     assert exact < 0.2  # above 0.2, the test stops at 199 draws
     assert p == pytest.approx(exact, abs=0.006)
+
+
+def _two_scorings(values, z, nuisance, counts):
+    """The statistics by all runs, and by those that count, whose scores are others."""
+    setting, own = _setting(values), np.round(np.exp(z[counts]), 3)
+    return setting, [
+        Statistic(setting, z, orthonormal(nuisance)),
+        Statistic(setting, own, orthonormal(nuisance[counts]), counts),
+    ]
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.9, 0.4, 0.3, 0.8, 0.2, 0.5], ["a", "b", "a", "b", "b", "a", "b"]])
+def test_a_scoring_of_some_runs_takes_those_of_the_permuted_rows(values):
+    """Two of seven runs do not count, wherever the values stand."""
+    rng = np.random.default_rng(4)
+    z = np.array([0.0, 2.0, 1.0, 1.4, 2.1, 0.2, 0.9]) + 0.1 * rng.standard_normal(7)
+    nuisance = np.column_stack([np.ones(7), rng.standard_normal(7)])
+    counts = np.array([True, True, False, True, True, False, True])
+    setting, statistics = _two_scorings(values, z, nuisance, counts)
+    orders = np.array(list(permutations(range(7))))[::7]
+    own = np.round(np.exp(z[counts]), 3)
+    slow = [
+        _slow_statistic(setting.columns[order][counts], own, nuisance[counts], numeric=setting.numeric)
+        for order in orders
+    ]
+    np.testing.assert_allclose(statistics[1].of(orders), slow, rtol=1e-6)
+
+
+def test_the_smallest_of_two_scorings_agrees_with_all_permutations():
+    rng = np.random.default_rng(5)
+    z = np.array([0.0, 2.0, 1.0, 1.4, 2.6, 0.2, 0.9])
+    nuisance = np.column_stack([np.ones(7), rng.standard_normal(7)])
+    counts = np.arange(7) > 0
+    setting, statistics = _two_scorings([0.1, 0.9, 0.4, 0.6, 0.8, 0.2, 0.5], z, nuisance, counts)
+    orders = np.array(list(permutations(range(7))))
+    drawn = np.array([statistic.of(orders) for statistic in statistics])
+    observed = np.array([statistic.observed() for statistic in statistics])
+    exact = np.mean(drawn.min(axis=0) <= observed.min() * (1 + 1e-9))
+    first = np.mean(drawn[0] <= observed[0] * (1 + 1e-9))
+    found = permutation_test(setting, statistics, np.zeros(7), 20_000, np.random.default_rng(0))
+    assert exact < 0.2
+    assert (found.p, found.first_p) == pytest.approx((exact, first), abs=0.006)
+    assert found.smallest == observed.argmin()
+    # Without draws, the number of scorings is corrected for.
+    parametric = permutation_test(setting, statistics, np.zeros(7), 0, rng)
+    assert parametric.p == pytest.approx(2 * observed.min())
 
 
 def test_the_statistic_takes_the_first_columns_of_a_spline():

@@ -181,8 +181,8 @@ def _curve(axes: Axes, row: dict[Any, Any], result: SearchResult) -> None:
     curve = result.curves[result.curves["factor"] == name]
     detail = result.details[name]
     active, lost = detail.active, runs["diverged"].to_numpy()
-    x, z = np.array(detail.values, dtype=object), runs["z"].to_numpy()
-    level = float(z[active].mean())
+    x, z = np.array(detail.values, dtype=object), detail.z
+    level = float(np.nanmean(z[active]))
     _scale(axes, row)
     if row["verdict"] in FINDINGS and detail.located:
         axes.axvspan(row["best_low"], row["best_high"], color=GOOD.light, alpha=0.13, linewidth=0)
@@ -195,18 +195,18 @@ def _curve(axes: Axes, row: dict[Any, Any], result: SearchResult) -> None:
         curve["value"], curve["ci_low"] + level, curve["ci_high"] + level, color=ACCENT, alpha=0.18, linewidth=0
     )
     axes.plot(curve["value"], curve["fitted"] + level, color=ACCENT if tone is None else tone.light)
-    bottom, top = float(z.min()) - 0.35, float(z.max()) + 0.35
+    bottom, top = float(np.nanmin(z)) - 0.35, float(np.nanmax(z)) + 0.35
     axes.set_ylim(bottom, top)
     gone = active & lost
     axes.plot(x[gone].astype(float), np.full(gone.sum(), top - 0.1), "x", color=BAD.light, markersize=5, clip_on=False)
-    _response_ticks(axes, result)
+    _response_ticks(axes, z, result)
     if result.goal == "max":
         axes.invert_yaxis()
 
 
-def _response_ticks(axes: Axes, result: SearchResult) -> None:
+def _response_ticks(axes: Axes, z: np.ndarray, result: SearchResult) -> None:
     """Responses beside the scores of the runs that have them, where one score stands for one response."""
-    runs = result.configurations.dropna(subset="response").sort_values("z")
+    runs = result.configurations.assign(z=z).dropna(subset=["response", "z"]).sort_values("z")
     response = runs["response"].to_numpy(dtype=float)
     ordered = np.diff(response) if result.goal == "min" else -np.diff(response)
     if len(response) < 3 or (ordered < 0).any():

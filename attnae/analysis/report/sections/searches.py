@@ -10,7 +10,7 @@ import pandas as pd
 
 from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.columns import DETAIL, EXTRA, LAST, Column
-from attnae.analysis.report.figures.searches import other_curves, pair_caption
+from attnae.analysis.report.figures.searches import MAX_CURVES, other_curves, pair_caption
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import SearchReport
 from attnae.analysis.report.sections import runs
@@ -51,7 +51,9 @@ def audit(report: SearchReport) -> Blocks:
         )
     if result.diverged:
         lost = counted(result.diverged, "configuration")
-        blocks.append(Text(f"{lost} diverged. {'It counts' if result.diverged == 1 else 'They count'} as the worst."))
+        counts = "It counts" if result.diverged == 1 else "They count"
+        alone = "" if result.adaptive else "; the others are also analysed on their own"
+        blocks.append(Text(f"{lost} diverged. {counts} as the worst{alone}."))
     used = (PRUNED, UNFINISHED) if result.budgets else ()
     return [*blocks, *runs.details(report, used)]
 
@@ -114,8 +116,19 @@ def settings(report: SearchReport) -> Blocks:
     if any(detail.rough for detail in result.details.values()):
         few = result.n < 40
         why = f"there are fewer than 40 configurations ({result.n})" if few else "the response may jump there"
+        if not few and result.n - result.diverged < 40:
+            why += ", or fewer than 40 configurations did not diverge"
         blocks.append(
             Text(f"Ranges of best values that are called rough are no {percent(1 - result.alpha)} intervals: {why}.")
+        )
+    if len(result.settings) > MAX_CURVES:
+        more = len(result.settings) - MAX_CURVES
+        blocks.append(
+            Text(
+                f"Only the {MAX_CURVES} settings that explain most have a figure. The curves and levels of "
+                f"{'the other one' if more == 1 else f'all {more} others'} are in setting_curves.csv and "
+                "setting_levels.csv."
+            )
         )
     if len(result.levels):
         levels = ("factor", "level", "n", "mean", "difference", "interval", "p_holm", "verdict")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
+
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.report.sentences.study import Sentence, level_name
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
@@ -91,21 +93,23 @@ def _sentence(row: Mapping[Hashable, Any], result: SearchResult) -> str:
 
 def _finding(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """What the setting does, without the verdict."""
+    lead = f"{clean(row['factor'], 80)} changes {clean(result.response)} ({_evidence(row)})"
+    detail = result.details[row["factor"]]
+    if detail.decides:
+        return f"{lead}, but which runs diverge seems to depend on it, too"
     if row["kind"] == "two-level":
-        pair = [str(level) for level in _pair(result.details[row["factor"]])]
+        pair = [str(level) for level in _pair(detail)]
         low, high = (level_name(level, pair) for level in pair)
         return _change(f"{clean(row['factor'], 80)} = {high} instead of {low}", row, result)
     if row["kind"] == "categorical":
         return _levels(row, result)
-    detail = result.details[row["factor"]]
     if row["verdict"] == OPTIMUM:
         return _optimum(row, detail, result)
     if row["verdict"] in (HELPS, HURTS, SUGGESTIVE):
         low, high = (value_text(float(value)) for value in _pair(detail))
         jump = _jump(detail, result)
         return _change(f"Raising {clean(row['factor'], 80)} from {low} to {high}", row, result) + jump
-    lead = f"{clean(row['factor'], 80)} changes {clean(result.response)}"
-    return f"{lead} ({_evidence(row)}), but these runs do not tell which way{_jump(detail, result)}"
+    return f"{lead}, but these runs do not tell which way{_jump(detail, result)}"
 
 
 def _optimum(row: Mapping[Hashable, Any], detail: Detail, result: SearchResult) -> str:
@@ -255,13 +259,15 @@ def _share(share: float) -> str:
 
 def _among(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """`Among the 38 runs with optimizer = sgd, `; empty for a setting that all runs record."""
-    if row["n"] == result.n:
-        return ""
-    runs, parent = counted(int(row["n"]), "run"), row["parent"]
+    detail = result.details[row["factor"]]
+    ended = " that did not diverge" if np.isnan(detail.z).any() else ""
+    runs, parent = f"{counted(int(row['n']), 'run')}{ended}", row["parent"]
+    if detail.active.all():
+        return f"Among the {runs}, " if ended else ""
     if not isinstance(parent, str):
-        return f"Among the {runs} that record it, "
+        return f"Among the {runs}{' and' if ended else ' that'} record it, "
     column = f"hparams/{parent}" if f"hparams/{parent}" in result.configurations else parent
-    values = result.configurations[column][result.details[row["factor"]].active]
+    values = result.configurations[column][detail.active]
     distinct = list(dict.fromkeys(values.dropna()))
     if len(distinct) == 1:
         value = distinct[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t
@@ -55,6 +55,10 @@ class Curve:
     rise_p: float
     at_edge: str
     rough: bool
+
+    def not_located(self) -> Curve:
+        """The curve without a place of its best value."""
+        return replace(self, u_low=float(self.u[0]), u_high=float(self.u[-1]), located=False, step=None)
 
 
 def fit_curve(setting: Setting, z: np.ndarray, nuisance: np.ndarray, alpha: float) -> Curve | None:
