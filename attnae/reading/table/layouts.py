@@ -184,6 +184,8 @@ def time_of(text: str) -> float:
 
     A time without a zone counts as UTC: only the order of the runs matters.
     """
+    if not text:
+        return math.nan
     try:
         number = float(text)
     except ValueError:
