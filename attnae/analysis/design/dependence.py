@@ -187,7 +187,8 @@ def _copies(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Sources]:
     first: dict[tuple[object, ...], str] = {}
     copies: dict[str, Sources] = {}
     for name in names:
-        values = tuple(None if pd.isna(value) else value for value in table[name])
+        column = table[name].astype(object)
+        values = tuple(column.where(column.notna(), None))
         if (owner := first.setdefault(values, name)) != name:
             copies[name] = (owner,)
     return copies
