@@ -90,6 +90,13 @@ def test_a_search_has_its_best_region(searched) -> None:
 
 
 def test_the_first_screen_has_one_warning_and_the_others_are_counted(article) -> None:
+    # A long one is shortened on the first screen, and whole in its section.
+    long = f"elu diverged {'again and ' * 60}again"
+    page = report_files(replace(article, audit=replace(article.audit, warnings=(long,))))["report.html"]
+    first, _, rest = page.partition("<nav")
+    assert long not in first
+    assert "elu diverged again and" in first
+    assert long in rest
     audit = replace(article.audit, headline="elu diverged", warnings=("elu diverged", "seeds are missing"))
     report = replace(article, audit=audit)
     assert report.warnings == ("elu diverged.", "seeds are missing.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnae.analysis.report.sentences.search import sentences as search_sentences
-from attnae.analysis.report.sentences.search import value_text
+from attnae.analysis.report.sentences.search import by_share, setting_sentence, value_text
 from attnae.analysis.result import StudyResult
 from attnae.analysis.search.result import SearchResult
 from attnae.text import clean, counted, listed, number, percent
@@ -86,7 +85,7 @@ def describe_box_cox(result: StudyResult) -> str:
 
 
 def describe_curve(result: SearchResult, place: int) -> str:
-    sentence = search_sentences(result)[place]
+    sentence = setting_sentence(by_share(result).iloc[place].to_dict(), result)
     return f"{clean(result.response, 60)} over the values of {clean(sentence.factor, 60)}. {sentence.text}"
 
 
