@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from attnae.analysis.report.figures.means import interactions_figure, marginal_m
 from attnae.analysis.report.figures.style import figure_style, label
 from attnae.analysis.report.tones import TONES
 from attnae.analysis.study import fit_study
+from attnae.text import number
 from tests.analysis.published import FILTRATION, MOORE
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 
@@ -121,6 +124,25 @@ def test_dollar_signs_are_not_formulas(article) -> None:
     assert dict(matplotlib.rcParams) == before
     with figure_style():
         assert matplotlib.rcParams["text.parse_math"] is False
+
+
+def test_text_alternatives_say_what_is_to_be_seen(article, filtration) -> None:
+    described = {}
+    for result in (article, filtration):
+        for name, svg in draw_figures(result).items():
+            root = ElementTree.fromstring(svg)
+            assert root.get("role") == "img"
+            assert root.get("aria-label") == root[0].text
+            described[result is article, name] = root[0].text
+    effect = article.effects.set_index("factor").loc["dropout"]
+    assert f"dropout True {number(effect.estimate)} ({number(effect.ci_low)} to " in described[True, "forest"]
+    assert effect.verdict in described[True, "forest"]
+    mean = article.marginal_means.iloc[0]
+    assert f"{mean.factor} {mean.level} {number(mean['mean'])}" in described[True, "marginal_means"]
+    active = filtration.lenth[filtration.lenth.active].contrast
+    assert all(contrast in described[False, "half_normal"] for contrast in active)
+    assert f"{filtration.diagnostics.box_cox.best:g}" in described[False, "box_cox"]
+    assert len(set(described.values())) == len(described)
 
 
 def test_long_names_keep_start_and_end() -> None:

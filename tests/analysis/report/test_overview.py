@@ -60,11 +60,12 @@ def test_the_advice_has_the_seeds_of_the_table(article) -> None:
     advice = article.overview.advice
     table = article.result.next_steps.set_index("factor")
     undecided = article.result.effects.set_index("factor").verdict == "not distinguishable"
-    needed = table[undecided].loc["act", "seeds_needed"].max()
+    needed = table[undecided].loc["act", "seeds_needed"]
+    span = f"{needed.min():.0f} to {needed.max():.0f}" if len(needed) > 1 else f"{needed.min():.0f}"
     assert np.isnan(table.loc["spatial_attention", "seeds_needed"])
     assert advice == (
         "Not decided yet: act and spatial_attention. Seeds per cell that would detect effects of these sizes (now 5): "
-        f"act {needed:.0f} and spatial_attention unknown, or more than 1,000."
+        f"act {span} and spatial_attention unknown, or more than 1,000."
     )
     decided = replace(article.result, effects=article.result.effects.assign(verdict="helps"))
     assert study_advice(decided) == "All is decided."
@@ -90,6 +91,13 @@ def test_a_search_has_its_best_region(searched) -> None:
 
 
 def test_the_first_screen_has_one_warning_and_the_others_are_counted(article) -> None:
+    # A long one is shortened on the first screen, and whole in its section.
+    long = f"elu diverged {'again and ' * 60}again"
+    page = report_files(replace(article, audit=replace(article.audit, warnings=(long,))))["report.html"]
+    first, _, rest = page.partition("<nav")
+    assert long not in first
+    assert "elu diverged again and" in first
+    assert long in rest
     audit = replace(article.audit, headline="elu diverged", warnings=("elu diverged", "seeds are missing"))
     report = replace(article, audit=audit)
     assert report.warnings == ("elu diverged.", "seeds are missing.")

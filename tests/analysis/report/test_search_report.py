@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from attnae.analysis.report.figures import draw_figures
+from attnae.analysis.report.figures import SEARCH_FIGURES, draw_figures
 from attnae.analysis.report.figures.searches import curve_figure, curve_names, pair_figure, pair_names, trials_figure
 from attnae.analysis.report.figures.style import figure_style
 from attnae.analysis.report.files import report_files
@@ -230,6 +231,14 @@ def test_every_figure_stands_once_in_the_page(hostile) -> None:
     for name in (*names, "pair"):
         assert page.count(f'id="{name}-figure_1"') == 1
     assert 'id="trials-figure_1"' not in page
+
+
+def test_text_alternatives_are_the_sentences(result) -> None:
+    drawn = draw_figures(result, SEARCH_FIGURES)
+    for place, sentence in enumerate(sentences(result)):
+        label = ElementTree.fromstring(drawn[f"setting_{place + 1}"]).get("aria-label")
+        assert label.endswith(sentence.text)
+    assert "60 configurations" in ElementTree.fromstring(drawn["pair"]).get("aria-label")
 
 
 def test_every_key_is_documented(hostile) -> None:

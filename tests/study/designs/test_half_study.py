@@ -32,7 +32,7 @@ def test_a_half_of_the_factorial_is_analysed_with_its_aliases(tmp_path, capsys):
     content = yaml.safe_load((ROOT / "configs" / "half.yaml").read_text())
     half = planned(tmp_path, "half", content)
     assert "16 runs: 16 finished" in trained(half)
-    assert analyze_command([str(half.directory), "--out", str(tmp_path / "report")]) == 0
+    assert analyze_command([str(half.directory), "--out", str(tmp_path / "report"), "--full"]) == 0
     report = " ".join(capsys.readouterr().out.split())
     for names in (
         ("batch_norm", "dropout", "spatial_attention", "act"),

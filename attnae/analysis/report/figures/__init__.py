@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnae.analysis.report.figures import descriptions as about
 from attnae.analysis.report.figures.checks import box_cox_figure, half_normal_figure, residuals_figure
 from attnae.analysis.report.figures.curves import cell_curves_figure, level_curves_figure
 from attnae.analysis.report.figures.forest import forest_figure
@@ -18,36 +19,36 @@ from attnae.analysis.search.result import SearchResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# How a figure is drawn from the result (None where it does not apply), and what it shows.
-FigureEntry = tuple[Callable[[Any], "Figure | None"], str]
+# How a figure is drawn from the result (None where it does not apply), and its text alternative.
+FigureEntry = tuple[Callable[[Any], "Figure | None"], Callable[[Any], str]]
 
 FIGURES: dict[str, FigureEntry] = {
-    "forest": (forest_figure, "Forest plot: effects with intervals without correction, coloured by verdict"),
-    "interactions": (interactions_figure, "Interaction plots: means at each pair of levels"),
-    "half_normal": (half_normal_figure, "Half-normal plot of the contrasts, with Lenth's margins of error"),
-    "marginal_means": (marginal_means_figure, "Marginal means of each factor, with intervals"),
-    "learning_curves": (level_curves_figure, "Learning curves: means of each level at each step, with intervals"),
-    "cell_curves": (cell_curves_figure, "Learning curves of the runs of each combination of levels"),
-    "residuals": (residuals_figure, "Residuals against fitted values and against normal quantiles"),
-    "box_cox": (box_cox_figure, "Box-Cox profile likelihood"),
+    "forest": (forest_figure, about.describe_forest),
+    "interactions": (interactions_figure, about.describe_interactions),
+    "half_normal": (half_normal_figure, about.describe_half_normal),
+    "marginal_means": (marginal_means_figure, about.describe_means),
+    "learning_curves": (level_curves_figure, about.describe_level_curves),
+    "cell_curves": (cell_curves_figure, about.describe_cell_curves),
+    "residuals": (residuals_figure, about.describe_residuals),
+    "box_cox": (box_cox_figure, about.describe_box_cox),
 }
 
 SEARCH_FIGURES: dict[str, FigureEntry] = {
     **{
-        f"setting_{place + 1}": (partial(curve_figure, place=place), "Response over the values of a setting")
+        f"setting_{place + 1}": (partial(curve_figure, place=place), partial(about.describe_curve, place=place))
         for place in range(MAX_CURVES)
     },
-    "pair": (pair_figure, "The runs over two settings, coloured from the best to the worst"),
-    "trials": (trials_figure, "The response in the order of the runs"),
+    "pair": (pair_figure, about.describe_pair),
+    "trials": (trials_figure, about.describe_trials),
 }
 
 
 def draw_figures(result: StudyResult | SearchResult, figures: Mapping[str, FigureEntry] = FIGURES) -> dict[str, str]:
     """SVG text by name, without the figures that do not apply to this result."""
     with figure_style():
-        drawn = {name: (draw(result), description) for name, (draw, description) in figures.items()}
+        drawn = {name: (draw(result), describe) for name, (draw, describe) in figures.items()}
         return {
-            name: to_svg(figure, name, description)
-            for name, (figure, description) in drawn.items()
+            name: to_svg(figure, name, describe(result))
+            for name, (figure, describe) in drawn.items()
             if figure is not None
         }

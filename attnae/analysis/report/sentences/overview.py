@@ -83,10 +83,10 @@ def study_advice(result: StudyResult) -> str:
     missing = f"Train the missing combinations to estimate {_listed(lost.factor)}." if len(lost) else ""
     if undecided.empty:
         return missing or "All is decided."
-    needed = undecided.fillna({"seeds_needed": math.inf}).groupby("factor", sort=False).seeds_needed.max()
+    needed = undecided.fillna({"seeds_needed": math.inf}).groupby("factor", sort=False).seeds_needed.agg(["min", "max"])
     counts = [
-        f"{clean(factor, 40)} {f'{count:,.0f}' if math.isfinite(count) else 'unknown, or more than 1,000'}"
-        for factor, count in needed.sort_values(kind="stable").items()
+        f"{clean(factor, 40)} {_seeds(low, high)}"
+        for factor, low, high in needed.sort_values("min", kind="stable").itertuples()
     ]
     where = " in a new study" if result.looks is not None else ""
     now = float(undecided.seeds_now.iloc[0])
@@ -94,6 +94,15 @@ def study_advice(result: StudyResult) -> str:
         f"Not decided yet: {_listed(undecided.factor)}. Seeds per cell{where} that would detect effects of these sizes "
         f"(now {now:.3g}): {listed(counts, MAX_NAMES)}. {missing}"
     ).rstrip()
+
+
+def _seeds(low: float, high: float) -> str:
+    """The seeds that the levels of a factor need, from the clearest to the least clear one."""
+    if not math.isfinite(low):
+        return "unknown, or more than 1,000"
+    if low == high:
+        return f"{low:,.0f}"
+    return f"{low:,.0f} to {f'{high:,.0f}' if math.isfinite(high) else 'more than 1,000'}"
 
 
 def search_overview(result: SearchResult, audit: Audit) -> Overview:

@@ -41,9 +41,12 @@ def headlines(result: SearchResult) -> tuple[str, ...]:
 
 def sentences(result: SearchResult) -> tuple[Sentence, ...]:
     """One sentence for each setting, the one that explains most first."""
-    return tuple(
-        Sentence(row["factor"], row["verdict"], _sentence(row, result)) for row in by_share(result).to_dict("records")
-    )
+    return tuple(setting_sentence(row, result) for row in by_share(result).to_dict("records"))
+
+
+def setting_sentence(row: Mapping[Hashable, Any], result: SearchResult) -> Sentence:
+    """The sentence for one row of `settings.csv`."""
+    return Sentence(row["factor"], row["verdict"], _sentence(row, result))
 
 
 def by_share(result: SearchResult) -> Any:
