@@ -55,6 +55,11 @@ def lognormal(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.exp(rng.standard_normal(n)) / np.sqrt((np.e - 1) * np.e)
 
 
+def skewed(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Half of exp of a normal variable with the standard deviation 1.5: a standard deviation of 4.5."""
+    return 0.5 * np.exp(1.5 * rng.standard_normal(n))
+
+
 @dataclass(frozen=True)
 class Truth:
     """How one setting changes the response.
@@ -162,6 +167,7 @@ EFFECTS = (
         )
         for label, cause in (("worst 15% diverged", "response"), ("large lr diverged", "lr"))
     ),
+    Scenario("40 runs, 8 settings, three, strongly skewed", 40, 8, THREE, THREE_SHARES, noise=skewed),
 )
 ADAPTIVE = (
     Scenario("60 trials, 6 settings, no effect", 60, 6),
@@ -369,6 +375,17 @@ def rival_cell(pairs: Sequence[tuple[bool, float]]) -> str:
     return f"{percent([alarm for alarm, _ in pairs])} / {percent([power for _, power in pairs])}"
 
 
+def ratio_cell(counts: Counts) -> str:
+    """Our power divided by that of OLS in the same searches, with its standard error by the delta method."""
+    own = np.reshape(counts.found, (counts.searches, -1)).mean(axis=1)
+    other = np.array([power for _, power in counts.rivals["OLS"]])
+    if not other.mean() > 0:
+        return "-"
+    ratio = own.mean() / other.mean()
+    error = (own - ratio * other).std(ddof=1) / np.sqrt(len(own)) / other.mean()
+    return f"{ratio:.2f} ({error:.2f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=200, help="simulated searches of each scenario with effects")
@@ -404,9 +421,10 @@ def main() -> None:
     chosen = [(i, scenario) for i, scenario in enumerate(EFFECTS) if options.only in scenario.name and options.searches]
     if chosen:
         print(
-            f"\n| effects | searches | {' | '.join(RIVALS)} | false / found % | pairs | share | effect | best | word |"
+            f"\n| effects | searches | {' | '.join(RIVALS)} | false / found % | found, to OLS | pairs | share | effect "
+            "| best | word |"
         )
-        print(f"|---|---|{'---|' * (len(RIVALS) + 6)}", flush=True)
+        print(f"|---|---|{'---|' * (len(RIVALS) + 7)}", flush=True)
     for number, scenario in chosen:
         counts = simulate(scenario, options.searches, options.seed + 1000 + number, options.permutations)
         keep(scenario, counts)
@@ -414,7 +432,9 @@ def main() -> None:
         own = f"{100 * counts.false_alarms / counts.searches:.1f} / {percent(counts.found)}"
         rest = (counts.pair_alarms, counts.share, counts.effect, counts.best, counts.right_word)
         print(
-            f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {' | '.join(map(percent, rest))} |", flush=True
+            f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {ratio_cell(counts)} | "
+            f"{' | '.join(map(percent, rest))} |",
+            flush=True,
         )
     if options.adaptive:
         print("\n| Optuna's TPE | searches | seen from the order % | false / found % | effect | best |")
