@@ -19,9 +19,13 @@ FORMULA = re.compile(r"[=@\t\r\n]|[+\-].")
 
 
 def clean(text: object, limit: int | None = None) -> str:
-    """Text on one line, without control characters, and cut off after `limit` characters."""
+    """Text on one line, without control characters; a text of more than `limit` characters is shortened in the middle,
+    because names often differ at their ends."""
     shown = UNPRINTABLE.sub(" ", str(text))
-    return shown if limit is None or len(shown) <= limit else f"{shown[: limit - 1]}…"
+    if limit is None or len(shown) <= limit:
+        return shown
+    half = (limit - 1) // 2
+    return f"{shown[: limit - 1 - half]}…{shown[len(shown) - half :]}"
 
 
 def title_of(factor: str) -> str:

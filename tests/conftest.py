@@ -9,6 +9,10 @@ import pytest
 
 from attnae.config import RunConfig
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each process, and each that it starts, has a core to itself.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parents[1]
 
 # Seconds after which a process or a condition that a test waits for is given up. It is reached only by something that
@@ -28,6 +32,12 @@ TINY = {
     "threads": 1,
     "compile": "off",
 }
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A process per core for all quick tests; none for named tests, nor for slow ones, which use all cores anyway."""
+    whole = not config.option.file_or_dir and "not slow" in config.option.markexpr
+    return min(os.cpu_count() or 1, 8) if whole else 0
 
 
 @pytest.fixture

@@ -101,6 +101,9 @@ class AnalyzeCommand:
     out: Annotated[Path | None, shown("DIR")] = None
     """The directory to write the report to. Default: analysis/ in the first log directory.
     Set it if the logs are read-only, or to keep several reports."""
+    full: FlagCreatePairsOff[bool] = False
+    """Print all sections of the report, not only its first screen. report.html has them in any case.
+    Use it where you cannot open report.html."""
     json: FlagCreatePairsOff[bool] = False
     """Print report.json to standard output, and nothing else.
     Use it to pass the results to another program."""
@@ -119,6 +122,7 @@ def run(command: AnalyzeCommand) -> int:
     from rich.console import Console
 
     from attnae.analysis.report.files import VALUES, report_files, write_report
+    from attnae.analysis.report.screen import print_screen
     from attnae.analysis.report.terminal import print_files, print_report
 
     console = Console(highlight=False)
@@ -129,9 +133,11 @@ def run(command: AnalyzeCommand) -> int:
         written = write_report(files, out)
     if command.json:
         sys.stdout.write(files[VALUES] or "")
-    else:
+    elif command.full:
         print_report(report, console)
         print_files(report, out, written, console)
+    else:
+        print_screen(report, out, written, console)
     return 0
 
 

@@ -76,7 +76,7 @@ class ModelOptions:
 
     attention: Attention | None = None
     """Attention module in every convolution block (docs/attention.md).
-    Unset: as --spatial-attention and --channel-attention say, none without them."""
+    Unset: the modules that --spatial-attention and --channel-attention turn on, or none."""
     spatial_attention: bool = False
     """Multiply each position of the feature maps by an attention weight, in every convolution block.
     This is the layer that the article studies, and the same as --attention spatial."""
@@ -105,8 +105,8 @@ class ModelOptions:
     """Batch normalization inside the spatial attention, before its sigmoid.
     --attention cbam always has it."""
     channel_reduction: int = 4
-    """The attentions channel, cbam, se and coordinate have (number of channels / this) hidden units, at least 1.
-    Their authors use 16 or 32, for more channels than there are here."""
+    """The attention modules channel, cbam, se and coordinate have (number of channels / this number) hidden units, but
+    at least 1. Their authors use 16 or 32, in networks with more channels."""
     coord_conv: bool = False
     """Give the encoder two more input channels, the row and the column of each pixel (CoordConv).
     Use it as a positive control for claims about positions (docs/attention.md)."""

@@ -6,11 +6,13 @@ All maps are (batch, channels, height, width). Kernels start Glorot-uniform and 
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attnae.model import elu
 from attnae.model.activations import ACTIVATIONS
 from attnae.model.attention.channel import ChannelAttention
 from attnae.model.attention.layers import attention_layers
@@ -42,7 +44,7 @@ def activation(name: str) -> nn.Module:
     """The activation layer of that name; `ValueError` lists the valid ones."""
     if name not in ACTIVATIONS:
         raise ValueError(f"unknown activation {name!r}: choose one of {', '.join(ACTIVATIONS)}")
-    return getattr(nn, ACTIVATIONS[name])()
+    return getattr(elu, ACTIVATIONS[name], getattr(nn, ACTIVATIONS[name]))()
 
 
 class ConvBlock(nn.Sequential):
@@ -105,8 +107,27 @@ class DenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.children():
-            x = torch.cat([x, block(x)], dim=1)
+            x = _Append.apply(x, block(x)) if self.training and x.device.type == "cpu" else torch.cat([x, block(x)], 1)
         return x
+
+
+class _Append(torch.autograd.Function):
+    """`torch.cat([x, y], 1)` whose backward pass gives y a gradient of its own instead of a slice of the whole one.
+
+    On a CPU the backward passes of activations take up to ten times as long on a slice (docs/performance.md).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.channels = x.shape[1]
+        return torch.cat([x, y], 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        of_y = gradient[:, ctx.channels :]
+        channels_last = gradient.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        return gradient[:, : ctx.channels], of_y.contiguous(memory_format=layout)
 
 
 class DownConv(nn.Conv2d):

@@ -72,6 +72,7 @@ def join(first: Run, second: Run) -> Run:
         status=first.status if first.status != UNKNOWN else second.status,
         provenance={**second.provenance, **first.provenance},
         problems=(*first.problems, *second.problems),
+        notes=(*first.notes, *second.notes),
         metrics=tuple(dict.fromkeys((*first.metrics, *second.metrics))),
         started=float(np.fmin(first.started, second.started)),
         seconds=second.seconds if math.isnan(first.seconds) else first.seconds,

@@ -53,7 +53,7 @@ class Run:
         scalars: the series that were logged, by tag. A result that has no history is a series of one point.
         status: FINISHED, DIVERGED, UNFINISHED, FAILED, PRUNED, or UNKNOWN where the logs do not record it.
         provenance: versions, commit and data set, by name, nested names joined by `/`; empty if nothing is recorded.
-        problems: what could not be read, each as a sentence for the report.
+        problems: what could not be read of this run, each as a sentence for the report.
         metrics: the tags that the run itself declares as its results, in its order.
         started: time at which the run began, in seconds since 1970; NaN if unknown.
         seconds: how long it took; NaN if unknown.
@@ -66,6 +66,8 @@ class Run:
         source: the file or directory that it was read from; filled in by `read_logs` where the reader has not.
         details: what the logs say about the run that was neither set nor measured, such as its user, host and notes,
             by name. It is not compared, unless the user names it with `--factors`.
+        notes: what could not be read in the directory that was searched, each as a sentence for the report. The first
+            run of the directory has them, although they are not about this run.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Run:
     format: str = ""
     source: str = ""
     details: dict[str, HParam] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def final(self) -> dict[str, float]:

@@ -91,7 +91,7 @@ def scan(root: Path, request: Request) -> list[Run]:
             raise UserError(_nothing(root, found, notes))
         return []
     runs = sorted(add_outer_settings(root, runs), key=lambda run: run.name)
-    return [replace(runs[0], problems=(*runs[0].problems, *notes)), *runs[1:]]
+    return [replace(runs[0], notes=tuple(notes)), *runs[1:]]
 
 
 def find_units(root: Path, visited: set[tuple[int, int]]) -> Found:

@@ -48,13 +48,27 @@ def test_no_flag_is_needed(logs, capsys) -> None:
     before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in logs.rglob("*tfevents*")}
     assert analyze_command([str(logs)]) == 0
     out = capsys.readouterr().out
-    titles = re.findall(r"^(\d+)\. (.+)$", out, re.MULTILINE)
-    assert [int(number) for number, _ in titles] == list(range(1, 14))
-    assert out.index("Batch norm lowers test/loss by ") < out.index("1. Audit")
+    assert "Batch norm lowers test/loss by " in out
+    assert "1. Audit" not in out
     assert (logs / "analysis" / "report.html").exists()
     after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in logs.rglob("*tfevents*")}
     assert after == before
     assert {path.name for path in logs.iterdir() if not path.name.startswith("run_")} == {"analysis"}
+
+
+def test_full(logs, capsys) -> None:
+    """One screen by default; all sections with --full, and the same files."""
+    printed = {}
+    for flags in ((), ("--full",)):
+        assert analyze(logs, *flags) == 0
+        printed[flags] = capsys.readouterr().out
+    short, whole = printed.values()
+    assert len(short.splitlines()) <= 30 < 100 < len(whole.splitlines())
+    for part in ("Which choices matter for test/loss? 96 runs of 32 combinations, 3 seeds", "Next: ", "report.html"):
+        assert part in " ".join(short.split())
+    titles = re.findall(r"^(\d+)\. (.+)$", whole, re.MULTILINE)
+    assert [int(number) for number, _ in titles] == list(range(1, 14))
+    assert whole.index("Batch norm lowers test/loss by ") < whole.index("1. Audit")
 
 
 def test_a_second_analysis_does_not_read_the_first(logs) -> None:
@@ -190,14 +204,17 @@ def test_diverged_runs_at_one_level_are_the_headline(tmp_path, capsys) -> None:
     table["status"] = np.where((table.act == "sigmoid") & (np.arange(32) % 4 != 0), "diverged", "finished")
     write_study(tmp_path, table, ARTICLE_FACTORS, status="status")
     assert analyze(tmp_path) == 0
-    assert capsys.readouterr().out.split()[:3] == ["!", "act=sigmoid", "diverged"]
+    out = " ".join(capsys.readouterr().out.split())
+    # In full, and before the sentences that it limits.
+    assert out.index("! act=sigmoid diverged in ") < out.index("Batch norm")
+    assert "which makes it look better than it is" in out.partition("Batch norm")[0]
 
 
 def test_nan_responses_are_reported(tmp_path, capsys) -> None:
     table = article_study(3)
     table.loc[:1, "response"] = np.nan
     write_study(tmp_path, table, ARTICLE_FACTORS)
-    assert analyze(tmp_path) == 0
+    assert analyze(tmp_path, "--full") == 0
     out = capsys.readouterr().out
     assert "96 runs found, 96 expected for the complete design, 94 used" in " ".join(out.split())
     assert "test/loss is nan" in out
@@ -223,7 +240,7 @@ def test_studies_that_cannot_be_analysed_give_one_line(table, line, tmp_path, ca
 def test_too_few_runs_for_all_settings_say_what_they_can(tmp_path, capsys) -> None:
     table = factorial(a=[0, 1], b=[0, 1], c=[0, 1]).iloc[[0, 3, 5]].assign(response=[1.0, 2, 4])
     write_study(tmp_path, table, ["a", "b", "c"])
-    assert analyze(tmp_path, "--design", "factorial") == 0
+    assert analyze(tmp_path, "--design", "factorial", "--full") == 0
     printed = " ".join(capsys.readouterr().out.split())
     line = (
         "b and c are not treated as factors, each because its effect cannot be told apart from those of a with 3 runs"

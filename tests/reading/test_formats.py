@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 from collections.abc import Sequence
@@ -10,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attnae.analysis.command import AnalyzeCommand
 from attnae.cli import analyze_command
 from attnae.errors import UserError
 from attnae.reading import formats
 from attnae.reading.read import read_logs, read_runs
 from attnae.reading.run import FINISHED, Format, Request, Run, Series
+from tests.conftest import ROOT
 from tests.reading.event_logs import EventFile
 
 
@@ -73,6 +76,27 @@ def test_a_new_format_beside_the_known_ones(path: Path) -> None:
     runs = read_logs([path, path.parent / "logs", path.parent / "table.csv"])
     assert [run.format for run in runs[-3:]] == ["JSON lines", "TensorBoard", "CSV table"]
     assert [run.name for run in runs[-2:]] == ["logs/run", "table.csv/row 1"]
+
+
+def test_help_and_documents_name_every_format() -> None:
+    table = (ROOT / "docs" / "reading.md").read_text().partition("## Formats")[2].partition("##")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
+    for known in formats.FORMATS:
+        assert any(row.startswith(known.name) for row in rows), f"docs/reading.md has no row for {known.name}"
+        in_help = known is formats.TABLE or known.name.split()[0] in inspect.getsource(AnalyzeCommand)
+        assert in_help, f"the help of analyze.py does not name {known.name}"
+
+
+def test_what_is_unreadable_is_no_matter_of_another_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path.parent / "logs" / "broken").mkdir(parents=True)
+    path.rename(path.parent / "logs" / "results.jsonl")
+    (path.parent / "logs" / "broken" / "results.jsonl").write_text("no object")
+    assert analyze_command([str(path.parent / "logs"), "--permutations=0"]) == 0
+    audit = json.loads((path.parent / "logs" / "analysis" / "report.json").read_text())["audit"]
+    (note,) = audit["unread"]
+    assert note.endswith("broken/results.jsonl, line 1 is not an object with settings and a list loss")
+    assert audit["dropped"] == {}
+    assert "line 1 is not an object" in (path.parent / "logs" / "analysis" / "report.html").read_text()
 
 
 def test_messages_name_every_format(path: Path) -> None:

@@ -23,7 +23,14 @@ def test_runs_of_one_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["list", str(tmp_path)]) == 0
     shown = rows(capsys.readouterr().out)
     assert shown[0] == ["run", "status", "act", "note", "loss"]
-    assert shown[1] == ["run-elu", "unfinished", "elu", "elu", f"{'long' * 20}"[:35] + "…", "0.12346"]
+    assert shown[1] == [
+        "run-elu",
+        "unfinished",
+        "elu",
+        "elu",
+        f"{'long' * 4}…ong{'long' * 4}",
+        "0.12346",
+    ]
     assert shown[2][:3] == ["run-relu", "finished", "relu"]
 
 

@@ -113,7 +113,7 @@ def test_nothing_outside_of_the_directory_is_read(tmp_path: Path) -> None:
     (logs / "single" / "self").symlink_to("self")
     (run,) = read_logs(logs)
     assert (run.name, run.final) == ("run", {"loss": 1.125})
-    assert "(single/metrics.csv and directory)" in run.problems[0] or "(directory and single" in run.problems[0]
+    assert "(single/metrics.csv and directory)" in run.notes[0] or "(directory and single" in run.notes[0]
     link = tmp_path / "link"
     link.symlink_to(logs, target_is_directory=True)
     assert list(by_name(link)) == ["run"]

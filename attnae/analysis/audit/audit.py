@@ -59,6 +59,7 @@ class Audit:
         duplicates: pairs of a run that is not used and the later one of the same cell, seed and repetition.
         divergence_tests: per level, Fisher's exact test of whether more runs diverged there.
         alternatives: the response under other epoch rules, by description; each indexed like `table`.
+        unread: what could not be read in the directories that were searched, each as a sentence.
         dropped: by run, what could not be read of runs that are used.
         headline: set if runs diverge significantly more often at some level: effects are then among finished
             runs only, and that level looks better than it is.
@@ -92,6 +93,7 @@ class Audit:
     duplicates: tuple[tuple[str, str], ...]
     divergence_tests: pd.DataFrame
     alternatives: dict[str, pd.Series]
+    unread: tuple[str, ...]
     dropped: dict[str, tuple[str, ...]]
     headline: str | None
     warnings: tuple[str, ...]
@@ -162,6 +164,7 @@ def audit_runs(
         UserError: fewer than two runs can be compared, a tag or factor is unknown, or the epoch rule does not apply.
     """
     rule = EpochRule.parse(at)
+    notes = tuple(note for run in runs for note in run.notes)
     runs = as_named(with_data_sets([rename_reserved(run) for run in runs]), factors, response)
     names = list(dict.fromkeys(name for run in runs for name in run.hparams))
     comparable = comparable_runs(runs, group, chosen_names(factors, names) if factors is not None else (), design)
@@ -242,6 +245,7 @@ def audit_runs(
         duplicates=tuple((runs[index].name, runs[by].name) for index, by in later.items()),
         divergence_tests=tests,
         alternatives=_alternatives(runs, tag, rule, goal),
+        unread=notes,
         dropped={run.name: run.problems for i, run in enumerate(runs) if run.problems and i not in reasons},
         headline=headline,
         warnings=tuple(warnings),

@@ -83,7 +83,7 @@ def choose_response(runs: Sequence[Run], response: str | None) -> str:
     """
     tags = _count(tag for run in runs for tag in run.scalars)
     if not tags:
-        found = "; ".join(problem for run in runs[:1] for problem in run.problems)
+        found = "; ".join(problem for run in runs[:1] for problem in (*run.problems, *run.notes))
         raise UserError(
             f"the runs have no scalar values{f' ({found})' if found else ''}: log the result of each run, or name "
             "the column of a table with --response"

@@ -7,6 +7,16 @@ consists of. `sections` turns it into blocks, which `terminal` and `html` lay ou
 
 from attnae.analysis.report.files import report_files, write_report
 from attnae.analysis.report.report import AnyReport, SearchReport, StudyReport
+from attnae.analysis.report.screen import print_screen
 from attnae.analysis.report.terminal import print_files, print_report
 
-__all__ = ["AnyReport", "SearchReport", "StudyReport", "print_files", "print_report", "report_files", "write_report"]
+__all__ = [
+    "AnyReport",
+    "SearchReport",
+    "StudyReport",
+    "print_files",
+    "print_report",
+    "print_screen",
+    "report_files",
+    "write_report",
+]

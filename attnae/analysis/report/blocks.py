@@ -27,10 +27,15 @@ class Verbatim:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of `figures.FIGURES`, by its name. The page leaves out figures that do not apply to the study."""
+    """A figure of `figures.FIGURES`, by its name. The page leaves out figures that do not apply to the study.
+
+    Attributes:
+        small: stands side by side with other small figures.
+    """
 
     name: str
     caption: str
+    small: bool = False
 
 
 @dataclass(frozen=True)

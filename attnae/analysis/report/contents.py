@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from attnae.analysis.report import figures, sections
-from attnae.analysis.report.blocks import Figure
+from attnae.analysis.report.blocks import Figure, Table
 from attnae.analysis.report.figures import FigureEntry, searches
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import AnyReport, StudyReport
@@ -25,9 +25,9 @@ class Contents:
     Attributes:
         kicker: the line above the title of the page.
         sections: in their order.
+        effects: the table below the sentences on a terminal.
         figures: by name; see `figures.FIGURES`.
-        beside: the name of the figure beside each sentence, "" for none; there may be fewer than sentences.
-        below: the figures below the sentences.
+        lead: the figures beside the sentences.
         tables: the CSV files by their stems, None for those that do not apply.
         texts: other files by their names, None for those that do not apply.
         values: what report.json has beside what every report has.
@@ -35,9 +35,9 @@ class Contents:
 
     kicker: str
     sections: Callable[[], Sequence[Section]]
+    effects: Callable[[Any], Table]
     figures: Mapping[str, FigureEntry]
-    beside: Callable[[Any], Sequence[str]]
-    below: Callable[[Any], Sequence[Figure]]
+    lead: Callable[[Any], Sequence[Figure]]
     tables: Callable[[Any], Mapping[str, pd.DataFrame | None]]
     texts: Callable[[Any], Mapping[str, str | None]]
     values: Callable[[Any], Mapping[str, Any]]
@@ -46,9 +46,9 @@ class Contents:
 STUDY = Contents(
     kicker="attnae study report",
     sections=lambda: sections.SECTIONS,
+    effects=lambda report: sections.effects.short_table(report.result),
     figures=figures.FIGURES,
-    beside=lambda report: (),
-    below=lambda report: (),
+    lead=lambda report: (Figure("forest", "Effects with their intervals, without correction."),),
     tables=csv_tables,
     texts=lambda report: {},
     values=study_values,
@@ -56,9 +56,9 @@ STUDY = Contents(
 SEARCH = Contents(
     kicker="attnae search report",
     sections=lambda: sections.SEARCH_SECTIONS,
+    effects=lambda report: sections.searches.short_table(report.result),
     figures=figures.SEARCH_FIGURES,
-    beside=lambda report: searches.curve_names(report.result),
-    below=lambda report: searches.captions(report.result),
+    lead=lambda report: searches.leading(report.result),
     tables=search_tables,
     texts=lambda report: {NEXT_STUDY: next_study(report)},
     values=search_values,

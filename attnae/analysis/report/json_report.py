@@ -29,7 +29,7 @@ def report_values(report: AnyReport) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
-        "summary": {"headlines": report.headlines, "sentences": report.sentences},
+        "summary": {"overview": report.overview, "headlines": report.headlines, "sentences": report.sentences},
         "audit": report.audit.to_dict(),
         **contents_of(report).values(report),
         "provenance": report.provenance,

@@ -12,6 +12,7 @@ import pandas as pd
 from attnae.analysis.audit.audit import Audit
 from attnae.analysis.audit.provenance import Provenance, provenance
 from attnae.analysis.report.sentences import search as search_sentences
+from attnae.analysis.report.sentences.overview import Overview, search_overview, study_overview
 from attnae.analysis.report.sentences.study import Sentence, sentences
 from attnae.analysis.result import StudyResult
 from attnae.analysis.search.result import SearchResult
@@ -56,9 +57,21 @@ class Report(Generic[Result]):
         raise NotImplementedError
 
     @property
+    def overview(self) -> Overview:
+        """The question, the answer, which runs it rests on, and what to run next."""
+        raise NotImplementedError
+
+    @property
     def headlines(self) -> tuple[str, ...]:
         """What limits the verdicts, before everything else."""
         raise NotImplementedError
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader has to know, the most serious first: the headlines and the warnings of the audit."""
+        answer = self.overview.answer
+        lines = (line.removesuffix(".") for line in (*self.headlines, *self.audit.warnings) if line != answer)
+        return tuple(dict.fromkeys(f"{line}." for line in lines))
 
     @property
     def decimals(self) -> int | None:
@@ -78,6 +91,10 @@ class StudyReport(Report[StudyResult]):
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
         return sentences(self.result)
+
+    @cached_property
+    def overview(self) -> Overview:
+        return study_overview(self.result, self.audit, self.sentences)
 
     @property
     def headlines(self) -> tuple[str, ...]:
@@ -103,6 +120,10 @@ class SearchReport(Report[SearchResult]):
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
         return search_sentences.sentences(self.result)
+
+    @cached_property
+    def overview(self) -> Overview:
+        return search_overview(self.result, self.audit)
 
     @property
     def headlines(self) -> tuple[str, ...]:

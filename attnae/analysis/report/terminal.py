@@ -1,4 +1,4 @@
-"""The report on a terminal, readable at 80 columns."""
+"""The whole report on a terminal, readable at 80 columns."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from attnae.analysis.report.columns import ALWAYS, Column
 from attnae.analysis.report.contents import contents_of
 from attnae.analysis.report.report import AnyReport
 from attnae.analysis.report.sections import WrittenSection, write_sections
-from attnae.analysis.report.tones import TONES
-from attnae.text import counted
+from attnae.analysis.report.sentences.study import Sentence
+from attnae.analysis.report.tones import OPEN, TONES
+from attnae.text import clean, counted
 
 MAX_ROWS = 16
 GAP = 2
@@ -30,7 +31,7 @@ def print_report(report: AnyReport, console: Console) -> None:
         console.print(Line(f"! {line}", style="bold yellow"))
         console.print()
     for sentence in report.sentences:
-        console.print(_sentence(sentence.text, sentence.verdict))
+        console.print(sentence_line(sentence))
     for section in write_sections(report, contents_of(report).sections()):
         _print_section(section, console)
 
@@ -78,7 +79,21 @@ def _print_table(table: Table, console: Console) -> None:
     if table.frame.empty:
         console.print(Line("none", style="bright_black"))
         return
-    columns, rows = _merged(*table.layout(MAX_ROWS))
+    where = table.file or "report.html"
+    if hidden := print_rows(table, console, MAX_ROWS):
+        console.print(Line(f"columns that do not fit: {', '.join(hidden)} (in {where})", style="bright_black"))
+    if (rest := len(table.frame) - MAX_ROWS) > 0:
+        console.print(Line(f"... and {counted(rest, 'more row')} in {where}", style="bright_black"))
+
+
+def print_rows(table: Table, console: Console, limit: int, longest: int | None = None) -> list[str]:
+    """Print the first `limit` rows of a table, and return the headings of the columns that did not fit.
+
+    Args:
+        longest: the number of characters to which names are shortened.
+    """
+    columns, rows = _merged(*table.layout(limit))
+    rows = [[clean(cell, longest) for cell in cells] for cells in rows]
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     shown = _fitting(columns, rows, console.width)
     for place in shown:
@@ -89,11 +104,7 @@ def _print_table(table: Table, console: Console) -> None:
     for cells in rows:
         grid.add_row(*(_cell(cells[place], columns[place]) for place in shown))
     console.print(grid)
-    where = table.file or "report.html"
-    if hidden := [column.head for place, column in enumerate(columns) if place not in shown]:
-        console.print(Line(f"columns that do not fit: {', '.join(hidden)} (in {where})", style="bright_black"))
-    if (rest := len(table.frame) - MAX_ROWS) > 0:
-        console.print(Line(f"... and {counted(rest, 'more row')} in {where}", style="bright_black"))
+    return [column.head for place, column in enumerate(columns) if place not in shown]
 
 
 def _merged(columns: Sequence[Column], rows: list[list[str]]) -> tuple[list[Column], list[list[str]]]:
@@ -120,10 +131,11 @@ def _cell(text: str, column: Column) -> Line:
     return Line(text, style=_style(text) if column.kind == "verdict" else "")
 
 
-def _sentence(text: str, verdict: str) -> Line:
-    line = Line(f"• {text}")
-    if verdict:
-        line.highlight_words([f": {verdict}"], style=f"bold {_style(verdict)}")
+def sentence_line(sentence: Sentence) -> Line:
+    """A sentence with its verdict in colour, and its mark in front."""
+    line = Line(f"{TONES.get(sentence.verdict, OPEN).mark} {sentence.text}")
+    if sentence.verdict:
+        line.highlight_words([f": {sentence.verdict}"], style=f"bold {_style(sentence.verdict)}")
     return line
 
 

@@ -26,6 +26,7 @@ class Tone:
     """A colour by its purpose.
 
     Attributes:
+        mark: a shape of its own, so that tones differ without colour; `marker` is the same shape in figures.
         name: its class and its variable in the style sheet of the page.
         terminal: a colour of rich, which follows the theme of the terminal.
         light, dark: hexadecimal RGB on a white and on a dark page; both reach a contrast of 4.5 to 1. Figures have a
@@ -33,16 +34,18 @@ class Tone:
     """
 
     name: str
+    mark: str
+    marker: str
     terminal: str
     light: str
     dark: str
 
 
-GOOD = Tone("good", "green", "#1a7f4b", "#4ade80")
-BAD = Tone("bad", "red", "#c0362c", "#f87171")
-MAYBE = Tone("maybe", "yellow", "#96610f", "#fbbf24")
-SMALL = Tone("small", "cyan", "#2b6cb0", "#63b3ed")
-OPEN = Tone("open", "bright_black", "#5b6472", "#a8b0bd")
+GOOD = Tone("good", "▲", "^", "green", "#1a7f4b", "#4ade80")
+BAD = Tone("bad", "▼", "v", "red", "#c0362c", "#f87171")
+MAYBE = Tone("maybe", "◆", "D", "yellow", "#96610f", "#fbbf24")
+SMALL = Tone("small", "■", "s", "cyan", "#2b6cb0", "#63b3ed")
+OPEN = Tone("open", "○", "o", "bright_black", "#5b6472", "#a8b0bd")
 
 # Colour is never the only sign: the word of the verdict always stands beside it.
 TONES: dict[str, Tone] = {

@@ -105,7 +105,7 @@ def test_runs_that_ended_early_are_drawn_and_in_no_mean(tmp_path, capsys) -> Non
             file.scalar("test/loss", 0.2 + 0.1 * (row.act == "elu") + 0.01 * rng.normal(), 8)
             file.text("run/status", "finished", 8)
         file.write(tmp_path / row.run)
-    assert analyze(tmp_path) == 0
+    assert analyze(tmp_path, "--full") == 0
     assert "1 unfinished and 1 diverged" in " ".join(capsys.readouterr().out.split())
     means = read_back(tmp_path / "analysis" / "learning_curves.csv")
     assert means.n[means.factor == "act"].unique().tolist() == [5]

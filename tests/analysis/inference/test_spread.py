@@ -39,21 +39,25 @@ def test_two_groups_of_equal_size_are_welchs_t_test(scale):
     assert (effect.ci_low, effect.ci_high) == pytest.approx((interval.low, interval.high), rel=1e-9)
 
 
-def test_one_factor_has_the_degrees_of_freedom_of_brunner_dette_munk():
+@pytest.mark.parametrize("power", [1.0, 1.5])
+def test_one_factor_has_the_degrees_of_freedom_of_brunner_dette_munk_with_caution(power, monkeypatch):
+    """Those of the paper for a power of 1; the power in use is 1.5."""
+    assert spread.CAUTION == 1.5
+    monkeypatch.setattr(spread, "CAUTION", power)
     sizes = [6, 9, 12]
     table = pd.DataFrame({"act": np.repeat(list("abc"), sizes)})
     table["response"] = np.random.default_rng(3).standard_normal(27) * np.repeat([4.0, 1.0, 1.0], sizes)
     design, y = design_of(table, ["act"]), table.response.to_numpy()
     found = LevelTests(contrasts(design, main_rows(design))).omnibus(y)
-    variance = table.groupby("act").response.var().to_numpy() / sizes
+    variance = (table.groupby("act").response.var().to_numpy() / sizes) ** power
     f2 = variance.sum() ** 2 / (variance**2 / (np.array(sizes) - 1)).sum()
     # f1 of tr V = 2/3 of the sum of variances; df2 = f1 / (L - 1) df_tr, and df_tr is Brunner, Dette & Munk's f2.
     assert found.df2 == pytest.approx(found.df1 / 2 * f2, rel=1e-9)
 
 
 def test_each_factor_by_the_definition():
-    """The smallest over the factors of V^2 / sum V_g V_h c_gh, c from (I - H)^2 entry by entry; never more than under
-    equal errors."""
+    """The smallest over the factors of V^2 / sum V_g V_h c_gh, c from (I - H)^2 entry by entry, V_g^1.5 in the place of
+    V_g with more than two levels; never more than under equal errors."""
     table = noisy_study().drop(index=[3, 40, 41, 77]).reset_index(drop=True)
     design, y = design_of(table, ARTICLE_FACTORS), table.response.to_numpy()
     fitted = contrasts(design, main_rows(design))
@@ -65,14 +69,14 @@ def test_each_factor_by_the_definition():
         q = loadings**2
         for codes in design.codes.T:
             level = [codes == g for g in range(codes.max() + 1)]
-            v = [q[g] @ e2[g] for g in level]
+            v = [(q[g] @ e2[g]) ** (1.5 if len(level) > 2 else 1) for g in level]
             mean = [q[g] @ np.diag(1 - hat)[g] for g in level]
-            spread = sum(
+            second = sum(
                 v[g] * v[h] * (q[level[g]] @ squared[np.ix_(level[g], level[h])] @ q[level[h]]) / mean[g] / mean[h]
                 for g in range(len(level))
                 for h in range(len(level))
             )
-            expected[k] = min(expected[k], sum(v) ** 2 / spread)
+            expected[k] = min(expected[k], sum(v) ** 2 / second)
     np.testing.assert_allclose(fitted.fit(y).df, expected, rtol=1e-9)
     # 77 under equal errors; the noisy quarter of the runs has about 24 - 5.
     assert (expected < 32).all()

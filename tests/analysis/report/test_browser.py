@@ -23,7 +23,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", ["lenth", "evil"])
 def test_page_in_chromium(name, width, browser, pages) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -42,3 +42,37 @@ def test_page_in_chromium(name, width, browser, pages) -> None:
     assert all(width > 100 and height > 100 and paths > 5 for width, height, paths in boxes)
     assert browser.execute_script("return document.querySelectorAll('script, img, [onerror]').length") == 0
     assert "alert" not in browser.title
+
+
+SHOWN = "return document.querySelector('#means table').checkVisibility({contentVisibilityAuto: true})"
+
+
+def test_links_of_the_contents_open_their_section_and_paper_shows_all(browser, pages) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(pages["lenth"].as_uri())
+    assert not browser.execute_script(SHOWN)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.execute_script(SHOWN)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert not browser.execute_script(SHOWN)
+    browser.execute_script("document.querySelector('nav a[href=\"#means\"]').click()")
+    WebDriverWait(browser, 30).until(lambda page: page.execute_script(SHOWN))
+    assert browser.execute_script("return document.querySelectorAll('main > details[open]').length") == 1
+
+
+def test_the_colours_follow_the_system_and_figures_stay_on_white(browser, pages) -> None:
+    found = {}
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        browser.get(pages["lenth"].as_uri())
+        found[scheme] = browser.execute_script(
+            "return [document.body, document.querySelector('figure .scroll')]"
+            ".map(element => getComputedStyle(element).backgroundColor)"
+        )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert found == {
+        "light": ["rgb(255, 255, 255)", "rgb(255, 255, 255)"],
+        "dark": ["rgb(17, 24, 39)", "rgb(255, 255, 255)"],
+    }

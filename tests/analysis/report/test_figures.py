@@ -30,14 +30,16 @@ def lines(axes, length: int) -> list[np.ndarray]:
     return [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == length]
 
 
-def test_forest_has_one_row_per_effect_in_the_colour_of_its_verdict(article) -> None:
+def test_forest_has_one_row_per_effect_in_the_colour_and_shape_of_its_verdict(article) -> None:
     axes = forest_figure(article).axes[0]
     intervals = [line for line in axes.lines if line.get_linewidth() == 2]
-    points = [line for line in axes.lines if line.get_marker() == "o"]
+    points = [line for line in axes.lines if len(line.get_xdata()) == 1]
     effects = article.effects
     np.testing.assert_allclose([line.get_xdata() for line in intervals], effects[["ci_low", "ci_high"]])
     np.testing.assert_allclose([line.get_xdata()[0] for line in points], effects.estimate)
     assert [line.get_color() for line in points] == [TONES[word].light for word in effects.verdict]
+    assert [line.get_marker() for line in points] == [TONES[word].marker for word in effects.verdict]
+    assert len({tone.marker for tone in TONES.values()}) == len({tone.light for tone in TONES.values()})
     assert [text.get_text() for text in axes.texts] == effects.verdict.tolist()
 
 

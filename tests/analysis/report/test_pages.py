@@ -161,4 +161,4 @@ def test_numbers_as_text() -> None:
     assert [number(x) for x in (0, 0.01234, 1234.5, 1.5e-9)] == ["0", "0.0123", "1,234", "1.50e-09"]
     assert common_decimals([[0.031, 0.2], [0.0021, float("nan")]]) == 4
     assert clean("a\x1b[31m\nb\u202ec") == "a [31m b c"
-    assert clean("x" * 50, 10) == "x" * 9 + "…"
+    assert clean("start" + "x" * 50 + "end.", 10) == "start…end."

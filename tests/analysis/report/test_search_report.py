@@ -84,10 +84,10 @@ def test_sentences_of_numbers(result) -> None:
 
 def test_sentences_without_a_finding(result) -> None:
     assert said(result, verdict="undetermined", share_high=0.09) == (
-        "x: no effect found (at most 9% of the variation); one of 15% or more would have been found in these 40 runs "
-        "(80% power), one of 10% needs about 60: undetermined"
+        "x: no effect found (at most 9% of the variation); 15% was detectable in these 40 runs (80% power), "
+        "10% needs about 60: undetermined"
     )
-    assert "one of 10%" not in said(result, verdict="undetermined", runs_for_10pct=39.0)
+    assert "10% needs" not in said(result, verdict="undetermined", runs_for_10pct=39.0)
     assert "are too few to find any setting" in said(result, verdict="undetermined", mde_share=np.nan)
     assert said(result, verdict="negligible", share_high=0.018) == (
         "x explains at most 2% of the variation: negligible"

@@ -40,7 +40,7 @@ def test_a_section_is_added_by_one_entry(article, monkeypatch, tmp_path) -> None
         assert text.count("The largest effect is that of dropout.") == 1
     assert "3. Largest effect" in screen.file.getvalue()
     assert '<a href="#largest">Largest effect</a>' in page
-    assert '<section id="largest">\n<h2><span class="index">3</span> Largest effect</h2>' in page
+    assert '<summary><h2><span class="index">3</span> Largest effect</h2></summary>\n<section id="largest"' in page
 
 
 def test_sections_are_numbered_by_their_order(article, tmp_path) -> None:

@@ -51,8 +51,8 @@ def test_helps_here_says_that_new_seeds_are_open() -> None:
     expected = effects.loc["batch_norm"]
     assert verdict == "helps here"
     pattern = (
-        r"Batch norm lowers response by (.+)% in these 3 seeds \(95% CI (.+) to (.+), p < 0.0001 after Holm\); "
-        r"for new seeds it is not settled \((.+) to (.+), p = 0.058 after Holm\): helps here"
+        r"Batch norm lowers response by (.+)% in these 3 seeds \(95% CI (.+) to (.+), p < 0.0001 after Holm\): "
+        r"helps here; for new seeds open \((.+) to (.+), p = 0.058\)"
     )
     sizes = [float(size) for size in re.fullmatch(pattern, text).groups()]
     scale = expected.percent_change / expected.estimate
@@ -96,7 +96,7 @@ def test_undetermined_gives_the_detectable_effect() -> None:
     verdict, text = sentence_of(article_study(5), ARTICLE_FACTORS)["spatial_attention"]
     expected = row(article_study(5), "spatial_attention")
     assert verdict == "undetermined"
-    match = re.search(r": undetermined; the study had an 80% chance of detecting an effect of (.+)%$", text)
+    match = re.search(r": undetermined; (.+)% was detectable with 80% power$", text)
     assert match is not None
     assert float(match[1]) == pytest.approx(abs(expected.mde * expected.percent_change / expected.estimate), abs=0.051)
 
@@ -171,7 +171,19 @@ def test_no_estimate_gives_the_reason_and_no_verdict() -> None:
     table["response"] = np.random.default_rng(0).standard_normal(len(table))
     verdict, text = sentence_of(table, ["a", "b", "c"], interactions="two-way")["a"]
     assert verdict == ""
-    assert text.startswith("a: no estimate (not estimable: ")
+    assert text == (
+        "a: no estimate; train runs that separate it from its aliases, which Main effects names, or add "
+        "--interactions none"
+    )
+
+
+def test_missing_combinations_are_advised_and_not_listed() -> None:
+    table = factorial(replicates=3, a=[0, 1], b=[0, 1, 2, 3], c=[0, 1])
+    table = table[~((table.a == 1) & (table.b > 0))]
+    table["response"] = np.random.default_rng(0).standard_normal(len(table))
+    text = sentence_of(table, ["a", "b", "c"], interactions="two-way")["a"][1]
+    assert text.startswith("a: no estimate; train the missing combinations, which Main effects names")
+    assert "b=1" not in text
 
 
 def test_without_residual_degrees_of_freedom_there_is_no_interval() -> None:
@@ -189,6 +201,48 @@ def test_negative_responses_are_given_in_their_own_units() -> None:
     assert "%" not in found["dropout"][1].replace("95% CI", "")
     size = float(re.search(r"raises response by ([\d.]+) ", found["dropout"][1])[1])
     assert size == pytest.approx(row(table, "dropout").estimate, rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "factor"), [("test/acc", 1), ("val_acc_percent", 100)])
+def test_effects_on_percentages_are_points(name, factor) -> None:
+    """0.90 to 0.94 are 4 points, whether they are recorded as 0.9 or as 90, and not 4.4%."""
+    table = factorial(replicates=6, a=[0, 1], b=[0, 1])
+    rng = np.random.default_rng(0)
+    table[name] = factor * (0.90 + 0.04 * table.a + 0.001 * rng.standard_normal(len(table)))
+    table = table.drop(columns="response")
+    text = sentence_of(table, ["a", "b"], response=name, goal="max")["a"][1]
+    size, low, high = re.search(
+        r"raises \S+ by ([\d.]+) points for new seeds \(95% CI ([\d.]+) to ([\d.]+),", text
+    ).groups()
+    effect = fit_study(table, ["a", "b"], response=name, permutations=0).effects.iloc[0]
+    expected = [100 / factor * value for value in (effect.estimate, effect.ci_low, effect.ci_high)]
+    assert [float(size), float(low), float(high)] == pytest.approx(expected, abs=0.051)
+    assert float(size) == pytest.approx(4, abs=0.2)
+    assert "%" in sentence_of(table, ["a", "b"], response=name, log=True)["a"][1].replace("95% CI", "")
+    assert "points" not in sentence_of(table.rename(columns={name: "loss"}), ["a", "b"], response="loss")["a"][1]
+
+
+def test_values_above_the_range_of_a_percentage_are_no_points() -> None:
+    table = factorial(replicates=3, a=[0, 1]).assign(accuracy=lambda t: 120 + 10 * t.a + t.index % 3)
+    assert "points" not in sentence_of(table, ["a"], response="accuracy")["a"][1]
+
+
+def test_a_value_of_more_than_80_characters_is_no_level_of_a_sentence() -> None:
+    long = [f"Net(layers={kind!r}, {'Linear(in_features=512, bias=True), ' * 4})" for kind in "abc"]
+    rng = np.random.default_rng(0)
+    for levels in (long[:2], long):
+        table = factorial(replicates=5, model=levels)
+        table["response"] = 1 + 0.1 * (table.model == long[1]) + 0.001 * rng.standard_normal(len(table))
+        text = sentence_of(table, ["model"])["model"][1]
+        assert "Linear" not in text
+        assert f"value 2 of {len(levels)}" in text
+        assert len(text) < 200
+
+
+def test_sentences_have_at_most_two_lines() -> None:
+    for seeds in (3, 5):
+        for _, text in sentence_of(article_study(seeds), ARTICLE_FACTORS).values():
+            assert len(text) <= 160, text
 
 
 def test_log_responses_give_exact_percents() -> None:

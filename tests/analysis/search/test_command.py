@@ -72,7 +72,7 @@ def test_the_choice_is_printed_with_its_reason(report, logs, capsys):
     assert report["design"]["reason"].endswith("different values in 60 configurations")
     assert (report["design"]["adaptive"], report["design"]["adaptive_reason"]) == (False, "")
     capsys.readouterr()
-    assert analyze(logs, "--permutations", "499") == 0
+    assert analyze(logs, "--permutations", "499", "--full") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "Taken as: random search, 60 runs, 7 settings: " in out
     assert out.index("optimum") < out.index("Taken as")
@@ -188,7 +188,7 @@ def test_diverged_runs_are_the_worst_and_are_no_headline(tmp_path, capsys):
     loss = 1 + 0.01 * np.random.default_rng(1).standard_normal(60)
     lost = table["lr"] > 0.01
     table = table.assign(response=np.where(lost, np.nan, loss), status=np.where(lost, "diverged", "finished"))
-    report = report_of(write_table(tmp_path / "t.csv", table))
+    report = report_of(write_table(tmp_path / "t.csv", table), "--full")
     assert report["search"]["diverged"] == lost.sum() > 5
     assert rows(report)["lr"]["verdict"] in ("hurts", "optimum")
     assert report["audit"]["headline"] is None
@@ -213,7 +213,7 @@ def test_adaptive_searches_are_seen_by_order_and_by_name(tmp_path, capsys):
     table["lr"] = np.where(late, 10 ** rng.normal(-2.5, 0.1, 60), table["lr"])
     table = table.assign(response=0.3 * (np.log10(table["lr"]) + 2.5) ** 2 + 0.1 * rng.standard_normal(60))
     table["response"] += table["dropout"]
-    by_order = report_of(write_table(tmp_path / "a" / "t.csv", table.assign(number=range(60))))
+    by_order = report_of(write_table(tmp_path / "a" / "t.csv", table.assign(number=range(60))), "--full")
     out = " ".join(capsys.readouterr().out.split())
     assert by_order["design"]["adaptive"]
     assert by_order["design"]["adaptive_reason"].startswith("lr was chosen differently")

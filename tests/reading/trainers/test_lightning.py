@@ -105,7 +105,7 @@ def test_eighty_abandoned_versions(tmp_path: Path) -> None:
     log(CSVLogger(tmp_path, name="lightning_logs", version=80), {"lr": 0.1})
     (run,) = read_logs(tmp_path)
     assert run.name == "lightning_logs/version_80"
-    assert run.problems == ("80 starts logged nothing but hparams.yaml, such as lightning_logs/version_0",)
+    assert run.notes == ("80 starts logged nothing but hparams.yaml, such as lightning_logs/version_0",)
 
 
 def test_mixed_schemas(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The forest plot: all effects with their intervals, coloured by verdict."""
+"""The forest plot: all effects with their intervals, in the colour and shape of their verdicts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.report.figures.style import FAINT, GREY, MAX_LEVEL, WIDTH, label
-from attnae.analysis.report.tones import TONES
+from attnae.analysis.report.tones import OPEN, TONES
 from attnae.analysis.result import StudyResult
 from attnae.text import percent
 
@@ -35,7 +35,7 @@ def forest_figure(result: StudyResult) -> Figure | None:
         colour = tone.light if tone is not None else GREY
         if np.isfinite(row.ci_low):
             axes.plot([row.ci_low, row.ci_high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
-        axes.plot(row.estimate, place, "o", color=colour, markersize=6)
+        axes.plot(row.estimate, place, tone.marker if tone is not None else OPEN.marker, color=colour, markersize=6)
         axes.annotate(
             str(row.verdict), (1.02, place), xycoords=("axes fraction", "data"), color=colour, va="center", fontsize=8.5
         )

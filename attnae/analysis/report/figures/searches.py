@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_CURVES = 12
+MAX_CURVES, MAX_LEADING = 12, 4
 CURVE_SIZE = (3.3, 1.6)
 # Ticks of the axis of scores: shares of the runs that are better.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CROWDED = 30
+TRIALS = (
+    "The response in the order of the runs. Later runs were chosen where earlier ones were good: that they are better "
+    "shows that the sampler works, not which setting matters. For this reason the intervals of effects are optimistic."
+)
 
 
 def curve_names(result: SearchResult) -> tuple[str, ...]:
@@ -90,22 +95,47 @@ def pair_names(result: SearchResult) -> tuple[str, str] | None:
     return (names[0], names[1]) if len(names) > 1 else None
 
 
-def captions(result: SearchResult) -> tuple[FigureBlock, ...]:
-    """The figures below the sentences, with what they mean."""
-    found = []
-    if (names := pair_names(result)) is not None:
-        first, second = (clean(name, 60) for name in names)
-        why = "which act together" if result.pairs_p < result.alpha else "the two settings that explain most"
-        found.append(FigureBlock("pair", f"Every run over {first} and {second}, {why}; the colour is its rank."))
-    found.append(
-        FigureBlock(
-            "trials",
-            "The response in the order of the runs. Later runs were chosen where earlier ones were good: that they are "
-            "better shows that the sampler works, not which setting matters. For this reason the intervals of effects "
-            "are optimistic.",
-        )
-    )
-    return tuple(found)
+def leading(result: SearchResult) -> tuple[FigureBlock, ...]:
+    """The curves beside the sentences: of the settings that matter, or else of those that explain most."""
+    return tuple(_curve_blocks(result, _leading(result)))
+
+
+def other_curves(result: SearchResult) -> tuple[FigureBlock, ...]:
+    """The curves of all other settings, and the order of the runs of an adaptive search."""
+    leads = _leading(result)
+    rest = [place for place, name in enumerate(curve_names(result)) if name and place not in leads]
+    return (*_curve_blocks(result, rest), FigureBlock("trials", TRIALS))
+
+
+def pair_caption(result: SearchResult) -> tuple[FigureBlock, ...]:
+    """The figure of the two settings that act together, or else that explain most; none with one setting."""
+    names = pair_names(result)
+    if names is None:
+        return ()
+    first, second = (clean(name, 60) for name in names)
+    why = "which act together" if result.pairs_p < result.alpha else "the two settings that explain most"
+    return (FigureBlock("pair", f"Every run over {first} and {second}, {why}; the colour is its rank."),)
+
+
+def _leading(result: SearchResult) -> list[int]:
+    """The places of the curves that stand beside the sentences."""
+    names, verdicts = curve_names(result), by_share(result)["verdict"].tolist()
+    drawn = [place for place, name in enumerate(names) if name]
+    found = [place for place in drawn if verdicts[place] in FINDINGS]
+    return found[:MAX_LEADING] or drawn[:2]
+
+
+def _curve_blocks(result: SearchResult, places: Sequence[int]) -> list[FigureBlock]:
+    names, rows = curve_names(result), by_share(result)
+    return [
+        FigureBlock(names[place], _curve_caption(rows.iloc[place].to_dict(), result), small=True) for place in places
+    ]
+
+
+def _curve_caption(row: dict[Any, Any], result: SearchResult) -> str:
+    verdict = row["verdict"] or "no verdict"
+    best = "; shaded: where it is best" if verdict in FINDINGS and result.details[row["factor"]].located else ""
+    return f"{clean(row['factor'], 40)}: {verdict}{best if isinstance(row['best'], float) else ''}"
 
 
 def trials_figure(result: SearchResult) -> Figure | None:

@@ -58,10 +58,8 @@ def figure_style() -> Iterator[None]:
 
 
 def label(text: object, limit: int = MAX_LABEL) -> str:
-    """A name as a figure shows it. A long one keeps its start and its end, where levels often differ."""
-    shown = clean(text)
-    half = (limit - 1) // 2
-    return shown if len(shown) <= limit else f"{shown[:half]}…{shown[-half:]}"
+    """A name as a figure shows it. A long one keeps its start and its end."""
+    return clean(text, limit)
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -10,16 +9,15 @@ import pandas as pd
 
 from attnae.analysis.estimates.diagnostics import LAMBDAS
 from attnae.analysis.inference.permutation import MIN_ARRANGEMENTS
-from attnae.analysis.inference.verdicts import HELPS_HERE, HURTS_HERE, NOT_DISTINGUISHABLE, SUGGESTIVE, UNDETERMINED
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import EXTRA, Column, Columns
 from attnae.analysis.report.report import StudyReport
+from attnae.analysis.report.sentences.overview import study_advice
 from attnae.analysis.result import StudyResult
-from attnae.text import clean, listed, number, p_statement, percent
+from attnae.text import clean, number, p_statement, percent
 
 # More factors than this share one column.
 MAX_COLUMNS = 5
-UNDECIDED = (SUGGESTIVE, UNDETERMINED, NOT_DISTINGUISHABLE, HELPS_HERE, HURTS_HERE)
 ADDED_SEEDS = (
     "These p-values and intervals hold only if the number of seeds was fixed beforehand. Looking after each seed gives "
     "false verdicts in 17% of studies by 10 seeds and in 23% by 20. Plan it: train.py --study FILE --until decided "
@@ -129,12 +127,7 @@ def next_steps(report: StudyReport) -> Blocks:
     """How many seeds per cell each effect needs."""
     result = report.result
     table = result.next_steps
-    undecided = table[result.effects.verdict.isin(UNDECIDED)]
-    needed = [value for value in undecided.seeds_needed if math.isfinite(value)]
-    blocks: Blocks = []
-    if needed:
-        names = listed(dict.fromkeys(undecided.factor))
-        blocks.append(Text(f"Not decided yet: {names}. {_advice(needed, len(needed) < len(undecided))}"))
+    blocks: Blocks = [Text(study_advice(result))]
     blocks += [Text(line) for line in (_distinct_seeds(result),) if line]
     shown = ("factor", "level", "effect", "power_target", "seeds_now", "seeds_needed", "seeds_cautious")
     blocks.append(Table("Runs per cell (seeds) for 80% power", table, shown))
@@ -199,13 +192,6 @@ def _settings(frame: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
 
 def _joined(heads: Sequence[str], levels: Sequence[object]) -> str:
     return ", ".join(f"{head}={clean(level, 40)}" for head, level in zip(heads, levels, strict=True))
-
-
-def _advice(needed: list[float], some_unreachable: bool) -> str:
-    low, high = int(min(needed)), int(max(needed))
-    span = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    rest = "; some effects are too small to detect even with 1,000" if some_unreachable else ""
-    return f"Detecting effects of the sizes below takes {span} seeds per cell{rest}."
 
 
 def _box_cox(result: StudyResult) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pandas as pd
+
 from attnae.analysis.estimates.noise import Lenth, Noise
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_RUNS, seeds_recur
 from attnae.analysis.report.blocks import Blocks, Figure, Table, Text
 from attnae.analysis.report.columns import LAST, Column, Columns
 from attnae.analysis.report.report import StudyReport
+from attnae.analysis.report.sentences.units import points_per_unit
 from attnae.analysis.result import StudyResult
 from attnae.analysis.statistics import EFFECT_COLUMNS
 from attnae.text import clean, counted, listed, number, p_statement, percent
@@ -21,7 +24,7 @@ ESTIMATE = ("estimate", "interval", "p_holm", "std_error", "df", "p", "error")
 
 
 def main_effects(report: StudyReport) -> Blocks:
-    """The effects, with their notes and the forest plot."""
+    """The effects, with their notes; the page shows the forest plot beside the sentences."""
     result = report.result
     alpha = result.reading.alpha
     blocks: Blocks = [
@@ -32,7 +35,7 @@ def main_effects(report: StudyReport) -> Blocks:
             f"of the factor. {_scope(result)}"
         ),
         *_factors(result),
-        Table("Effects", result.shown_effects, EFFECT_COLUMNS, "effects.csv"),
+        Table("Effects", _percentages(result.shown_effects, result), EFFECT_COLUMNS, "effects.csv"),
     ]
     if result.effects.mde.notna().any():
         blocks.append(
@@ -49,8 +52,18 @@ def main_effects(report: StudyReport) -> Blocks:
     for note, rows in notes.groupby("note", sort=False):
         names = listed(f"{row.factor} = {row.level}" for row in rows.itertuples())
         blocks.append(Text(f"{names}: {clean(note)}.", warning=True))
-    blocks.append(Figure("forest", "Effects with their intervals, without correction."))
     return blocks
+
+
+def _percentages(effects: pd.DataFrame, result: StudyResult) -> pd.DataFrame:
+    """The effects without percentages of a percentage, which are not its points."""
+    return effects if points_per_unit(result) is None else effects.assign(percent_change=float("nan"))
+
+
+def short_table(result: StudyResult) -> Table:
+    """The effects in the columns that a verdict needs."""
+    shown = ("factor", "level", "estimate", "interval", "p_holm", "verdict")
+    return Table("Effects", result.shown_effects, shown, "effects.csv")
 
 
 def anova(report: StudyReport) -> Blocks:
@@ -67,7 +80,7 @@ def anova(report: StudyReport) -> Blocks:
     if result.interactions is None:
         blocks.append(Text(f"The model has no interactions: {result.model.reason}."))
         return blocks
-    by_p = result.interactions.sort_values("p_holm", kind="stable")
+    by_p = _percentages(result.interactions, result).sort_values("p_holm", kind="stable")
     blocks.append(Table("Interactions, smallest p-value first", by_p, EFFECT_COLUMNS, "interactions.csv"))
     blocks.append(
         Text(

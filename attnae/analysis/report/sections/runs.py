@@ -14,6 +14,7 @@ from attnae.analysis.estimates.article import READING
 from attnae.analysis.report.blocks import Blocks, Table, Text, Verbatim
 from attnae.analysis.report.columns import Column
 from attnae.analysis.report.report import AnyReport, StudyReport
+from attnae.analysis.report.sentences.study import MAX_VALUE, level_name
 from attnae.analysis.result import StudyResult
 from attnae.text import clean, counted, listed, number
 
@@ -68,6 +69,7 @@ def details(report: AnyReport, compared: Sequence[str] = ()) -> Blocks:
     if len(found.missing):
         named = tuple(Column(str(name), clean(name, 40)) for name in found.missing)
         blocks.append(Table("Runs that are missing", found.missing.astype(str), named))
+    blocks += [Text(f"Not read: {clean(note)}.") for note in found.unread]
     if found.dropped:
         lines = [(run, line) for run, dropped in found.dropped.items() for line in dropped]
         frame = pd.DataFrame(lines, columns=["run", "dropped"])
@@ -156,12 +158,21 @@ def _runs(found: Audit, result: StudyResult) -> str:
 def _factors(result: StudyResult) -> pd.DataFrame:
     rows = []
     for factor in result.factors:
-        kind, levels = KINDS[factor.kind], listed(factor.labels, 6)
+        kind, levels = KINDS[factor.kind], listed(_levels(factor.labels), 6)
         if factor.kind == "continuous":
             kind = f"{kind} ({factor.scale})"
             levels = f"{len(factor.levels):,} from {factor.levels[0]:.4g} to {factor.levels[-1]:.4g}"
         rows.append((factor.name, kind, levels))
     return pd.DataFrame(rows, columns=["factor", "kind", "levels"])
+
+
+def _levels(labels: Sequence[str]) -> list[str]:
+    """The levels as sentences name them; those that are too long for a sentence with their start and their end."""
+    names = [level_name(label, labels) for label in labels]
+    return [
+        f"{name}: {clean(label, 60)}" if len(label) > MAX_VALUE else label
+        for name, label in zip(names, labels, strict=True)
+    ]
 
 
 def _origin(provenance: Provenance) -> str:

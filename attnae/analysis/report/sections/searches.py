@@ -10,11 +10,11 @@ import pandas as pd
 
 from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.columns import DETAIL, EXTRA, LAST, Column
-from attnae.analysis.report.figures.searches import MAX_CURVES
+from attnae.analysis.report.figures.searches import MAX_CURVES, other_curves, pair_caption
 from attnae.analysis.report.next_study import NEXT_STUDY, next_study
 from attnae.analysis.report.report import SearchReport
 from attnae.analysis.report.sections import runs
-from attnae.analysis.report.sentences.search import by_share, range_text, value_text
+from attnae.analysis.report.sentences.search import ADAPTIVE, by_share, range_text, value_text
 from attnae.analysis.search.assess import FINDINGS
 from attnae.analysis.search.next import DROP, levels_of, next_search
 from attnae.analysis.search.result import SearchResult
@@ -22,6 +22,7 @@ from attnae.reading.run import PRUNED, UNFINISHED
 from attnae.text import clean, counted, listed, p_statement, percent
 
 Row = dict[Hashable, Any]
+SHARE = Column("share_of", "variation explained", "text")
 
 
 def audit(report: SearchReport) -> Blocks:
@@ -35,6 +36,7 @@ def audit(report: SearchReport) -> Blocks:
             f"Taken as: {kind}, {counted(result.runs, 'run')}, {settings}{seeds}: {clean(found.design.reason)}. "
             f"{counted(len(found.table), 'run')} found. --design factorial overrules this."
         ),
+        *([Text(f"{ADAPTIVE}.", warning=True)] if result.adaptive else ()),
         *runs.remarks(report),
         Table(
             "Settings", _settings(result), ("factor", "kind", "tried", Column("runs", "runs", "count"), "decided by")
@@ -79,14 +81,11 @@ def response(report: SearchReport) -> Blocks:
 def settings(report: SearchReport) -> Blocks:
     """One row per setting, and the levels of words."""
     result = report.result
-    frame = by_share(result)
-    frame["share_of"] = [_shares(*row) for row in frame[["share", "share_low", "share_high"]].itertuples(index=False)]
-    frame = frame.assign(ci_low=frame["effect_low"], ci_high=frame["effect_high"])
-    frame["best_at"] = [_best(row) for row in frame.to_dict("records")]
+    frame = _described(result)
     shown = (
         "factor",
         "verdict",
-        Column("share_of", "variation explained", "text"),
+        SHARE,
         "p_holm",
         Column("p", "p", "p", EXTRA),
         "effect",
@@ -134,7 +133,22 @@ def settings(report: SearchReport) -> Blocks:
     if len(result.levels):
         levels = ("factor", "level", "n", "mean", "difference", "interval", "p_holm", "verdict")
         blocks.append(Table("Levels; difference to the best one", result.levels, levels, "setting_levels.csv"))
-    return blocks
+    return [*blocks, *other_curves(result)]
+
+
+def short_table(result: SearchResult) -> Table:
+    """The settings in the columns that a verdict needs."""
+    shown = ("factor", SHARE, "effect", "interval", "p_holm", "verdict")
+    return Table("Settings", _described(result), shown, "settings.csv")
+
+
+def _described(result: SearchResult) -> pd.DataFrame:
+    """`settings.csv`, the setting that explains most first, with its share and its best value in words."""
+    frame = by_share(result)
+    frame["share_of"] = [_shares(*row) for row in frame[["share", "share_low", "share_high"]].itertuples(index=False)]
+    frame = frame.assign(ci_low=frame["effect_low"], ci_high=frame["effect_high"])
+    frame["best_at"] = [_best(row) for row in frame.to_dict("records")]
+    return frame
 
 
 def pairs(report: SearchReport) -> Blocks:
@@ -154,8 +168,9 @@ def pairs(report: SearchReport) -> Blocks:
         said = f"Nothing shows that settings act together ({p_statement(result.pairs_p)} over all pairs)."
     shown = (Column("first", "setting"), Column("second", "other setting"), Column("statistic", "p of this pair", "p"))
     return [
-        Text(said),
+        Text(said, warning=result.pairs_p < result.alpha),
         Table("Pairs, smallest p-value first (not corrected for their number)", result.pairs, shown, "pairs.csv"),
+        *pair_caption(result),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from attnae.analysis.inference.verdicts import HELPS, HURTS, NEGLIGIBLE, SUGGESTIVE, UNDETERMINED
-from attnae.analysis.report.sentences.study import Sentence
+from attnae.analysis.report.sentences.study import Sentence, level_name
 from attnae.analysis.search.assess import FINDINGS, OPTIMUM
 from attnae.analysis.search.next import EXTEND, next_search
 from attnae.analysis.search.result import Detail, SearchResult
@@ -34,7 +34,7 @@ def headlines(result: SearchResult) -> tuple[str, ...]:
             f"({p_statement(result.pairs_p)}): read each effect as an average over the other."
         )
     found += [f"the verdict depends on the analysis: {line}" for line in result.reversals]
-    if (line := _nothing_found(result)) is not None:
+    if (line := nothing_found(result)) is not None:
         found.append(line)
     return tuple(found)
 
@@ -98,7 +98,8 @@ def _finding(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     if detail.decides:
         return f"{lead}, but which runs diverge seems to depend on it, too"
     if row["kind"] == "two-level":
-        low, high = (clean(level, 60) for level in _pair(detail))
+        pair = [str(level) for level in _pair(detail)]
+        low, high = (level_name(level, pair) for level in pair)
         return _change(f"{clean(row['factor'], 80)} = {high} instead of {low}", row, result)
     if row["kind"] == "categorical":
         return _levels(row, result)
@@ -214,13 +215,13 @@ def _power(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     mde, tenth = row["mde_share"], row["runs_for_10pct"]
     runs = f"these {counted(result.n, 'run')}"
     if math.isfinite(mde):
-        said = f"one of {_share(mde)} or more would have been found in {runs} (80% power)"
+        said = f"{_share(mde)} was detectable in {runs} (80% power)"
     else:
         said = f"{runs} are too few to find any setting with 80% power"
-    return f"{said}, one of 10% needs about {_rounded_up(tenth)}" if tenth > result.n else said
+    return f"{said}, 10% needs about {_rounded_up(tenth)}" if tenth > result.n else said
 
 
-def _nothing_found(result: SearchResult) -> str | None:
+def nothing_found(result: SearchResult) -> str | None:
     """What a search without any finding could have found; None if it has one, or no tests."""
     tested = result.settings[result.settings["p"].notna()]
     if tested.empty or tested["verdict"].isin(FINDINGS).any():
@@ -228,7 +229,7 @@ def _nothing_found(result: SearchResult) -> str | None:
     shares, tenth = tested["mde_share"], tested["runs_for_10pct"].max()
     runs = f"these {counted(result.n, 'run')}"
     if shares.notna().all():
-        power = f"a setting that explains {_share(shares.max())} or more of the variation would have been found"
+        power = f"a setting that explains {_share(shares.max())} or more of the variation was detectable"
         said = f"{power} in {runs} (80% power)"
     else:
         said = f"{runs} are too few to find every setting, however much it explains (80% power)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,14 @@ from attnae.analysis.inference.verdicts import (
     UNDETERMINED,
     WORSE,
 )
+from attnae.analysis.report.sentences.units import Unit
 from attnae.analysis.result import StudyResult
-from attnae.text import clean, decimals_for, fixed, listed, p_statement, percent, title_of
+from attnae.text import clean, listed, p_statement, percent, title_of
 
-CHANCE = f"the study had an {percent(POWER)} chance of detecting"
+# Verdicts of sentences that may be left to a second page.
+SILENT = (UNDETERMINED, NEGLIGIBLE, NOT_DISTINGUISHABLE, "")
+# A longer value is named by its place among the levels.
+MAX_VALUE = 80
 SWITCHES = (
     ("false", "true"),
     ("0", "1"),
@@ -68,16 +73,24 @@ def sentences(result: StudyResult) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
+def leading_sentences(found: Sequence[Sentence], most: int) -> tuple[list[Sentence], list[Sentence]]:
+    """The sentences that are shown first, and the others: of more than `most`, those without a finding come later."""
+    if len(found) <= most:
+        return list(found), []
+    leading = [item for item in found if item.verdict not in SILENT][:most] or list(found[:1])
+    return leading, [item for item in found if item not in leading]
+
+
 def is_switch(factor: Factor) -> bool:
     """Whether the two levels are off and on."""
     return tuple(label.casefold() for label in factor.labels) in SWITCHES
 
 
 def _two_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> Sentence:
-    low, high = (clean(label, 60) for label in factor.labels)
+    low, high = (level_name(label, factor.labels) for label in factor.labels)
     subject = title_of(factor.name)
     if not is_switch(factor):
-        instead = f" instead of {low}" if low.casefold() not in OFF_WORDS or factor.numeric else ""
+        instead = f" instead of {low}" if factor.labels[0].casefold() not in OFF_WORDS or factor.numeric else ""
         subject = f"{clean(factor.name)} = {high}{instead}"
     return Sentence(factor.name, rows[0]["verdict"], _effect_sentence(subject, rows[0], result))
 
@@ -97,8 +110,8 @@ def _continuous(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
 def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> str:
     verdict, estimate = row["verdict"], row["estimate"]
     if not math.isfinite(estimate):
-        return f"{subject}: no estimate ({clean(row['note']) or 'too few runs'})"
-    unit = _Unit.of_row(row, result)
+        return f"{subject}: no estimate; {_remedy(row)}"
+    unit = Unit.of_row(row, result)
     size, low, high = (unit.value(amount) for amount in (estimate, row["ci_low"], row["ci_high"]))
     response, wide = clean(result.response), row["scope"] == NEW_SEEDS
     new = " for new seeds" if wide else ""
@@ -121,9 +134,8 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
         return f"{changed} ({percent(small)} CI {limits}; {bound}): {verdict}{only}"
     if verdict == UNDETERMINED:
         text = f"{changed} ({interval} {unit.span(low, high)}, {sure}): {verdict}{only}"
-        return (
-            f"{text}; {CHANCE} an effect of {unit.text(unit.value(row['mde']))}" if math.isfinite(row["mde"]) else text
-        )
+        detectable = f"; {unit.text(unit.value(row['mde']))} was detectable with {percent(POWER)} power"
+        return f"{text}{detectable}" if math.isfinite(row["mde"]) else text
     here = verdict in (HELPS_HERE, HURTS_HERE)
     ends = [unit.value(row[f"ci_{end}_here"]) for end in ("low", "high")]
     shown = (lambda low, high: unit.span(-high, -low)) if size < 0 else unit.span
@@ -131,15 +143,15 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
     verb = f"may {verb}" if verdict == SUGGESTIVE else f"{verb}s"
     change = f"{subject} {verb} {response} by {unit.text(abs(size))}"
     if here:
-        open_ = f"{shown(low, high)}, {sure}"
+        open_ = f"{shown(low, high)}, {p_statement(row['p_holm'])}"
         sure = f"{p_statement(row['p_holm_here'])} after Holm"
         seen = f"({interval} {shown(*ends)}, {sure})"
         if not wide:
             return f"{change} {seen}: {verdict}{only}"
-        return f"{change} in {_these(result)} {seen}; for new seeds it is not settled ({open_}): {verdict}"
+        return f"{change} in {these_runs(result)} {seen}: {verdict}; for new seeds open ({open_})"
     text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
     if verdict in (HELPS, HURTS) and seeds_recur(result.design):
-        text += f". For {_these(result)} alone: {shown(*ends)}"
+        text += f". For {these_runs(result)} alone: {shown(*ends)}"
     return text
 
 
@@ -147,12 +159,13 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     name, response = clean(factor.name), clean(result.response)
     known = [row for row in rows if math.isfinite(row["estimate"])]
     if not known:
-        return Sentence(factor.name, "", f"{name}: no estimate ({clean(rows[0]['note']) or 'too few runs'})")
+        return Sentence(factor.name, "", f"{name}: no estimate; {_remedy(rows[0])}")
+    called = {label: level_name(label, factor.labels) for label in factor.labels}
     top = (min if result.reading.goal == "min" else max)(known, key=lambda row: row["estimate"])
     word = "lowest" if result.reading.goal == "min" else "highest"
     if not top["verdict"]:
         return Sentence(
-            factor.name, "", f"{name} = {clean(top['level'], 60)} has the {word} mean: {_no_verdict(top, result)}"
+            factor.name, "", f"{name} = {called[top['level']]} has the {word} mean: {_no_verdict(top, result)}"
         )
     wide = top["scope"] == NEW_SEEDS
     new, only = (" for new seeds", "") if wide else ("", f", {_only(result)}")
@@ -161,19 +174,34 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
     worse = [row for row in known if row["verdict"] == WORSE]
     if not worse:
         if not matters:
-            text = f"{name}: {listed(factor.labels)} do not differ significantly{new} ({sure}): {NOT_DISTINGUISHABLE}"
+            text = f"{name}: {listed(called.values())} do not differ significantly{new} ({sure}): {NOT_DISTINGUISHABLE}"
             return Sentence(factor.name, NOT_DISTINGUISHABLE, f"{text}{only}")
         text = f"{name} changes {response}{new} ({sure}); which level is best is open: {MATTERS}{only}"
         return Sentence(factor.name, MATTERS, text)
-    named = listed(f"{clean(row['level'], 60)} ({_distance(row, top, result)})" for row in worse)
+    named = listed(f"{called[row['level']]} ({_distance(row, top, result)})" for row in worse)
     verb = "is" if len(worse) == 1 else "are"
-    text = f"{name} = {clean(top['level'], 60)} has the {word} {response}; {named} {verb} worse{new}"
-    level = listed(row["level"] for row in known if row["verdict"] == NOT_DISTINGUISHABLE and row is not top)
+    text = f"{name} = {called[top['level']]} has the {word} {response}; {named} {verb} worse{new}"
+    level = listed(called[row["level"]] for row in known if row["verdict"] == NOT_DISTINGUISHABLE and row is not top)
     if level:
         several = len(known) - len(worse) > 2
         text += f", {level} {'are' if several else 'is'} not distinguishable from it"
     verdict = BEST if top["verdict"] == BEST else MATTERS
     return Sentence(factor.name, verdict, f"{text} ({sure}): {verdict}{only}")
+
+
+def level_name(label: str, labels: Sequence[str]) -> str:
+    """A level in a sentence: its text, or its place among the levels if the text is too long to be read."""
+    return clean(label, 60) if len(label) <= MAX_VALUE else f"value {list(labels).index(label) + 1} of {len(labels)}"
+
+
+def _remedy(row: dict[str, Any]) -> str:
+    """What gives an estimate; the section Main effects has the reason in full."""
+    note = str(row["note"])
+    if not note.startswith("not estimable"):
+        return "too few runs"
+    what = "runs that separate it from its aliases" if "aliased with" in note else "the missing combinations"
+    alone = " or add --interactions none" if "--interactions none" in note else ""
+    return f"train {what}, which Main effects names{',' if alone else ''}{alone}"
 
 
 def _interval(row: dict[str, Any], level: float) -> tuple[float, float]:
@@ -191,7 +219,7 @@ def _no_verdict(row: dict[str, Any], result: StudyResult) -> str:
     )
 
 
-def _these(result: StudyResult) -> str:
+def these_runs(result: StudyResult) -> str:
     """The seeds of the study in words."""
     count = int(result.effects.seeds.iloc[0])
     return f"these {count} seeds" if count > 1 else "this seed" if count else "these runs"
@@ -210,43 +238,5 @@ def _only(result: StudyResult) -> str:
 def _distance(row: dict[str, Any], top: dict[str, Any], result: StudyResult) -> str:
     """How far a level is from the best one, in the unit of the sentence."""
     difference = row["estimate"] - top["estimate"]
-    unit = _Unit.of_row(top, result)
+    unit = Unit.of_row(top, result)
     return unit.text(unit.value(difference), signed=True)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """Percent of the reference mean where there is one, else units of the response.
-
-    Attributes:
-        scale: percent of one unit of the response; NaN where percentages have no meaning.
-        decimals: the same for all numbers of a sentence; None for significant digits.
-    """
-
-    log: bool
-    scale: float
-    decimals: int | None
-
-    @classmethod
-    def of_row(cls, row: dict[str, Any], result: StudyResult) -> _Unit:
-        log, change, estimate = result.reading.log, row["percent_change"], row["estimate"]
-        scale = 100.0 if log else change / estimate if estimate else math.nan
-        half = (row["ci_high"] - row["ci_low"]) / 2
-        half = half if half > 0 else abs(estimate)
-        if not math.isfinite(scale):
-            return cls(log, scale, decimals_for(half, 2) if 1e-7 < half < 1e7 else None)
-        shown = abs(scale) * half
-        return cls(log, scale, max(1, decimals_for(shown, 1)) if shown < 1e7 else None)
-
-    def value(self, amount: float) -> float:
-        """An amount on the scale of the analysis as this unit shows it."""
-        if not math.isfinite(self.scale):
-            return amount
-        return 100 * math.expm1(amount) if self.log else self.scale * amount
-
-    def text(self, value: float, *, signed: bool = False) -> str:
-        sign = "+" if signed and value > 0 else ""
-        return f"{sign}{fixed(value, self.decimals)}{'%' if math.isfinite(self.scale) else ''}"
-
-    def span(self, low: float, high: float) -> str:
-        return f"{fixed(low, self.decimals)} to {fixed(high, self.decimals)}"
