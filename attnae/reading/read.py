@@ -66,7 +66,7 @@ def _read_file(path: Path, request: Request) -> Sequence[Run]:
         raise UserError(f"{path} is in no known format: give {known_formats()}")
     if not is_new(path, request.visited):
         return []
-    return [replace(run, format=run.format or log_format.name) for run in log_format.read(path, request)]
+    return [run if run.format else replace(run, format=log_format.name) for run in log_format.read(path, request)]
 
 
 def _with_own_names(runs: list[Run]) -> list[Run]:

@@ -19,7 +19,7 @@ FINISHED, DIVERGED, UNFINISHED, UNKNOWN = "finished", "diverged", "unfinished", 
 FAILED, PRUNED = "failed", "pruned"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Series:
     """The points of one scalar tag, sorted by step, one value a step.
 

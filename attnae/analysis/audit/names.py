@@ -6,6 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from attnae.analysis.design.factors import MAX_NUMERIC_LEVELS
 from attnae.errors import UserError
@@ -57,11 +58,13 @@ MAX_SETTINGS = 100
 CROWDED = f"not among the first {MAX_SETTINGS} settings that most runs record"
 
 
+@lru_cache(maxsize=10_000)  # the names of settings are asked for in each run
 def last_part_matches(name: str, pattern: re.Pattern[str]) -> bool:
     """Whether the pattern matches the last part of a nested name."""
     return pattern.fullmatch(name.rsplit("/", 1)[-1]) is not None
 
 
+@lru_cache(maxsize=10_000)
 def names_data(name: str) -> bool:
     """Whether a setting is called like a data set or task, such as `dataset`, `data/name` or `env_id`."""
     whole = DATA_SUFFIX.sub("", name)

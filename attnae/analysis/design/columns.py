@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.dependence import ABSENT
 from attnae.analysis.design.factors import level_label
+
+T = TypeVar("T")
 
 
 def numbers(column: pd.Series) -> np.ndarray | None:
@@ -18,29 +21,37 @@ def numbers(column: pd.Series) -> np.ndarray | None:
     Numbers that were logged as text are numbers. Booleans are words, and so is a column without any number. A word
     such as "none" among numbers means that nothing is recorded.
     """
-    values = [_number(value) for value in column]
-    found = [value for value in values if value is not None]
-    if len(found) < len(values) or all(math.isnan(value) for value in found):
+    values = _converted(column, _number)
+    if None in values or all(map(math.isnan, values)):
         return None
-    return np.array(found)
+    return np.array(values)
 
 
 def labels(column: pd.Series) -> np.ndarray:
     """(rows,) the printed level of each row, as an object array; None where nothing is recorded."""
-    return np.array([None if _blank(value) else level_label(value) for value in column], dtype=object)
+    return np.array(_converted(column, lambda value: None if _blank(value) else level_label(value)), dtype=object)
 
 
 def plain(column: pd.Series) -> pd.Series:
     """The column as numbers or labels, None where nothing is recorded."""
     numeric = numbers(column)
-    values = list(labels(column)) if numeric is None else [None if np.isnan(x) else x for x in numeric.tolist()]
+    values = labels(column) if numeric is None else np.where(np.isnan(numeric), None, numeric)
     return pd.Series(values, index=column.index, dtype=object)
 
 
 def codes(column: pd.Series) -> np.ndarray:
     """(rows,) indices of the distinct values in the order of appearance; "not recorded" is a value."""
-    seen: dict[object, int] = {}
-    return np.array([seen.setdefault(key, len(seen)) for key in plain(column)], dtype=np.int64)
+    numeric = numbers(column)
+    values = labels(column) if numeric is None else numeric
+    return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
+
+
+def _converted(column: pd.Series, convert: Callable[[Any], T]) -> list[T]:
+    """The cells, each distinct one converted once. Equal cells of different types, such as 1 and True, are distinct."""
+    cells = column.tolist()
+    kinds = list(map(type, cells))
+    found = {key: convert(key[1]) for key in set(zip(kinds, cells, strict=True))}
+    return [found[key] for key in zip(kinds, cells, strict=True)]
 
 
 def _number(value: object) -> float | None:
@@ -50,7 +61,7 @@ def _number(value: object) -> float | None:
     if _blank(value) or (isinstance(value, str) and value.strip().lower() in ABSENT):
         return math.nan
     try:
-        number = float(str(value))
+        number = float(value if isinstance(value, (int, float)) else str(value))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

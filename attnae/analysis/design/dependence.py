@@ -138,13 +138,13 @@ class _Columns:
         codes = {str(name): pd.factorize(table[name].astype(object))[0].astype(np.int64) for name in table}
         if not codes:
             return cls({}, {}, np.arange(len(table)))
-        first = np.sort(np.unique(np.column_stack(list(codes.values())), axis=0, return_index=True)[1])
+        first = np.flatnonzero(~pd.DataFrame(codes).duplicated())
         numbers = {}
         for name in codes:
-            values = table[name].iloc[first].tolist()
-            known = [value for value in values if not pd.isna(value)]
+            values = table[name].iloc[first]
+            known = values[values.notna()].tolist()
             if known and all(map(_is_number, known)):
-                numbers[name] = np.array([math.nan if pd.isna(value) else float(value) for value in values])
+                numbers[name] = values.astype(float).to_numpy()
         return cls({name: column[first] for name, column in codes.items()}, numbers, first)
 
     @property
@@ -187,7 +187,8 @@ def _copies(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Sources]:
     first: dict[tuple[object, ...], str] = {}
     copies: dict[str, Sources] = {}
     for name in names:
-        values = tuple(None if pd.isna(value) else value for value in table[name])
+        column = table[name].astype(object)
+        values = tuple(column.where(column.notna(), None))
         if (owner := first.setdefault(values, name)) != name:
             copies[name] = (owner,)
     return copies
@@ -245,9 +246,12 @@ def _constant_columns(group: Codes, matrix: Codes) -> list[int]:
 
 
 def _constant_in(group: Codes, column: Codes) -> bool:
+    """Whether the column is constant, where it is recorded, within every group."""
     known = column >= 0
-    pairs = np.unique(np.column_stack([group[known], column[known]]), axis=0)
-    return len(pairs) == len(np.unique(group[known]))
+    group, column = group[known], column[known]
+    one = np.zeros(group.max(initial=0) + 1, dtype=np.int64)
+    one[group] = column
+    return bool((one[group] == column).all())
 
 
 def _log_chance(group: Codes, column: Codes) -> float:

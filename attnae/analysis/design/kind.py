@@ -92,15 +92,16 @@ def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
 
 def _one_at_a_time(distinct: np.ndarray) -> bool:
     """Whether one row of level indices, (configurations, settings), differs from every other in at most one column."""
-    return any(((distinct != row).sum(axis=1) <= 1).all() for row in distinct)
+    near = distinct[(distinct != distinct[0]).sum(axis=1) <= 1]
+    return any(((distinct != row).sum(axis=1) <= 1).all() for row in near)
 
 
 def _balanced(distinct: np.ndarray) -> bool:
     """Whether Pearson's chi-square, summed over the pairs of columns, is far below its degrees of freedom."""
     statistic, df = 0.0, 0
     for first, second in combinations(distinct.T, 2):
-        observed = np.zeros((first.max() + 1, second.max() + 1))
-        np.add.at(observed, (first, second), 1)
+        rows, columns = first.max() + 1, second.max() + 1
+        observed = np.bincount(first * columns + second, minlength=rows * columns).reshape(rows, columns)
         expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
         statistic += float(((observed - expected) ** 2 / expected).sum())
         df += (observed.shape[0] - 1) * (observed.shape[1] - 1)

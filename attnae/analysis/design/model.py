@@ -114,6 +114,13 @@ class Design:
         """(runs,), the index of each run's combination of levels, in the order of the levels."""
         return np.unique(self.codes, axis=0, return_inverse=True)[1].ravel()
 
+    @cached_property
+    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) a run of each distinct row of the model matrix, and (rows,) how many runs have that row."""
+        keys = self.codes if self.blocks is None else np.column_stack([self.codes, self.blocks])
+        _, first, counts = np.unique(keys, axis=0, return_index=True, return_counts=True)
+        return first, counts
+
     def residuals(self, y: np.ndarray) -> np.ndarray:
         """What the model leaves of y, shape (runs,) or (runs, studies)."""
         return y - self.basis @ (self.basis.T @ y)

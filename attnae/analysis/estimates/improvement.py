@@ -6,13 +6,15 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.family import Reading
+from attnae.analysis.inference.clusters import members
 
 MIN_RUNS = 5
-DRAWS = 2000
+DRAWS, MOST_RESAMPLED = 2000, 2000
 SEED = 0
 
 
@@ -21,15 +23,16 @@ def improvement_table(design: Design, y: np.ndarray, reading: Reading) -> pd.Dat
 
     The probability that a run at `level` is better than one at `versus`, ties counted half, averaged over the
     combinations of all other factors that have both (Agarwal et al. 2021, NeurIPS, with combinations in the place of
-    tasks). The interval is that of the percentile bootstrap, which draws runs within each cell. It takes the runs as
-    independent of each other, also where they share seeds.
+    tasks). The interval is that of the percentile bootstrap, which draws runs within each cell, and with more than
+    2,000 runs that of its normal limit (DeLong et al. 1988, Biometrics 44, 837-845). It takes the runs as independent
+    of each other, also where they share seeds.
 
     None unless each cell has at least five runs and some factor has levels.
     """
     if np.bincount(design.cells).min() < MIN_RUNS:
         return None
     better = -y if reading.goal == "min" else y
-    weights = _resamples(design.cells)
+    weights = _resamples(design.cells) if design.n <= MOST_RESAMPLED else None
     rows = []
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous":
@@ -66,12 +69,9 @@ def _resamples(cells: np.ndarray) -> np.ndarray:
 def _cells(design: Design, column: int, low: int, high: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The places of the runs at the high and the low level, for each combination of the other factors with both."""
     rest = np.unique(np.delete(design.codes, column, axis=1), axis=0, return_inverse=True)[1].ravel()
-    found = []
-    for cell in range(rest.max() + 1):
-        runs = [np.flatnonzero((rest == cell) & (design.codes[:, column] == level)) for level in (high, low)]
-        if len(runs[0]) and len(runs[1]):
-            found.append((runs[0], runs[1]))
-    return found
+    cells = ((runs, design.codes[runs, column]) for runs in members(rest))
+    pairs = ((runs[levels == high], runs[levels == low]) for runs, levels in cells)
+    return [(first, second) for first, second in pairs if len(first) and len(second)]
 
 
 def _row(
@@ -80,14 +80,32 @@ def _row(
     high: int,
     pairs: list[tuple[np.ndarray, np.ndarray]],
     better: np.ndarray,
-    weights: np.ndarray,
+    weights: np.ndarray | None,
     alpha: float,
 ) -> tuple[str, str, str, float, float, float, int]:
+    names = factor.name, factor.labels[high], factor.labels[low]
+    if weights is None:
+        found = np.array([_large_cells(better[first], better[second]) for first, second in pairs])
+        estimate, error = found[:, 0].mean(), np.sqrt(found[:, 1].sum()) / len(pairs)
+        ends = np.clip(stats.norm.interval(1 - alpha, estimate, error) if error > 0 else [estimate] * 2, 0, 1)
+        return (*names, float(estimate), float(ends[0]), float(ends[1]), len(pairs))
     total, drawn = 0.0, np.zeros(DRAWS)
     for first, second in pairs:
         wins = probability_of_improvement(better[first], better[second])
         total += float(wins.mean())
         drawn += ((weights[:, first] @ wins) * weights[:, second]).sum(axis=1)
     ends = np.quantile(drawn / len(pairs), [alpha / 2, 1 - alpha / 2])
-    names = factor.name, factor.labels[high], factor.labels[low]
     return (*names, total / len(pairs), float(ends[0]), float(ends[1]), len(pairs))
+
+
+def _large_cells(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """The mean of `probability_of_improvement` over all pairs of runs, and its variance in the bootstrap's limit."""
+    shares = [_share_below(first, second), 1 - _share_below(second, first)]
+    return float(shares[0].mean()), float(sum(own.var() / len(own) for own in shares))
+
+
+def _share_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(values,) the share of the others that are smaller, those that are equal counted half."""
+    ordered = np.sort(others)
+    sides = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    return sides / (2 * len(others))

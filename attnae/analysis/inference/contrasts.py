@@ -104,8 +104,9 @@ class Contrasts:
 
     def scores(self, y: np.ndarray) -> np.ndarray:
         """(contrasts, clusters) or (contrasts, clusters, studies): the terms whose squares add up to the variance."""
-        clusters = np.arange(self.design.n) if self.clusters is None else self.clusters
-        return cluster_scores(self.loadings, clusters, self.residuals(y))
+        if self.clusters is None:
+            return np.einsum("kr,r...->kr...", self.loadings, self.residuals(y))
+        return cluster_scores(self.loadings, self.clusters, self.residuals(y))
 
 
 def contrasts(
@@ -150,7 +151,7 @@ def _hc2(design: Design, weights: np.ndarray, pooled: bool) -> tuple[np.ndarray,
     hc2 = np.where(exact, 0.0, weights**2 / shrinkage)
     squared_norm = (weights**2).sum(axis=1)
     common = np.repeat(squared_norm[:, None] / design.residual_df, design.n, axis=1)
-    df = np.where(use_pooled, design.residual_df, _satterthwaite(design, hc2, squared_norm))
+    df = np.where(use_pooled, design.residual_df, satterthwaite(design, hc2, squared_norm))
     size = np.sqrt(np.where(use_pooled[:, None], common, hc2))
     return df, np.copysign(size, weights), use_pooled
 
@@ -169,17 +170,19 @@ def point_estimates(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarr
     return np.where(is_estimable(design, rows), values, np.nan)
 
 
-def _satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """2 E[V]^2 / Var[V] of V = sum_i q_i e_i^2 with e = (I - H) errors and q a row of `hc2`.
 
     With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2. With H = B B' the
-    double sum over runs is that of the squared entries of C'C, C = sqrt(q) B, or of C C', whichever is smaller.
+    double sum over runs is that of the squared entries of C'C, C = sqrt(q) B, or of C C', whichever is smaller. Runs
+    with the same row of the model matrix have the same q.
     """
     diagonal = hc2**2 @ (1 - 2 * design.leverage)
     cross = np.empty(len(hc2))
-    for i, q in enumerate(hc2):
-        runs = q > 0
-        scaled = np.sqrt(q[runs])[:, None] * design.basis[runs]
+    first, counts = design.distinct
+    for i, q in enumerate(hc2[:, first] * counts):
+        rows = q > 0
+        scaled = np.sqrt(q[rows])[:, None] * design.basis[first[rows]]
         gram = scaled.T @ scaled if scaled.shape[1] < len(scaled) else scaled @ scaled.T
         cross[i] = np.sum(gram**2)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
-from attnae.analysis.inference.contrasts import Contrasts, two_sided_p
+from attnae.analysis.inference.contrasts import Contrasts, satterthwaite, two_sided_p
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
 
@@ -122,7 +122,14 @@ class LevelTests:
         first, second = np.array(self.pairs).T
         if self._pooled:
             return np.full(len(first), float(self.rows.design.residual_df))
-        return cluster_df(self.rows.design, self._clusters, self.rows.loadings[first] - self.rows.loadings[second])
+        return self._equal_df(self.rows.loadings[first] - self.rows.loadings[second])
+
+    def _equal_df(self, loadings: np.ndarray) -> np.ndarray:
+        """(contrasts,) degrees of freedom of loadings, (contrasts, runs), under equal errors."""
+        design = self.rows.design
+        if self.rows.clusters is not None:
+            return cluster_df(design, self.rows.clusters, loadings)
+        return satterthwaite(design, loadings**2, loadings**2 @ (1 - design.leverage))
 
     @property
     def _clusters(self) -> np.ndarray:
@@ -140,7 +147,7 @@ class LevelTests:
         subsets = [subset for size in sizes for subset in combinations(range(self.count), size)]
         parts = [self.rows.loadings[list(subset)] for subset in subsets]
         loadings = np.array([np.sqrt(((own - own.mean(axis=0)) ** 2).sum(axis=0)) for own in parts])
-        equal = cluster_df(self.rows.design, self._clusters, loadings)
+        equal = self._equal_df(loadings)
         places = {subset: place for place, subset in enumerate(subsets)}
         return places, loadings, level_moments(self.rows.design, loadings), equal
 

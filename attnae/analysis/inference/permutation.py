@@ -18,6 +18,8 @@ FREEDMAN_LANE = "Freedman-Lane within seed"
 # Values shuffled at once: bounds the memory of large studies.
 CHUNK = 4_000_000
 MIN_ARRANGEMENTS = 20
+# The arrangements of more runs than this are replaced by normal numbers with the same mean and variance.
+MOST_PERMUTED = 5000
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,34 @@ def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) 
     return Scheme(FREEDMAN_LANE, residuals, blocks)
 
 
+def normal_sums(space: np.ndarray, scheme: Scheme, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws,) sums of squares in `space`, (runs, df), of normal numbers in the place of arrangements.
+
+    The mean and the variance matrix of the values' products with the columns are exactly those over all arrangements
+    within the strata (Hoeffding 1951, Annals of Mathematical Statistics 22, 558-566), which become normal with many
+    runs.
+    """
+    sizes = np.bincount(scheme.strata)
+
+    def centred(values: np.ndarray) -> np.ndarray:
+        return values - (np.bincount(scheme.strata, values) / sizes)[scheme.strata]
+
+    rest = centred(scheme.values)
+    variances = np.bincount(scheme.strata, rest**2) / np.maximum(sizes - 1, 1)
+    columns = np.column_stack([centred(column) for column in space.T])
+    values, vectors = np.linalg.eigh((columns * variances[scheme.strata, None]).T @ columns)
+    normal = rng.standard_normal((draws, len(values))) * np.sqrt(np.maximum(values, 0))
+    sums: np.ndarray = ((space.T @ (scheme.values - rest) + normal @ vectors.T) ** 2).sum(axis=1)
+    return sums
+
+
 def permutation_p(space: np.ndarray, scheme: Scheme, observed: float, draws: int, rng: np.random.Generator) -> float:
     """The share of arrangements whose sum of squares in `space`, (runs, df), is at least the observed one."""
     groups = _groups(scheme.strata)
     # Draws that only differ from the observed arrangement by rounding are as extreme as it is.
     threshold = observed * (1 - 1e-9)
+    if len(scheme.values) > MOST_PERMUTED:
+        return float(1 + (normal_sums(space, scheme, draws, rng) >= threshold).sum()) / (1 + draws)
     step = max(1, CHUNK // len(scheme.values))
     extreme = 0
     for start in range(0, draws, step):

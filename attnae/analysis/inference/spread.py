@@ -20,7 +20,7 @@ MAX_LEVELS = 10
 # comes out too small comes with degrees of freedom that are too large; the largest part counts for more than its
 # share, so that they are not. docs/statistics.md has the error rates with and without it.
 CAUTION = 1.5
-# Up to this number of runs, all pairs of them are faster than matrices of the size of the model.
+# Up to this number of distinct runs, all pairs of them are faster than matrices of the size of the model.
 DENSE_RUNS = 2000
 # For each factor the runs of each level, and (contrasts, levels, levels) the relative covariances.
 LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
@@ -30,16 +30,18 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
     """What the design fixes of the degrees of freedom by level, for each factor of up to ten levels.
 
     Args:
-        loadings: (contrasts, runs), V = sum of (loadings * residuals)**2.
+        loadings: (contrasts, runs), V = sum of (loadings * residuals)**2; equal for runs with equal settings.
     """
     squared = loadings**2
+    # Loadings are the same for all runs with the same row of the model matrix.
+    first, counts = design.distinct
     # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
     found = []
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous" or len(factor.levels) > MAX_LEVELS:
             continue
         runs = members(design.codes[:, column])
-        second = _products(design.basis, runs, squared)
+        second = _products(design.basis[first], members(design.codes[first, column]), squared[:, first] * counts)
         own = np.stack([squared[:, own] ** 2 @ (1 - 2 * design.leverage[own]) for own in runs], axis=1)
         second[:, range(len(runs)), range(len(runs))] += own
         mean = np.stack([squared[:, own] @ (1 - design.leverage[own]) for own in runs], axis=1)

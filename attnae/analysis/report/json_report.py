@@ -17,11 +17,14 @@ from attnae.text import UNPRINTABLE
 
 SCHEMA = "attnae-report"
 SCHEMA_VERSION = 2
+# The report of more runs than this is written in one line: indenting takes ten times as long.
+MOST_INDENTED = 1000
 
 
 def json_text(report: AnyReport) -> str:
     """Strict JSON: no NaN, no infinity; null stands for what is unknown or does not apply."""
-    return json.dumps(plain(report_values(report)), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    indent = 2 if len(report.audit.table) <= MOST_INDENTED else None
+    return json.dumps(plain(report_values(report)), indent=indent, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def report_values(report: AnyReport) -> dict[str, Any]:
@@ -61,4 +64,6 @@ def plain(value: Any) -> Any:
 
 def _text(value: object) -> str:
     # Lone surrogates, as in file names that are not valid UTF-8, cannot be written.
+    if isinstance(value, str) and value.isprintable():
+        return value
     return "\n".join(UNPRINTABLE.sub(" ", line) for line in str(value).split("\n"))

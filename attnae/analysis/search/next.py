@@ -119,7 +119,7 @@ def _next(row: Row, result: SearchResult, together: set[str]) -> tuple[str, floa
 
 def levels_of(name: str, result: SearchResult) -> list[str]:
     """All levels that were tried, low to high, those that were pooled last."""
-    values = [str(value) for value in dict.fromkeys(result.details[name].values) if value is not None]
+    values = [str(value) for value in pd.unique(result.details[name].values) if value is not None]
     known = list(result.levels.loc[result.levels["factor"] == name, "level"])
     return sorted(values, key=lambda level: known.index(level) if level in known else len(known))
 

@@ -13,7 +13,8 @@ from attnae.analysis.search.model.settings import Setting
 from attnae.analysis.search.prepare import Prepared
 from attnae.analysis.search.result import PAIR_COLUMNS
 
-DRAWS = 999
+# There are fewer permutations of more values, which bounds time and memory; the test is exact with any number.
+DRAWS, FEWEST_DRAWS, MOST_VALUES = 999, 99, 4_000_000
 # With more pairs than this the test would take minutes.
 MOST_PAIRS = 2000
 
@@ -34,7 +35,8 @@ def pairs_table(data: Prepared, nuisance: Nuisance, draws: int, rng: np.random.G
     tests = list(combinations(data.settings, 2))
     if len(tests) > MOST_PAIRS or residual @ residual <= 1e-12 * (z @ z):
         return pd.DataFrame(columns=PAIR_COLUMNS)
-    responses = np.vstack([z, _permuted(residual, data.strata, min(draws, DRAWS), rng)])
+    draws = min(draws, DRAWS, max(FEWEST_DRAWS, MOST_VALUES // data.n))
+    responses = np.vstack([z, _permuted(residual, data.strata, draws, rng)])
     responses = outside(model, responses.T).T
     total = (responses**2).sum(axis=1)
     rows, smallest = [], np.ones(len(responses))
@@ -44,7 +46,7 @@ def pairs_table(data: Prepared, nuisance: Nuisance, draws: int, rng: np.random.G
         mains = orthonormal_part(mains, (np.hstack([first.columns, second.columns]) ** 2).sum(axis=0))
         products = _products(first, second)
         size = (products**2).sum(axis=0)
-        left = outside(np.hstack([model, mains]), products)
+        left = outside(mains, outside(model, products))
         new = orthonormal(left[:, (left**2).sum(axis=0) > TOLERANCE * size])
         df = data.n - model.shape[1] - mains.shape[1]
         if new.shape[1] == 0 or df - new.shape[1] < 1:

@@ -12,6 +12,8 @@ from attnae.analysis.search.model.settings import Setting
 
 # Values permuted at once: bounds the memory of large searches.
 CHUNK = 2_000_000
+# With more configurations than this, scores are rotated instead of permuted, which takes no longer for more of them.
+MOST_PERMUTED = 1000
 # After this number of draws the test stops if the p-value is above the limit.
 FIRST_DRAWS, CLEARLY_LARGE = 199, 0.2
 
@@ -67,6 +69,10 @@ def permutation_test(
     observed, smallest = float(np.nanmin(each)), int(np.nanargmin(each))
     if draws == 0:
         return Tested(min(1.0, observed * len(each)), float(each[0]), smallest)
+    if len(strata) > MOST_PERMUTED:
+        # Each scoring has rotations of its own, hence Bonferroni's correction.
+        alone = [_rotation_p(*scoring, draws, rng) for scoring in zip(statistics, each, strict=True)]
+        return Tested(min(1.0, min(alone) * len(alone)), alone[0], smallest)
     groups = [np.flatnonzero(setting.active & (strata == stratum)) for stratum in np.unique(strata)]
     groups = [group for group in groups if len(group) > 1]
     extreme = np.zeros(2, dtype=int)
@@ -85,6 +91,13 @@ def permutation_test(
             break
     p, first_p = ((1 + extreme) / (1 + done)).tolist()
     return Tested(p, first_p, smallest)
+
+
+def _rotation_p(statistic: Statistic, observed: float, draws: int, rng: np.random.Generator) -> float:
+    """That of one scoring; 1 if it cannot be computed."""
+    if np.isnan(observed):
+        return 1.0
+    return float(1 + (statistic.of_rotations(draws, rng) <= observed * (1 + 1e-9)).sum()) / (1 + draws)
 
 
 class Statistic:
@@ -119,6 +132,17 @@ class Statistic:
     def of(self, orders: np.ndarray) -> np.ndarray:
         """(draws,) the statistic for orders, (draws, n), of the rows of the columns."""
         return self._smallest(*self._added(orders))
+
+    def of_rotations(self, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """(draws,) the statistic for random rotations of the residuals of the scores.
+
+        Rotating is exact for normal scores (Langsrud 2005, Statistics and Computing 15, 53-60). The sums of squares on
+        the columns and on all other directions are then those of independent normal numbers, whatever the columns are.
+        """
+        ranks = self._added(np.arange(len(self._columns))[None])[1]
+        squares = np.cumsum(rng.standard_normal((draws, ranks.shape[1])) ** 2 * np.diff(ranks, prepend=0), axis=1)
+        total = squares[:, -1] + rng.chisquare(self._df - ranks[0, -1], draws)
+        return self._smallest(squares / total[:, None] * self._rss, np.broadcast_to(ranks, squares.shape))
 
     def _smallest(self, squares: np.ndarray, ranks: np.ndarray) -> np.ndarray:
         if self._flat:

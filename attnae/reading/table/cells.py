@@ -40,12 +40,14 @@ class Column:
     @cached_property
     def settings(self) -> list[HParam | None]:
         """The cells as values of a setting: whole numbers as int, an infinity as text; None where a cell is empty."""
-        return [None if text.lower() in NO_SETTING else _setting(text) for text in self.texts]
+        found = {text: None if text.lower() in NO_SETTING else _setting(text) for text in set(self.texts)}
+        return [found[text] for text in self.texts]
 
     @cached_property
     def numbers(self) -> list[float | None]:
         """The cells as results: NaN and infinities are values; None for an empty cell and for a word."""
-        return [None if text.lower() in NO_RESULT else _number(text) for text in self.texts]
+        found = {text: None if text.lower() in NO_RESULT else _number(text) for text in set(self.texts)}
+        return [found[text] for text in self.texts]
 
     @cached_property
     def given(self) -> int:

@@ -184,6 +184,8 @@ def time_of(text: str) -> float:
 
     A time without a zone counts as UTC: only the order of the runs matters.
     """
+    if not text:
+        return math.nan
     try:
         number = float(text)
     except ValueError:
@@ -197,6 +199,8 @@ def time_of(text: str) -> float:
 
 def duration_of(text: str) -> float:
     """Seconds of a duration such as `0 days 00:01:30.5`, `0:01:30` or `90.5`; NaN for anything else."""
+    if not text:
+        return math.nan
     found = re.fullmatch(r"(?:(\d{1,6}) days? )?\+?(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,9})?)", text)
     if found is not None:
         days, hours, minutes, seconds = (float(part or 0) for part in found.groups())

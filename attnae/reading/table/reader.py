@@ -20,6 +20,7 @@ from attnae.reading.table.words import is_result_name
 from attnae.text import listed
 
 T = TypeVar("T")
+FIRST_STEP = np.zeros(1, dtype=np.int64)
 
 
 def recognises(path: Path) -> bool:
@@ -160,4 +161,4 @@ def _group(table: Table, layout: Layout, row: int) -> str:
 
 
 def _point(value: float) -> Series:
-    return Series(np.zeros(1, dtype=np.int64), np.array([value], dtype=np.float64))
+    return Series(FIRST_STEP, np.array([value], dtype=np.float64))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import t
 
 from attnae.analysis.search.model.partial import Fit, Partial
-from attnae.analysis.search.model.regression import TOLERANCE, outside
+from attnae.analysis.search.model.regression import TOLERANCE
 from attnae.analysis.search.model.settings import Setting
 from attnae.analysis.search.result import Step
 
@@ -134,11 +134,15 @@ def find_jump(setting: Setting, z: np.ndarray, fit: Fit, u_best: float) -> Jump 
     rss = float(fit.residuals @ fit.residuals)
     if not len(numbers) or not rss > 1e-12 * float(z @ z) or fit.df < 2:
         return None
-    columns = (setting.active[:, None] & (setting.u[:, None] > cuts[numbers])).astype(float)
-    left = outside(fit.partial.space, columns)
-    size = (left**2).sum(axis=0)
-    new = size > TOLERANCE * (columns**2).sum(axis=0)
-    products = left.T @ fit.residuals
+    # A step is 1 in the runs above the cut and 0 elsewhere, so that products with it are sums over the last of the runs
+    # in the order of their values. The residuals have no part in the space.
+    rows = np.flatnonzero(setting.active)
+    rows = rows[np.argsort(-setting.u[rows], kind="stable")]
+    above_cut = np.searchsorted(-setting.u[rows], -cuts[numbers])
+    products = np.cumsum(fit.residuals[rows])[above_cut - 1]
+    on_space = np.cumsum(fit.partial.space[rows], axis=0)[above_cut - 1]
+    size = above_cut - (on_space**2).sum(axis=1)
+    new = size > TOLERANCE * above_cut
     shares = np.where(new, products**2 / np.where(new, size, 1), 0) / rss
     away = np.where(cuts[numbers] > u_best, products > 0, products < 0)
     shares = np.where(away, np.minimum(shares, 1 - 1e-12), 0)

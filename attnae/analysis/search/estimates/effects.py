@@ -54,7 +54,8 @@ def fit_effect(
         nuisance: (n, rank) orthonormal basis of what the setting is adjusted for.
         shape: where the best value or level is.
     """
-    partial = Partial(orthonormal(nuisance[complete]), setting.curve_columns[complete])
+    nuisance = nuisance if complete.all() else orthonormal(nuisance[complete])
+    partial = Partial(nuisance, setting.curve_columns[complete])
     if partial.df < SPARE_RUNS or (fit := partial.huber(response[complete])) is None:
         return Effect()
     if isinstance(shape, Curve):

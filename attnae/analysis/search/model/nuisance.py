@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Nuisance:
         everyone = list(range(len(self._blocks)))
         self._chosen = everyone if self.adjusted else self._select(everyone)
 
-    @property
+    @cached_property
     def model(self) -> np.ndarray:
         """(n, rank) orthonormal basis of the whole model."""
         return self._basis(self._chosen)
@@ -46,10 +47,17 @@ class Nuisance:
         """(n, rank) orthonormal basis of what settings are adjusted for: other settings, chosen without them."""
         others = [i for i in range(len(self._blocks)) if i not in positions]
         if self.adjusted:
-            return self._basis(others)
+            # Their space lies in that of the whole model: work with its coordinates, rank instead of runs many.
+            theirs = [self._coordinates[0], *(self._coordinates[1 + i] for i in others)]
+            return self.model @ orthonormal(np.hstack(theirs))
         # A setting that the selection did not choose did not influence it either.
         unused = not set(positions) & set(self._chosen)
         return self._basis(self._chosen if unused else self._select(others))
+
+    @cached_property
+    def _coordinates(self) -> list[np.ndarray]:
+        """(rank, columns) of the base and of each block."""
+        return [self.model.T @ columns for columns in (self._base, *self._blocks)]
 
     def _select(self, candidates: list[int]) -> list[int]:
         blocks = [self._blocks[i] for i in candidates]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-from attnae.analysis.search.model.regression import TOLERANCE, orthonormal, outside
+from attnae.analysis.search.model.regression import TOLERANCE, outside
 
 HUBER_K = 1.345  # 95% efficiency with normal errors
 MAD_OF_NORMAL = norm.ppf(0.75)
@@ -86,11 +86,11 @@ class Partial:
         return Fit(self.weights @ fitted, spread, self.df, residuals, self)
 
     def huber(self, y: np.ndarray) -> Fit | None:
-        """Huber's M-estimate (k = 1.345) by iterated weights; None where it is not defined.
+        """Huber's M-estimate (k = 1.345) by least squares of modified residuals; None where it is not defined.
 
         The scale is the median absolute residual / 0.6745 * sqrt(runs / df), the covariance Huber's with his factor K
-        (Huber 1981, Robust Statistics, 7.6; `cov="H1"` of statsmodels' RLM). It is not defined without residual degrees
-        of freedom, or if more than half of the residuals are zero.
+        (Huber 1981, Robust Statistics, 7.6 and 7.8; `cov="H1"` of statsmodels' RLM). It is not defined without residual
+        degrees of freedom, or if more than half of the residuals are zero.
         """
         if self.df < 1:
             return None
@@ -102,14 +102,9 @@ class Partial:
             scale = inflation * float(np.median(np.abs(y - fitted)))
             if scale <= 1e-10 * size:
                 return None
-            standard = np.abs(y - fitted) / scale
-            root = np.sqrt(HUBER_K / np.maximum(standard, HUBER_K))
-            before = fitted
-            basis = orthonormal(self.space * root[:, None])
-            if basis.shape[1] < self.space.shape[1]:
-                return None
-            fitted = basis @ (basis.T @ (y * root)) / root
-            if np.abs(fitted - before).max() <= CONVERGED * scale:
+            change = self.space @ (self.space.T @ np.clip(y - fitted, -HUBER_K * scale, HUBER_K * scale))
+            fitted = fitted + change
+            if np.abs(change).max() <= CONVERGED * scale:
                 break
         residuals = y - fitted
         standard = residuals / scale
