@@ -27,9 +27,10 @@ from attnae.analysis.search.pairs import pairs_table
 from attnae.analysis.search.prepare import Options, prepare_search, without_diverged
 from attnae.analysis.search.result import SearchResult
 from attnae.analysis.search.scores import normal_scores
+from attnae.analysis.search.sensitivity import FINISHED_ONLY
 
 ALPHA = 0.05
-ONE_SHARE, CLIFF_SHARE, THREE_SHARES = 0.45, 0.7, (0.2, 0.2, 0.2)
+ONE_SHARE, WEAKER_SHARE, CLIFF_SHARE, THREE_SHARES = 0.45, 0.36, 0.7, (0.2, 0.2, 0.2)
 DIVERGED_SHARE = 0.15
 # Of the learning rate at which a run diverges: the standard deviation, as a share of the tried decades.
 LR_NOISE = 0.1
@@ -53,6 +54,11 @@ def student(rng: np.random.Generator, n: int) -> np.ndarray:
 def lognormal(rng: np.random.Generator, n: int) -> np.ndarray:
     """Variance 1, skewed like losses: exp of a normal variable with the standard deviation 1."""
     return np.exp(rng.standard_normal(n)) / np.sqrt((np.e - 1) * np.e)
+
+
+def skewed(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Half of exp of a normal variable with the standard deviation 1.5: a standard deviation of 4.5."""
+    return 0.5 * np.exp(1.5 * rng.standard_normal(n))
 
 
 @dataclass(frozen=True)
@@ -162,6 +168,9 @@ EFFECTS = (
         )
         for label, cause in (("worst 15% diverged", "response"), ("large lr diverged", "lr"))
     ),
+    Scenario("40 runs, 8 settings, three, strongly skewed", 40, 8, THREE, THREE_SHARES, noise=skewed),
+    Scenario("40 runs, 8 settings, one weaker category", 40, 8, (CATEGORY,), (WEAKER_SHARE,)),
+    Scenario("40 runs, 8 settings, one weaker conditional", 40, 8, (CONDITIONAL,), (WEAKER_SHARE,)),
 )
 ADAPTIVE = (
     Scenario("60 trials, 6 settings, no effect", 60, 6),
@@ -251,6 +260,7 @@ class Counts:
     false_alarms: int = 0
     pair_alarms: list[bool] = field(default_factory=list)
     found: list[bool] = field(default_factory=list)
+    found_finished: list[bool] = field(default_factory=list)
     right_word: list[bool] = field(default_factory=list)
     share: list[bool] = field(default_factory=list)
     effect: list[bool] = field(default_factory=list)
@@ -304,6 +314,9 @@ def simulate(scenario: Scenario, searches: int, seed: int, permutations: int) ->
         counts.pair_alarms.append(result.pairs_p < ALPHA)
         for truth, share in zip(scenario.truths, scenario.shares, strict=True):
             count_truth(counts, result, truth, share)
+        finished = result.sensitivity[result.sensitivity["analysis"] == FINISHED_ONLY].set_index("factor")["p_holm"]
+        if len(finished):
+            counts.found_finished += [bool(finished.get(name, 1.0) < ALPHA) for name in real]
         for name, rival in RIVALS.items():
             found = rival(table, scenario.names)
             alarms = any(value < ALPHA for key, value in found.items() if key not in real)
@@ -369,6 +382,17 @@ def rival_cell(pairs: Sequence[tuple[bool, float]]) -> str:
     return f"{percent([alarm for alarm, _ in pairs])} / {percent([power for _, power in pairs])}"
 
 
+def ratio_cell(counts: Counts) -> str:
+    """Our power divided by that of OLS in the same searches, with its standard error by the delta method."""
+    own = np.reshape(counts.found, (counts.searches, -1)).mean(axis=1)
+    other = np.array([power for _, power in counts.rivals["OLS"]])
+    if len(own) < 2 or not other.mean() > 0:
+        return "-"
+    ratio = own.mean() / other.mean()
+    error = (own - ratio * other).std(ddof=1) / np.sqrt(len(own)) / other.mean()
+    return f"{ratio:.2f} ({error:.2f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=200, help="simulated searches of each scenario with effects")
@@ -404,17 +428,20 @@ def main() -> None:
     chosen = [(i, scenario) for i, scenario in enumerate(EFFECTS) if options.only in scenario.name and options.searches]
     if chosen:
         print(
-            f"\n| effects | searches | {' | '.join(RIVALS)} | false / found % | pairs | share | effect | best | word |"
+            f"\n| effects | searches | {' | '.join(RIVALS)} | false / found % | found, to OLS | finished only "
+            "| pairs | share | effect | best | word |"
         )
-        print(f"|---|---|{'---|' * (len(RIVALS) + 6)}", flush=True)
+        print(f"|---|---|{'---|' * (len(RIVALS) + 8)}", flush=True)
     for number, scenario in chosen:
         counts = simulate(scenario, options.searches, options.seed + 1000 + number, options.permutations)
         keep(scenario, counts)
         rivals = " | ".join(rival_cell(counts.rivals[name]) for name in RIVALS)
         own = f"{100 * counts.false_alarms / counts.searches:.1f} / {percent(counts.found)}"
-        rest = (counts.pair_alarms, counts.share, counts.effect, counts.best, counts.right_word)
+        rest = (counts.found_finished, counts.pair_alarms, counts.share, counts.effect, counts.best, counts.right_word)
         print(
-            f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {' | '.join(map(percent, rest))} |", flush=True
+            f"| {scenario.name} | {counts.searches} | {rivals} | {own} | {ratio_cell(counts)} | "
+            f"{' | '.join(map(percent, rest))} |",
+            flush=True,
         )
     if options.adaptive:
         print("\n| Optuna's TPE | searches | seen from the order % | false / found % | effect | best |")

@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
+from attnae.analysis.report.blocks import Text as TextBlock
 from attnae.analysis.report.figures import SEARCH_FIGURES, draw_figures
 from attnae.analysis.report.figures.searches import curve_figure, curve_names, pair_figure, pair_names, trials_figure
 from attnae.analysis.report.figures.style import figure_style
 from attnae.analysis.report.files import report_files
 from attnae.analysis.report.sections import SEARCH_SECTIONS
+from attnae.analysis.report.sections.searches import settings as settings_section
 from attnae.analysis.report.sentences import search as search_sentences
 from attnae.analysis.report.sentences.search import headlines, range_text, sentences, value_text
 from attnae.analysis.report.terminal import print_report
@@ -161,6 +163,22 @@ def test_curves_show_the_runs_the_band_and_the_best_value(result) -> None:
     assert (low, high) == pytest.approx((row["best_low"], row["best_high"]))
 
 
+def test_a_curve_of_the_runs_that_did_not_diverge_lies_among_their_scores() -> None:
+    table = search(60, seed=4, noise=0.5)
+    lost = np.random.default_rng(8).random(60) < 0.3
+    found = fit_search(table.assign(status=np.where(lost, "diverged", "finished")), SETTINGS, permutations=499)
+    assert found.settings.set_index("factor").loc["lr", "n"] == (~lost).sum()
+    place = [sentence.factor for sentence in sentences(found)].index("lr")
+    with figure_style():
+        axes = curve_figure(found, place).axes[0]
+    points = {line.get_marker(): line for line in axes.lines if line.get_marker() in ("o", "x")}
+    np.testing.assert_allclose(points["o"].get_ydata(), found.details["lr"].z[~lost])
+    assert len(points["x"].get_xdata()) == lost.sum()
+    drawn = next(line for line in axes.lines if len(line.get_xdata()) == 101).get_ydata()
+    curve = found.curves[found.curves["factor"] == "lr"]
+    np.testing.assert_allclose(drawn, curve["fitted"] + found.details["lr"].z[~lost].mean())
+
+
 def test_levels_and_pairs_and_trials(result) -> None:
     place = [sentence.factor for sentence in sentences(result)].index("act")
     with figure_style():
@@ -197,6 +215,19 @@ def hostile(tmp_path_factory):
     assert audit.search is not None
     found = fit_search(audit.search.table, audit.search.settings, response_name=audit.response, permutations=99)
     return SearchReport.of(runs, audit, found)
+
+
+def test_settings_without_a_figure_are_named_in_words(hostile) -> None:
+    def said(settings: int) -> list[str]:
+        rows = pd.concat([hostile.result.settings] * 3, ignore_index=True).head(settings)
+        report = replace(hostile, result=replace(hostile.result, settings=rows))
+        return [block.text for block in settings_section(report) if isinstance(block, TextBlock)]
+
+    assert not any("have a figure" in text for text in said(12))
+    assert (
+        "Only the 12 settings that explain most have a figure. The curves and levels of all 3 others are in "
+        "setting_curves.csv and setting_levels.csv."
+    ) in said(15)
 
 
 def test_hostile_names_are_text(hostile) -> None:
