@@ -19,9 +19,10 @@ def numbers(column: pd.Series) -> np.ndarray | None:
     such as "none" among numbers means that nothing is recorded.
     """
     values = converted(column, _number)
-    if None in values or all(map(math.isnan, values)):
+    found = [value for value in values if value is not None]
+    if len(found) < len(values) or all(map(math.isnan, found)):
         return None
-    return np.array(values)
+    return np.array(found)
 
 
 def labels(column: pd.Series) -> np.ndarray:
@@ -32,7 +33,9 @@ def labels(column: pd.Series) -> np.ndarray:
 def plain(column: pd.Series) -> pd.Series:
     """The column as numbers or labels, None where nothing is recorded."""
     numeric = numbers(column)
-    values = labels(column) if numeric is None else np.where(np.isnan(numeric), None, numeric)
+    values = labels(column) if numeric is None else numeric.astype(object)
+    if numeric is not None:
+        values[np.isnan(numeric)] = None
     return pd.Series(values, index=column.index, dtype=object)
 
 
