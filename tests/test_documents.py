@@ -178,6 +178,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/layers.py", *_]:
             benchmark(*words[1:], "--turns=1")
+        case ["python", "benchmarks/big_tables.py", *_]:
+            benchmark(*words[1:], "--kilobytes=5", "--tables", "optuna")
         case ["python", "benchmarks/busy_cores.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
         case ["python", "benchmarks/searches.py", *_]:

@@ -87,7 +87,7 @@ def aliased_with(design: Design, term: str, others: list[str]) -> list[str]:
     One term if one is enough; otherwise all others, less those that are not needed, dropped from the last to the
     first. Empty if the others do not span the term, or if the intercept alone does.
     """
-    columns = design.basis.T @ design.columns([term])
+    columns = design.coordinates([term])
     if not _spans(design, others, columns) or _spans(design, [INTERCEPT], columns):
         return []
     single = [other for other in others if other != INTERCEPT and _spans(design, [INTERCEPT, other], columns)]
@@ -143,6 +143,6 @@ def exact_aliases(design: Design) -> dict[str, list[str]]:
 
 def _spans(design: Design, terms: list[str], columns: np.ndarray) -> bool:
     # All terms lie in the model's space: compare coordinates, rank instead of runs many.
-    matrix = design.basis.T @ design.columns(terms)
+    matrix = design.coordinates(terms)
     solution = np.linalg.lstsq(matrix, columns, rcond=1e-9)[0]
     return bool(np.linalg.norm(columns - matrix @ solution) <= 1e-7 * np.linalg.norm(columns))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.dependence import ABSENT
-from attnae.analysis.design.factors import level_label
-
-T = TypeVar("T")
+from attnae.analysis.design.factors import converted, level_label
 
 
 def numbers(column: pd.Series) -> np.ndarray | None:
@@ -21,21 +18,24 @@ def numbers(column: pd.Series) -> np.ndarray | None:
     Numbers that were logged as text are numbers. Booleans are words, and so is a column without any number. A word
     such as "none" among numbers means that nothing is recorded.
     """
-    values = _converted(column, _number)
-    if None in values or all(map(math.isnan, values)):
+    values = converted(column, _number)
+    found = [value for value in values if value is not None]
+    if len(found) < len(values) or all(map(math.isnan, found)):
         return None
-    return np.array(values)
+    return np.array(found)
 
 
 def labels(column: pd.Series) -> np.ndarray:
     """(rows,) the printed level of each row, as an object array; None where nothing is recorded."""
-    return np.array(_converted(column, lambda value: None if _blank(value) else level_label(value)), dtype=object)
+    return np.array(converted(column, lambda value: None if _blank(value) else level_label(value)), dtype=object)
 
 
 def plain(column: pd.Series) -> pd.Series:
     """The column as numbers or labels, None where nothing is recorded."""
     numeric = numbers(column)
-    values = labels(column) if numeric is None else np.where(np.isnan(numeric), None, numeric)
+    values = labels(column) if numeric is None else numeric.astype(object)
+    if numeric is not None:
+        values[np.isnan(numeric)] = None
     return pd.Series(values, index=column.index, dtype=object)
 
 
@@ -44,14 +44,6 @@ def codes(column: pd.Series) -> np.ndarray:
     numeric = numbers(column)
     values = labels(column) if numeric is None else numeric
     return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
-
-
-def _converted(column: pd.Series, convert: Callable[[Any], T]) -> list[T]:
-    """The cells, each distinct one converted once. Equal cells of different types, such as 1 and True, are distinct."""
-    cells = column.tolist()
-    kinds = list(map(type, cells))
-    found = {key: convert(key[1]) for key in set(zip(kinds, cells, strict=True))}
-    return [found[key] for key in zip(kinds, cells, strict=True)]
 
 
 def _number(value: object) -> float | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ HIGH_WORDS = (
     ("highest", "very high", "max", "maximum"),
 )
 
+T = TypeVar("T")
 EffectRow = tuple[str, np.ndarray]
 
 
@@ -110,7 +111,19 @@ def level_label(level: object) -> str:
 def merge_labels(column: pd.Series) -> pd.Series:
     """The column with one value for all that are printed alike: the number 1 and the text 1 are one level."""
     first: dict[str, object] = {}
-    return column.map(lambda level: first.setdefault(level_label(level), level), na_action="ignore")
+    merged = converted(column, lambda level: level if pd.isna(level) else first.setdefault(level_label(level), level))
+    return pd.Series(merged, index=column.index, dtype=column.dtype, name=column.name)
+
+
+def converted(column: pd.Series, convert: Callable[[Any], T]) -> list[T]:
+    """The cells, each distinct one converted once, in the order of appearance.
+
+    Equal cells of different types, such as 1 and True, are distinct.
+    """
+    cells = column.tolist()
+    kinds = list(map(type, cells))
+    found = {key: convert(key[1]) for key in dict.fromkeys(zip(kinds, cells, strict=True))}
+    return [found[key] for key in zip(kinds, cells, strict=True)]
 
 
 def read_factor(name: str, column: pd.Series) -> tuple[Factor, np.ndarray]:

@@ -54,9 +54,13 @@ class Design:
 
     @cached_property
     def _svd(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        left, singular, right = np.linalg.svd(self.matrix, full_matrices=False)
+        # Runs with the same row of the matrix share it in the decomposition of the distinct rows, each in the length of
+        # all its runs.
+        first, counts, row = self.distinct
+        length = np.sqrt(counts)[:, None]
+        left, singular, right = np.linalg.svd(length * self.matrix[first], full_matrices=False)
         keep = singular > RANK_TOLERANCE * singular[0]
-        return left[:, keep], singular[keep], right[keep]
+        return (left[:, keep] / length)[row], singular[keep], right[keep]
 
     @property
     def basis(self) -> np.ndarray:
@@ -115,11 +119,15 @@ class Design:
         return np.unique(self.codes, axis=0, return_inverse=True)[1].ravel()
 
     @cached_property
-    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
-        """(rows,) a run of each distinct row of the model matrix, and (rows,) how many runs have that row."""
+    def distinct(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(rows,) a run of each distinct row of the matrix, (rows,) how many runs have it, and (runs,) its place."""
         keys = self.codes if self.blocks is None else np.column_stack([self.codes, self.blocks])
-        _, first, counts = np.unique(keys, axis=0, return_index=True, return_counts=True)
-        return first, counts
+        _, first, row, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+        row = row.ravel()
+        if not np.array_equal(self.matrix[first][row], self.matrix):  # a matrix that was not made of the codes
+            first = row = np.arange(self.n)
+            counts = np.ones(self.n, dtype=np.int64)
+        return first, counts, row
 
     def residuals(self, y: np.ndarray) -> np.ndarray:
         """What the model leaves of y, shape (runs,) or (runs, studies)."""
@@ -128,6 +136,11 @@ class Design:
     def columns(self, terms: Sequence[str]) -> np.ndarray:
         """(runs, columns) of some of the terms."""
         return np.hstack([self.matrix[:, self.terms[term]] for term in terms])
+
+    def coordinates(self, terms: Sequence[str]) -> np.ndarray:
+        """(rank, columns) of some of the terms in the model's basis: `basis @ coordinates` are their columns."""
+        _, singular, right = self._svd
+        return np.hstack([singular[:, None] * right[:, self.terms[term]] for term in terms])
 
     def place(self, term: str, weights: np.ndarray) -> np.ndarray:
         """(columns,), a contrast that has these weights on the term's columns and zero elsewhere."""

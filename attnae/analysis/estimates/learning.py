@@ -75,7 +75,10 @@ def study_curves(
     tags = [tag for tag in curve_tags(used, response) if all(tag in run.scalars for run in used)]
     shown, tables = [], []
     for tag in tags:
-        steps, values = _table([run.scalars[tag] for run in used])
+        series = [run.scalars[tag] for run in used]
+        if min(len(one.steps) for one in series) < MIN_STEPS:
+            continue
+        steps, values = _table(series)
         if len(steps) < MIN_STEPS:
             continue
         # Marginal means are linear in the responses, so those of each step are computed like those of the end.

@@ -57,8 +57,8 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
 def added_space(design: Design, term: str) -> np.ndarray:
     """(runs, df) orthonormal columns: what the term adds to all terms that do not contain it."""
     # All terms lie in the model's space: work with its coordinates, rank instead of runs many.
-    columns = design.basis.T @ design.columns([term])
-    given = design.basis.T @ design.columns(not_containing(design, term))
+    columns = design.coordinates([term])
+    given = design.coordinates(not_containing(design, term))
     left, singular, _ = np.linalg.svd(given, full_matrices=False)
     basis = left[:, singular > RANK_TOLERANCE * singular[0]]
     return design.basis @ orthogonal_part(columns, basis)

@@ -179,7 +179,7 @@ def satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.n
     """
     diagonal = hc2**2 @ (1 - 2 * design.leverage)
     cross = np.empty(len(hc2))
-    first, counts = design.distinct
+    first, counts, _ = design.distinct
     for i, q in enumerate(hc2[:, first] * counts):
         rows = q > 0
         scaled = np.sqrt(q[rows])[:, None] * design.basis[first[rows]]

@@ -34,7 +34,7 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
     """
     squared = loadings**2
     # Loadings are the same for all runs with the same row of the model matrix.
-    first, counts = design.distinct
+    first, counts, _ = design.distinct
     # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
     found = []
     for column, factor in enumerate(design.factors):

@@ -42,23 +42,23 @@ def report_values(report: AnyReport) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """The value as lists, dictionaries with text keys, text, numbers, booleans and None, and nothing else."""
     if isinstance(value, pd.DataFrame):
-        names = [str(name) for name in value]
-        rows = zip(*(value.iloc[:, place].tolist() for place in range(len(names))), strict=True)
-        return [plain(dict(zip(names, row, strict=True))) for row in rows]
+        names = [_text(name) for name in value]
+        columns = ([plain(cell) for cell in value.iloc[:, place].tolist()] for place in range(len(names)))
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {_text(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, str):
-        return _text(value)
     if isinstance(value, (Sequence, np.ndarray)):
         return [plain(inner) for inner in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int)):
-        return value
     return None if value is pd.NA else _text(value)
 
 

@@ -48,8 +48,8 @@ class Nuisance:
         others = [i for i in range(len(self._blocks)) if i not in positions]
         if self.adjusted:
             # Their space lies in that of the whole model: work with its coordinates, rank instead of runs many.
-            theirs = [self._coordinates[0], *(self._coordinates[1 + i] for i in others)]
-            return self.model @ orthonormal(np.hstack(theirs))
+            base, *blocks = self._coordinates
+            return self.model @ orthonormal(np.hstack([base, *(blocks[i] for i in others)]))
         # A setting that the selection did not choose did not influence it either.
         unused = not set(positions) & set(self._chosen)
         return self._basis(self._chosen if unused else self._select(others))
