@@ -77,7 +77,8 @@ def test_detectable_effects_of_the_full_factorial(seeds, df):
     found = detectable_effects(model(all_cells(FACTORS), seeds))["dropout"]
     error = 2 / np.sqrt(32 * len(seeds))
     critical = stats.t.ppf(1 - 0.05 / 8, df)
-    power = stats.nct.sf(critical, df, found / error) + stats.nct.cdf(-critical, df, found / error)
+    # The other tail is at most 2e-9. scipy gives NaN for it at some shifts.
+    power = stats.nct.sf(critical, df, found / error)
     assert power == pytest.approx(0.8, abs=0.002)
 
 
