@@ -15,7 +15,7 @@ from attnae.analysis.report.sentences.study import leading_sentences
 from attnae.analysis.report.terminal import print_rows, sentence_line
 from attnae.text import counted
 
-MAX_SENTENCES, MAX_ROWS, MAX_WARNINGS = 6, 8, 4
+MAX_SENTENCES, MAX_ROWS, MAX_WARNINGS = 8, 8, 4
 # Characters of a name in the table; a longer one is shortened in the middle.
 MAX_NAME = 32
 

@@ -61,7 +61,8 @@ class Overview:
 
 def study_overview(result: StudyResult, audit: Audit, sentences: Sequence[Sentence]) -> Overview:
     """The first lines of the report of a designed study."""
-    groups = [(head, [item for item in sentences if item.verdict in verdicts]) for head, verdicts in GROUPS]
+    factors = [item for item in sentences if not item.is_pair]
+    groups = [(head, [item for item in factors if item.verdict in verdicts]) for head, verdicts in GROUPS]
     told = [f"{head.format(runs=these_runs(result))}: {_names(items)}" for head, items in groups if items]
     answer = "; ".join([*told[:1], *(f"{line[:1].lower()}{line[1:]}" for line in told[1:])])
     seeds = result.noise.seeds

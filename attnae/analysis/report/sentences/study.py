@@ -52,21 +52,24 @@ class Sentence:
     Attributes:
         verdict: of a two-level factor, that of its only row; of a factor of more levels `best`, `matters` or `not
             distinguishable`; of a continuous factor, that of the row with the smallest p-value; "" without a verdict.
+        is_pair: whether it compares one level of a factor with none, after the sentence on the whole factor.
     """
 
     factor: str
     verdict: str
     text: str
+    is_pair: bool = False
 
 
 def sentences(result: StudyResult) -> tuple[Sentence, ...]:
-    """One sentence for each factor, in their order; then one for each factor that had to be dropped."""
+    """One sentence for each factor, in their order, with one for each level beside "none" of more than two levels; then
+    one for each factor that had to be dropped."""
     found = []
     for factor in result.factors:
         effects = result.shown_effects
         rows = effects[effects.factor == factor.name].to_dict("records")
         describe = {"two-level": _two_level, "many-level": _many_level, "continuous": _continuous}[factor.kind]
-        found.append(describe(factor, rows, result))
+        found += [describe(factor, rows, result), *_against_none(factor, rows, result)]
     for name, level in result.dropped_factors.items():
         text = f"{title_of(name)} is {clean(level, 80)} in all finished runs, so its effect cannot be estimated"
         found.append(Sentence(name, "", text))
@@ -187,6 +190,40 @@ def _many_level(factor: Factor, rows: list[dict[str, Any]], result: StudyResult)
         text += f", {level} {'are' if several else 'is'} not distinguishable from it"
     verdict = BEST if top["verdict"] == BEST else MATTERS
     return Sentence(factor.name, verdict, f"{text} ({sure}): {verdict}{only}")
+
+
+def _against_none(factor: Factor, rows: list[dict[str, Any]], result: StudyResult) -> list[Sentence]:
+    """What each level changes, if a factor of more than two levels has one that means that there is nothing."""
+    absent = [label for label in factor.labels if label.casefold() in OFF_WORDS]
+    if factor.kind != "many-level" or len(absent) != 1 or result.pairwise is None or not rows[0]["verdict"]:
+        return []
+    means = result.marginal_means
+    mean = float(means[(means.factor == factor.name) & (means.level == absent[0])]["mean"].iloc[0])
+    pairs = result.pairwise[result.pairwise.factor == factor.name]
+    found = []
+    for row in pairs[(pairs.level == absent[0]) | (pairs.versus == absent[0])].to_dict("records"):
+        if row["level"] == absent[0]:
+            low, high = -row["ci_high"], -row["ci_low"]
+            row |= {"level": row["versus"], "estimate": -row["estimate"], "ci_low": low, "ci_high": high}
+        in_percent = math.isfinite(rows[0]["percent_change"])
+        row["percent_change"] = 100 * row["estimate"] / mean if in_percent else math.nan
+        found.append(_pair(factor, absent[0], row, rows[0]["scope"] == NEW_SEEDS, result))
+    return found
+
+
+def _pair(factor: Factor, absent: str, row: dict[str, Any], wide: bool, result: StudyResult) -> Sentence:
+    unit = Unit.of_row(row, result)
+    size, low, high = (unit.value(amount) for amount in (row["estimate"], row["ci_low"], row["ci_high"]))
+    better = (size < 0) == (result.reading.goal == "min")
+    verdict = NOT_DISTINGUISHABLE
+    if row["p_holm"] < result.reading.alpha:
+        verdict = (HELPS if better else HURTS) if wide else (HELPS_HERE if better else HURTS_HERE)
+    new, only = (" for new seeds", "") if wide else ("", f", {_only(result)}")
+    subject = f"{clean(factor.name)} = {level_name(row['level'], factor.labels)} instead of {clean(absent)}"
+    change = f"changes {clean(result.response)} by {unit.text(size, signed=True)}{new}"
+    interval = f"{percent(1 - result.reading.alpha)} CI {unit.span(low, high)}"
+    sure = f"{p_statement(row['p_holm'])} over all pairs"
+    return Sentence(factor.name, verdict, f"{subject} {change} ({interval}, {sure}): {verdict}{only}", is_pair=True)
 
 
 def level_name(label: str, labels: Sequence[str]) -> str:
