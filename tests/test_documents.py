@@ -176,6 +176,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
         case ["python", "benchmarks/inference.py" | "benchmarks/sequential.py", *_]:
             benchmark(*words[1:], "--studies=10")
+        case ["python", "benchmarks/attentions.py", *_]:
+            benchmark(*words[1:], "--turns=1", "--steps=1")
         case ["python", "benchmarks/layers.py", *_]:
             benchmark(*words[1:], "--turns=1")
         case ["python", "benchmarks/big_tables.py", *_]:
