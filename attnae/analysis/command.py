@@ -275,7 +275,7 @@ def permutation_draws(asked: int | None, runs: int) -> tuple[int, tuple[str, ...
     if runs <= LARGE_STUDY:
         return DRAWS, ()
     return DRAWS_OF_LARGE, (
-        f"the permutation tests use {DRAWS_OF_LARGE} permutations because there are more than {LARGE_STUDY:,} runs "
+        f"the permutation tests use {DRAWS_OF_LARGE} draws because there are more than {LARGE_STUDY:,} runs "
         "(--permutations)",
     )
 

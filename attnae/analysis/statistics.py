@@ -49,7 +49,7 @@ STATISTICS = [
     Statistic(
         "improvement",
         "effects",
-        "Probability that a run of one level is better than a run of another, all else equal (bootstrap interval)",
+        "Probability that a run of one level is better than a run of another, all else equal",
         ("factor", "level", "versus", "probability", "ci_low", "ci_high", "cells"),
         improvement_table,
     ),

@@ -172,7 +172,7 @@ def test_large_studies_get_fewer_permutations_and_a_remark() -> None:
     assert permutation_draws(None, 1000) == (9999, ())
     draws, remarks = permutation_draws(None, 1001)
     assert draws == 999
-    assert remarks[0].startswith("the permutation tests use 999 permutations because there are more than 1,000 runs")
+    assert remarks[0].startswith("the permutation tests use 999 draws because there are more than 1,000 runs")
     assert permutation_draws(5, 5000) == (5, ())
 
 

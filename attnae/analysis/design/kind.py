@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design.columns import codes, numbers
+from attnae.analysis.design.columns import codes, numbers, plain
 from attnae.errors import UserError
 
 DesignKind = Literal["factorial", "fraction", "one-at-a-time", "search"]
@@ -79,7 +79,9 @@ def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
     cells = float(np.prod([float(count) for count in levels.values()]))
     free = [name for name in numeric if levels[name] >= FREE_VALUES and levels[name] > n / 2]
     if n >= 0.5 * cells and not any(levels[name] > OWN_VALUES * n for name in free):
-        return Kind("factorial", f"{n} of the {cells:.0f} combinations of the setting{plural} were run")
+        recorded = all(plain(table[name]).notna().all() for name in columns)
+        absent = "" if recorded else '; "not recorded" counts as a value'
+        return Kind("factorial", f"{n} of the {cells:.0f} combinations of the setting{plural} were run{absent}")
     if free:
         count = levels[free[0]]
         return Kind("search", f"{free[0]} has {count} different values in {n} configurations")

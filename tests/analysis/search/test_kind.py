@@ -109,7 +109,9 @@ def test_a_single_setting(values, kind):
 
 def test_not_recorded_is_a_level():
     table = pd.DataFrame({"a": [0, 0, 1, 1], "b": [None, 1.0, None, 1.0]})
-    assert design_kind(table, ["a", "b"]).reason == "4 of the 4 combinations of the settings were run"
+    assert design_kind(table, ["a", "b"]).reason == (
+        '4 of the 4 combinations of the settings were run; "not recorded" counts as a value'
+    )
 
 
 def test_numbers_logged_as_text_are_numbers():

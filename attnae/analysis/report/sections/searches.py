@@ -30,7 +30,7 @@ def audit(report: SearchReport) -> Blocks:
     found, result = report.audit, report.result
     kind = "adaptive search" if result.adaptive else "random search"
     settings = counted(len(result.settings), "setting")
-    seeds = f" in {counted(result.n, 'configuration')}, whose seeds are averaged" if result.runs > result.n else ""
+    seeds = f" in {counted(result.n, 'configuration')}, whose runs are averaged" if result.runs > result.n else ""
     blocks: Blocks = [
         Text(
             f"Taken as: {kind}, {counted(result.runs, 'run')}, {settings}{seeds}: {clean(found.design.reason)}. "
