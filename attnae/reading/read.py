@@ -50,7 +50,9 @@ def read_logs(paths: str | Path | Sequence[str | Path], *, name_pattern: str | N
             spelled = request.match(run.name) if request.match is not None else {}
             name = f"{label}/{run.name}" if len(given) > 1 else run.name
             source = run.source or str(run.directory or path)
-            runs.append(replace(run, name=name, hparams={**run.hparams, **spelled}, source=source))
+            if spelled or (name, source) != (run.name, run.source):  # a copy takes longer than the rest
+                run = replace(run, name=name, hparams={**run.hparams, **spelled}, source=source)
+            runs.append(run)
     if not runs:
         raise UserError(f"no runs found in {', '.join(map(str, given))}: give {known_formats()}")
     if request.match is not None and not any(request.match(run.name) for run in runs):

@@ -77,7 +77,9 @@ def superseded(
         keys.append(runs["response"])
     found = {}
     seeded = runs[runs[seed].notna()]  # a run without a seed shares it with no other
-    for _, group in seeded.groupby([key[seeded.index] for key in keys], sort=False, dropna=False, observed=True):
+    number = seeded.groupby([key[seeded.index] for key in keys], sort=False, dropna=False, observed=True).ngroup()
+    repeated = number[number.duplicated(keep=False)]
+    for _, group in repeated.groupby(repeated, sort=False):
         ordered = started[group.index].sort_values(kind="stable", na_position="first").index
         found.update(dict.fromkeys(ordered[:-1], ordered[-1]))
     return found

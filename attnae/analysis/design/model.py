@@ -21,6 +21,8 @@ MIN_RESIDUAL_DF = 5
 MAX_ERROR_RATIO = 1.25
 # Nor if their columns would hold more numbers than this (80 MB), which takes minutes to decompose.
 MAX_INTERACTION_CELLS = 10_000_000
+# The columns of the blocks hold no more numbers than this. Thousands of shared seeds would take hours to decompose.
+MAX_BLOCK_CELLS = 2_000_000
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 
@@ -128,6 +130,14 @@ class Design:
             first = row = np.arange(self.n)
             counts = np.ones(self.n, dtype=np.int64)
         return first, counts, row
+
+    def row_sums(self, values: np.ndarray) -> np.ndarray:
+        """(rows, ...), sums of (runs, ...) over the runs of each distinct row of the matrix."""
+        first, counts, row = self.distinct
+        if len(first) == len(values):
+            return values[first]
+        order = np.argsort(row, kind="stable")
+        return np.add.reduceat(values[order], np.cumsum(counts) - counts)
 
     def residuals(self, y: np.ndarray) -> np.ndarray:
         """What the model leaves of y, shape (runs,) or (runs, studies)."""
@@ -245,13 +255,19 @@ def _refuse_too_few(design: Design) -> None:
         )
 
 
+def within_block_limit(blocks: np.ndarray) -> np.ndarray:
+    """(runs,) whether a run belongs to the first blocks, as many of them as a model matrix can hold."""
+    runs = np.cumsum(np.bincount(blocks))
+    return blocks < max(2, int((runs * np.arange(1, len(runs) + 1) <= MAX_BLOCK_CELLS).sum()))
+
+
 def find_blocks(seeds: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """(runs,) block of each run and the blocks' names; None where no seed recurs across cells.
 
     A seed that recurs across cells is a block, whatever its p-value. Seeds of one cell only share one block.
     """
     labels, index = np.unique(seeds, return_inverse=True)
-    recurs = np.array([len(np.unique(cells[index == i])) > 1 for i in range(len(labels))])
+    recurs = np.bincount(np.unique(np.column_stack([index, cells]), axis=0)[:, 0], minlength=len(labels)) > 1
     if not recurs.any():
         return None, ()
     names = tuple(str(label) for label in labels[recurs])

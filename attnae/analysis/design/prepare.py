@@ -12,7 +12,16 @@ import pandas as pd
 
 from attnae.analysis.design.centre import centre_runs
 from attnae.analysis.design.factors import level_label, merge_labels, read_factor
-from attnae.analysis.design.model import BLOCK, INTERCEPT, RESIDUAL, Design, Interactions, choose_model, find_blocks
+from attnae.analysis.design.model import (
+    BLOCK,
+    INTERCEPT,
+    RESIDUAL,
+    Design,
+    Interactions,
+    choose_model,
+    find_blocks,
+    within_block_limit,
+)
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
@@ -121,12 +130,20 @@ def prepare(
 
     read = {name: read_factor(name, rows[name]) for name in factors if rows[name].nunique() > 1}
     dropped = {name: level_label(rows[name].iloc[0]) for name in factors if name not in read}
-    notes += [f"{name} is {level} in all finished runs: the factor is dropped" for name, level in dropped.items()]
     if not read:
         raise UserError("no factor varies among the finished runs: train runs with at least two values of one")
     codes = np.column_stack([codes for _, codes in read.values()])
     seed = None if BLOCK in factors or columns.seed in factors else columns.seed
     blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
+    if blocks is not None and not (first := within_block_limit(blocks)).all():
+        notes.append(
+            f"the cells share {len(seeds):,} seeds, more than can be analysed together: only the first "
+            f"{len(np.unique(blocks[first])):,} seeds are used, with {first.sum():,} of {len(first):,} runs"
+        )
+        some = pd.Series(table.index.isin(rows.index[first]), index=table.index)
+        fewer = prepare(table, factors, responses, columns, interactions, among=some)
+        return replace(fewer, notes=(*notes, *fewer.notes))
+    notes += [f"{name} is {level} in all finished runs: the factor is dropped" for name, level in dropped.items()]
     design = choose_model([factor for factor, _ in read.values()], codes, blocks, interactions)
     if seed is not None and seed in rows and rows[seed].notna().all():
         labels = [level_label(value) for value in rows[seed]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from attnae.analysis.design.factors import merge_labels, read_factor, sum_coding
+from attnae.analysis.design.factors import merge_labels, read_factor
 from attnae.analysis.design.model import RANK_TOLERANCE, find_blocks
 
 # With fewer residual degrees of freedom there is no usable estimate of the noise.
@@ -34,9 +34,9 @@ def separable_factors(
     if not read:
         return tuple(factors)
     columns = {name: factor.coding[codes] for name, (factor, codes) in read.items()}
-    start = _start(np.column_stack([codes for _, codes in read.values()]), seeds)
-    every = _add(start, columns, list(columns), 0)
-    parameters = start.shape[1] + sum(part.shape[1] for part in columns.values())
+    blocks = _blocks(np.column_stack([codes for _, codes in read.values()]), seeds)
+    every = _add(blocks, columns, list(columns), 0)
+    parameters = len(np.unique(blocks)) + sum(part.shape[1] for part in columns.values())
     if len(every) == len(columns) or (keep_aliased and parameters <= len(table)):
         return tuple(factors)
     place = {name: number for number, name in enumerate(columns)}
@@ -44,7 +44,7 @@ def separable_factors(
     many = sorted(columns, key=lambda name: (-columns[name].shape[1], place[name]))
     for spare in range(RESIDUAL_DF, -1, -1):
         kept = max(
-            (_add(start, columns, order, spare) for order in (few, many)),
+            (_add(blocks, columns, order, spare) for order in (few, many)),
             key=lambda names: (len(names), sum(columns[name].shape[1] for name in names)),
         )
         if kept:
@@ -52,26 +52,30 @@ def separable_factors(
     return tuple(factors)  # each is aliased with the blocks: the report names them
 
 
-def _start(codes: np.ndarray, seeds: pd.Series | None) -> np.ndarray:
-    """(runs, columns) the intercept and the blocks, orthonormal."""
-    runs = len(codes)
-    matrix = np.ones((runs, 1))
+def _blocks(codes: np.ndarray, seeds: pd.Series | None) -> np.ndarray:
+    """(runs,) the block of each run; all runs are one block if seeds are not shared."""
     if seeds is not None and seeds.notna().all():
         cells = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
         blocks, _ = find_blocks(seeds.astype(str).to_numpy(dtype=object), cells)
-        if blocks is not None and len(labels := np.unique(blocks)) > 1:
-            matrix = np.hstack([matrix, sum_coding(len(labels))[np.searchsorted(labels, blocks)]])
-    return np.linalg.qr(matrix)[0]
+        if blocks is not None:
+            return blocks
+    return np.zeros(len(codes), dtype=np.int64)
 
 
-def _add(start: np.ndarray, columns: dict[str, np.ndarray], order: Sequence[str], spare: int) -> list[str]:
-    """The factors, in this order, whose columns are new to those before them; `spare` dimensions stay free."""
-    basis, kept = start, list[str]()
+def _add(blocks: np.ndarray, columns: dict[str, np.ndarray], order: Sequence[str], spare: int) -> list[str]:
+    """The factors, in this order, whose columns are new to the blocks and those before; `spare` dimensions stay free.
+
+    All columns are measured from their means within blocks, which are orthogonal to the columns of the blocks.
+    """
+    _, place, counts = np.unique(blocks, return_inverse=True, return_counts=True)
+    within = np.argsort(place, kind="stable")
+    basis, kept = np.empty((len(blocks), 0)), list[str]()
     for name in order:
         part = columns[name]
-        if basis.shape[1] + part.shape[1] + spare > len(part):
+        if len(counts) + basis.shape[1] + part.shape[1] + spare > len(part):
             continue
-        rest = part - basis @ (basis.T @ part)
+        rest = part - (np.add.reduceat(part[within], np.cumsum(counts) - counts) / counts[:, None])[place]
+        rest -= basis @ (basis.T @ rest)
         rest -= basis @ (basis.T @ rest)
         left, singular, _ = np.linalg.svd(rest, full_matrices=False)
         if singular[-1] > RANK_TOLERANCE * np.linalg.norm(part):

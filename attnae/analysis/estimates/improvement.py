@@ -37,8 +37,9 @@ def improvement_table(design: Design, y: np.ndarray, reading: Reading) -> pd.Dat
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous":
             continue
+        groups = _level_runs(design, column)
         for low, high in combinations(range(len(factor.levels)), 2):
-            pairs = _cells(design, column, low, high)
+            pairs = [(own[high], own[low]) for own in groups if high in own and low in own]
             if pairs:
                 rows.append(_row(factor, low, high, pairs, better, weights, reading.alpha))
     columns = ["factor", "level", "versus", "probability", "ci_low", "ci_high", "cells"]
@@ -66,12 +67,11 @@ def _resamples(cells: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _cells(design: Design, column: int, low: int, high: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The places of the runs at the high and the low level, for each combination of the other factors with both."""
+def _level_runs(design: Design, column: int) -> list[dict[int, np.ndarray]]:
+    """The places of the runs at each level that occurs, for each combination of the other factors."""
     rest = np.unique(np.delete(design.codes, column, axis=1), axis=0, return_inverse=True)[1].ravel()
     cells = ((runs, design.codes[runs, column]) for runs in members(rest))
-    pairs = ((runs[levels == high], runs[levels == low]) for runs, levels in cells)
-    return [(first, second) for first, second in pairs if len(first) and len(second)]
+    return [{int(level): runs[levels == level] for level in np.unique(levels)} for runs, levels in cells]
 
 
 def _row(

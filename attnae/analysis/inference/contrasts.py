@@ -82,13 +82,13 @@ class Contrasts:
         moved = _snap(self.weights @ deviations, tiny)
         total = np.where(np.abs(sums := self.weights.sum(axis=1)) > ROUNDING, sums, 0.0)
         estimate = moved + np.multiply.outer(total, centre)
-        if self.clusters is None:
-            std_error = np.sqrt(self.loadings**2 @ self.residuals(y) ** 2)
-        else:
-            std_error = np.sqrt((self.scores(y) ** 2).sum(axis=1))
         df = self.df if y.ndim == 1 else self.df[:, None]
-        if self.clusters is None:
-            by_level = level_df(self._level_moments, self.loadings, self.residuals(y) ** 2)
+        if self.clusters is not None:
+            std_error = np.sqrt((self.scores(y) ** 2).sum(axis=1))
+        else:
+            squares = self.residuals(y) ** 2
+            std_error = np.sqrt(self.loadings**2 @ squares)
+            by_level = level_df(self.design, self._level_moments, self.loadings, squares)
             by_level[self.pooled] = np.inf
             df = np.minimum(df, by_level)
         return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))

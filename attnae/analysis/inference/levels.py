@@ -114,7 +114,8 @@ class LevelTests:
         df = self._pair_df if means.ndim == 1 else self._pair_df[:, None]
         if self.rows.clusters is None and not self._pooled:
             loadings = self.rows.loadings[first] - self.rows.loadings[second]
-            df = np.minimum(df, level_df(level_moments(self.rows.design, loadings), loadings, squares))
+            moments = level_moments(self.rows.design, loadings)
+            df = np.minimum(df, level_df(self.rows.design, moments, loadings, squares))
         return two_sided_p(means[first] - means[second], error, df)
 
     @cached_property
@@ -155,7 +156,8 @@ class LevelTests:
         """As `_trace_df`, but no more than the spread of the levels leaves; for HC2."""
         places, loadings, moments, equal = self._subsets
         only = slice(places[subset], places[subset] + 1)
-        by_level = level_df([(runs, relative[only]) for runs, relative in moments], loadings[only], squares)[0]
+        moments = [(levels, relative[only]) for levels, relative in moments]
+        by_level = level_df(self.rows.design, moments, loadings[only], squares)[0]
         return np.minimum(equal[only][0], by_level)
 
     def _trace_df(self, centring: np.ndarray) -> float:

@@ -22,7 +22,7 @@ MAX_LEVELS = 10
 CAUTION = 1.5
 # Up to this number of distinct runs, all pairs of them are faster than matrices of the size of the model.
 DENSE_RUNS = 2000
-# For each factor the runs of each level, and (contrasts, levels, levels) the relative covariances.
+# For each factor the distinct rows of each level, and (contrasts, levels, levels) the relative covariances.
 LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
 
 
@@ -32,21 +32,22 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
     Args:
         loadings: (contrasts, runs), V = sum of (loadings * residuals)**2; equal for runs with equal settings.
     """
-    squared = loadings**2
     # Loadings are the same for all runs with the same row of the model matrix.
     first, counts, _ = design.distinct
+    basis, leverage, codes = design.basis[first], design.leverage[first], design.codes[first]
+    squared = loadings[:, first] ** 2
     # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
     found = []
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous" or len(factor.levels) > MAX_LEVELS:
             continue
-        runs = members(design.codes[:, column])
-        second = _products(design.basis[first], members(design.codes[first, column]), squared[:, first] * counts)
-        own = np.stack([squared[:, own] ** 2 @ (1 - 2 * design.leverage[own]) for own in runs], axis=1)
-        second[:, range(len(runs)), range(len(runs))] += own
-        mean = np.stack([squared[:, own] @ (1 - design.leverage[own]) for own in runs], axis=1)
+        levels = members(codes[:, column])
+        second = _products(basis, levels, squared * counts)
+        own = [squared[:, rows] ** 2 @ (counts[rows] * (1 - 2 * leverage[rows])) for rows in levels]
+        second[:, range(len(levels)), range(len(levels))] += np.stack(own, axis=1)
+        mean = np.stack([squared[:, rows] @ (counts[rows] * (1 - leverage[rows])) for rows in levels], axis=1)
         weight = np.where(mean > 0, mean, np.inf)
-        found.append((runs, second / weight[:, :, None] / weight[:, None, :]))
+        found.append((levels, second / weight[:, :, None] / weight[:, None, :]))
     return found
 
 
@@ -66,16 +67,17 @@ def _products(basis: np.ndarray, groups: list[np.ndarray], squared: np.ndarray) 
     return products
 
 
-def level_df(moments: LevelMoments, loadings: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def level_df(design: Design, moments: LevelMoments, loadings: np.ndarray, squares: np.ndarray) -> np.ndarray:
     """(contrasts, ...) the smallest degrees of freedom over the factors; infinite without such a factor, or if V is 0.
 
     Args:
         squares: (runs, ...) squared residuals.
     """
     smallest = np.full((len(loadings), *squares.shape[1:]), np.inf)
-    for runs, relative in moments:
-        parts = np.stack([loadings[:, own] ** 2 @ squares[own] for own in runs], axis=1)
-        parts **= CAUTION if len(runs) > 2 else 1
+    squared, sums = loadings[:, design.distinct[0]] ** 2, design.row_sums(squares)
+    for levels, relative in moments:
+        parts = np.stack([squared[:, rows] @ sums[rows] for rows in levels], axis=1)
+        parts **= CAUTION if len(levels) > 2 else 1
         spread = np.einsum("kg...,kh...,kgh->k...", parts, parts, relative, optimize=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             smallest = np.fmin(smallest, parts.sum(axis=1) ** 2 / spread)

@@ -43,7 +43,7 @@ def plain(value: Any) -> Any:
     """The value as lists, dictionaries with text keys, text, numbers, booleans and None, and nothing else."""
     if isinstance(value, pd.DataFrame):
         names = [_text(name) for name in value]
-        columns = ([plain(cell) for cell in value.iloc[:, place].tolist()] for place in range(len(names)))
+        columns = (plain(value.iloc[:, place].to_numpy()) for place in range(len(names)))
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     if isinstance(value, str):
         return _text(value)
@@ -55,6 +55,10 @@ def plain(value: Any) -> Any:
         return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
         return {_text(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":  # at once, for the columns of many runs
+        cells = value.astype(object)
+        cells[~np.isfinite(value)] = None
+        return cells.tolist()
     if isinstance(value, (Sequence, np.ndarray)):
         return [plain(inner) for inner in value]
     if isinstance(value, np.generic):

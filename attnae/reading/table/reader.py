@@ -59,12 +59,12 @@ def read(path: Path, request: Request) -> list[Run]:
     settings = {roles.labels[name]: table.columns[name].settings for name in roles.columns("setting", "either")}
     # Numbers that may be settings are results only beside one that is a result: a table without any has no response.
     measured = roles.columns("result", "either") if roles.main else []
-    results = {roles.labels[name]: table.columns[name].numbers for name in measured}
+    results = {roles.labels[name]: _points(table.columns[name].numbers) for name in measured}
     details = {name: table.columns[name].settings for name in roles.columns("detail")}
     runs: list[Run] = []
     for row in range(table.rows):
         hparams: dict[str, HParam] = _given(settings, row)
-        scalars = {name: _point(value) for name, value in _given(results, row).items()}
+        scalars = _given(results, row)
         if layout.parents and not hparams and not scalars:
             continue  # the parent of a sweep
         started, seconds = _times(table, layout, row)
@@ -81,6 +81,7 @@ def read(path: Path, request: Request) -> list[Run]:
             group=_group(table, layout, row),
             goal="max" if layout.goal_is_max else None,
             format=layout.name,
+            source=str(path),
             details=_given(details, row),
         )
         runs.append(run)
@@ -160,5 +161,6 @@ def _group(table: Table, layout: Layout, row: int) -> str:
     return f"{layout.group} {text}" if text else ""
 
 
-def _point(value: float) -> Series:
-    return Series(FIRST_STEP, np.array([value], dtype=np.float64))
+def _points(numbers: Sequence[float | None]) -> list[Series | None]:
+    values = np.array(numbers, dtype=np.float64)  # None becomes NaN
+    return [None if numbers[i] is None else Series(FIRST_STEP, values[i : i + 1]) for i in range(len(values))]

@@ -12,6 +12,7 @@ from attnae.analysis.design import model
 from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.model import build, choose_model, find_blocks
 from attnae.analysis.design.prepare import Columns, prepare
+from attnae.analysis.design.separable import separable_factors
 from attnae.analysis.study import fit_study
 from attnae.errors import UserError
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
@@ -270,3 +271,33 @@ def test_interactions_that_would_not_fit_into_memory_are_left_out(monkeypatch: p
     monkeypatch.setattr(model, "MAX_INTERACTION_CELLS", 36 * (2 + 2 + 4) - 1)
     assert not choose_model(factors, codes, None).has_interactions
     assert choose_model(factors, codes, None, "two-way").has_interactions
+
+
+def test_of_too_many_shared_seeds_the_first_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seeds of twelve runs each: as if the runs of the last six had not been there, and it is said."""
+    rng = np.random.default_rng(0)
+    table = factorial(a=[0, 1], b=[0, 1, 2, 3, 4, 5], seeds=10)
+    table["response"] = rng.normal(size=len(table))
+    whole = prepare(table, ["a", "b"], table["response"], Columns(), "auto")
+    assert len(whole.y) == 120
+    monkeypatch.setattr(model, "MAX_BLOCK_CELLS", 4 * 48)
+    few = prepare(table, ["a", "b"], table["response"], Columns(), "auto")
+    kept = table["seed"].isin(sorted(table["seed"].unique())[:4])
+    np.testing.assert_array_equal(few.y, table.loc[kept, "response"])
+    assert few.seeds == whole.seeds[:4]
+    assert few.notes == (
+        "the cells share 10 seeds, more than can be analysed together: only the first 4 seeds are used, with 48 of "
+        "120 runs",
+    )
+
+
+def test_separable_factors_are_those_of_the_dense_matrix_of_blocks() -> None:
+    """A factor that is constant within each seed, or a sum of others within them, is new to none of its columns."""
+    rng = np.random.default_rng(1)
+    seeds = np.repeat(np.arange(6), 8)
+    a, b = np.tile(np.repeat([0, 1], 4), 6), rng.integers(0, 3, 48)
+    table = pd.DataFrame({"a": a, "b": b, "of_seed": seeds % 2, "shifted": 2 * a + seeds % 2})
+    assert separable_factors(table, ["a", "b", "of_seed"], pd.Series(seeds)) == ("a", "b")
+    assert separable_factors(table, ["a", "b", "of_seed"]) == ("a", "b", "of_seed")
+    # Its four values are three columns, of which two lie in those of `a` and of the blocks.
+    assert separable_factors(table, ["a", "b", "shifted"], pd.Series(seeds)) == ("a", "b")

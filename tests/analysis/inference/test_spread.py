@@ -95,3 +95,16 @@ def test_large_studies_sum_over_the_columns_of_the_model(monkeypatch):
 def test_shared_seeds_keep_their_degrees_of_freedom():
     table = article_study(5)
     assert fit_study(table, ARTICLE_FACTORS, permutations=0).effects.df.tolist() == pytest.approx([4] * 7)
+
+
+def test_equal_rows_of_the_model_are_summed() -> None:
+    rng = np.random.default_rng(2)
+    table = factorial(a=[0, 1], b=["x", "y", "z"], seeds=7).sample(frac=1, random_state=0)
+    table["response"] = rng.normal(size=len(table))
+    design = prepare(table, ["a", "b"], table["response"], Columns(seed=None), "none").design
+    first, counts, row = design.distinct
+    assert len(first) == 6
+    assert counts.tolist() == [7] * 6
+    for values in (rng.normal(size=42), rng.normal(size=(42, 3))):
+        slow = np.array([values[row == place].sum(axis=0) for place in range(6)])
+        np.testing.assert_allclose(design.row_sums(values), slow, rtol=1e-12)
