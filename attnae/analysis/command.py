@@ -172,9 +172,10 @@ def analyze(command: AnalyzeCommand, baseline: dict[str, object], console: Conso
 def study_result(
     command: AnalyzeCommand, runs: Sequence[Run], audit: Audit, baseline: dict[str, object], draws: int
 ) -> tuple[StudyResult, tuple[str, ...]]:
-    """The analysis of a designed study with its learning curves, and remarks on its planned looks, if it has any."""
+    """The analysis of a designed study with curves and cost, and remarks on its planned looks, if it has any."""
     from attnae.analysis.audit.looks import planned_replicates
     from attnae.analysis.audit.names import names_data
+    from attnae.analysis.estimates.cost import study_cost
     from attnae.analysis.estimates.learning import study_curves
     from attnae.analysis.study import fit_study
 
@@ -202,7 +203,9 @@ def study_result(
     )
     names = result.diagnostics.residuals["run"].tolist()
     curves = study_curves(result.design, names, runs, audit.table, audit.response, alpha=command.alpha)
-    return replace(result, curves=curves), remarks
+    same_length = audit.rule.kind != "common"
+    cost = study_cost(result.design, result.y, names, runs, result.reading, same_length=same_length)
+    return replace(result, curves=curves, cost=cost), remarks
 
 
 def search_result(command: AnalyzeCommand, audit: Audit, log: SearchLog, draws: int) -> SearchResult:

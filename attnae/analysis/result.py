@@ -10,6 +10,7 @@ import pandas as pd
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.article import ArticleTable
+from attnae.analysis.estimates.cost import Cost
 from attnae.analysis.estimates.diagnostics import Diagnostics
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.fit import Model
@@ -32,6 +33,7 @@ class StudyResult:
         cells, baseline: combinations of settings; `attrs["factors"]` maps their columns of settings to factors.
         looks: the planned looks of a study that adds replicates until it is decided.
         curves: the learning curves of logs that have series; `fit_study`, which sees a table only, leaves them out.
+        cost: what the choices cost in time, if runs recorded it; left out by `fit_study` as well.
         statistics: the tables of `attnae.analysis.statistics.STATISTICS`, by name.
 
     The columns of each table are documented in docs/report.md.
@@ -64,6 +66,7 @@ class StudyResult:
     statistics: dict[str, pd.DataFrame | None]
     looks: PlannedEffects | None = None
     curves: LearningCurves | None = None
+    cost: Cost | None = None
 
     @property
     def shown_effects(self) -> pd.DataFrame:

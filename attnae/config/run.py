@@ -286,13 +286,20 @@ class RunConfig(OutputOptions, HardwareOptions, DataOptions, TrainingOptions, Mo
         unused = [old for option, replaced in REPLACES.items() if getattr(self, option) is not None for old in replaced]
         return {option: _plain(getattr(self, option)) for option in option_names(*GROUPS) if option not in unused}
 
+    def changed(self) -> list[str]:
+        """The model, training and data options that differ from the defaults, but the seed and what the data decide."""
+        return [
+            option
+            for option in option_names("model", "training", "data")
+            if option not in ("seed", "data_dir", "image_size", "channels")
+            and getattr(self, option) != getattr(RunConfig, option)
+        ]
+
     def default_name(self) -> str:
         """A readable name: the model, training and data options that differ from the defaults, then the seed."""
         parts = []
-        for option in option_names("model", "training", "data"):
+        for option in self.changed():
             value = getattr(self, option)
-            if option in ("seed", "data_dir", "image_size", "channels") or value == getattr(RunConfig, option):
-                continue
             if isinstance(value, bool):
                 parts.append(option if value else f"no_{option}")
             else:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,16 @@ class EventFile:
 class EventLogger(Logger):
     """Lightning's logger for a run: writes to `directory` and drops earlier invocations' steps from `purge_step` on.
 
+    `varied` are the hyper-parameters in which the run differs from others: TensorBoard's HParams page has their columns
+    first, and those of all others behind them, both in alphabetical order.
+
     Lightning's own TensorBoardLogger would add an `epoch` tag, a `hp_metric` and an hparams.yaml, and start another
     event file after each fit and test.
     """
 
-    def __init__(self, directory: Path, purge_step: int | None = None) -> None:
+    def __init__(self, directory: Path, purge_step: int | None = None, varied: Collection[str] = ()) -> None:
         super().__init__()
+        self.varied = varied
         self.directory = directory
         self.purge_step = purge_step
         self._file: EventFile | None = None
@@ -125,7 +130,10 @@ class EventLogger(Logger):
             if value is not None
         }
         # torch's add_hparams would write booleans as numbers, and a first value for each metric.
-        infos = [api_pb2.HParamInfo(name=name, type=_kind(value)) for name, value in values.items()]
+        infos = [
+            api_pb2.HParamInfo(name=name, type=_kind(value), differs=name in self.varied)
+            for name, value in values.items()
+        ]
         scores = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
         experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=scores)
         self.experiment.add(_experiment_summary(experiment))

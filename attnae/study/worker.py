@@ -249,7 +249,7 @@ def _train(run: PlannedRun, attempt: Attempt) -> str:
     config = recorded.replace(data_dir=run.config.data_dir, picture_every=run.config.picture_every)
     # The compiler stops compiling a function after a few models, but a worker trains many.
     torch.compiler.reset()
-    return train(config, resume=run.directory, callbacks=[Progress()]).status
+    return train(config, resume=run.directory, callbacks=[Progress()], varied=run.cell).status
 
 
 def describe_error(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -58,11 +58,13 @@ def train(
     resume: Path | None = None,
     console: Console | None = None,
     callbacks: Sequence[Callback] = (),
+    varied: Collection[str] = (),
 ) -> RunResult:
     """Train and test one model; `resume` is the directory of a run to go on with, by its own options.
 
     `config` holds the options of the run; those of a resumed run are what `read_unfinished` returns. Progress is
-    printed to `console`, which is made quiet in processes other than the main one; None prints nothing. Raises
+    printed to `console`, which is made quiet in processes other than the main one; None prints nothing. TensorBoard's
+    HParams page has the options in `varied` first, or else those that differ from their defaults. Raises
     `UserError` for a mistake of the user's, before anything is written where it can be known that early, and `Stopped`
     on SIGINT and SIGTERM; the directory can then be resumed.
 
@@ -93,14 +95,14 @@ def train(
         check_ranks(config.batch_size, prepared.data.sizes["train"], trainer.world_size)
         if not trainer.is_global_zero:
             begun = None if resume is None else read_config(resume / CONFIG)
-            return _fit_and_test(prepared, trainer, resume or config.log_dir, begun, console, callbacks)
+            return _fit_and_test(prepared, trainer, resume or config.log_dir, begun, console, callbacks, varied)
         # That the machine is busy is shown and not recorded: it changes no number.
         for warning in filter(None, (*prepared.warnings, load.warning(config.threads or 1))):
             _show_warning(console, warning)
         directory = resume or make_run_directory(config)
         with locked(directory):
             begun = None if resume is None else read_unfinished(resume)  # it may have ended since we looked
-            return _fit_and_test(prepared, trainer, directory, begun, console, callbacks)
+            return _fit_and_test(prepared, trainer, directory, begun, console, callbacks, varied)
 
 
 def _prepared(config: RunConfig, trainer: pl.Trainer) -> Prepared:
@@ -127,13 +129,15 @@ def _fit_and_test(
     begun: RunConfig | None,
     console: Console,
     callbacks: Sequence[Callback],
+    varied: Collection[str],
 ) -> RunResult:
     """Train, test and draw; `begun` holds the options by which a resumed run was trained until now."""
     config, resuming = prepared.config, begun is not None
     checkpoint = directory / CHECKPOINT if resuming and (directory / CHECKPOINT).exists() else None
     done = 0 if checkpoint is None else epochs_done(checkpoint, prepared.module)
     # What the last invocation logged after its last checkpoint is dropped; after the last epoch, that is the test.
-    logger = EventLogger(directory, purge_step=min(done + 1, config.epochs) if resuming else None)
+    purge_step = min(done + 1, config.epochs) if resuming else None
+    logger = EventLogger(directory, purge_step, varied=(*(varied or config.changed()), "seed"))
     log = EpochLog(logger)
     record = Record(
         directory,

@@ -67,7 +67,7 @@ def test_full(logs, capsys) -> None:
     for part in ("Which choices matter for test/loss? 96 runs of 32 combinations, 3 seeds", "Next: ", "report.html"):
         assert part in " ".join(short.split())
     titles = re.findall(r"^(\d+)\. (.+)$", whole, re.MULTILINE)
-    assert [int(number) for number, _ in titles] == list(range(1, 14))
+    assert [int(number) for number, _ in titles] == list(range(1, 15))
     assert whole.index("Batch norm lowers test/loss by ") < whole.index("1. Audit")
 
 

@@ -10,11 +10,13 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
+from attnae.config import RunConfig
 from attnae.errors import UserError
 from attnae.reading.read import read_runs
 from attnae.rundir.checkpoint import CHECKPOINT
 from attnae.rundir.directory import LOCK, locked, read_metrics
 from attnae.study.attempt import Attempt, read_attempt
+from attnae.study.design import make_design
 from attnae.study.local import LocalWorkers
 from attnae.study.state import STUDY, lock_study, prepare_runs
 from attnae.study.worker import Crash, WorkOptions, work
@@ -76,17 +78,69 @@ def test_the_analysis_takes_the_directory_as_it_is(undisturbed):
     assert set(runs["threads"]) == {1}
 
 
-def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed):
+def hparams_page(directory):
+    """The HParams page as TensorBoard's own backend reads it."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
-    from tensorboard.context import RequestContext
     from tensorboard.plugins.base_plugin import TBContext
-    from tensorboard.plugins.hparams import api_pb2, list_session_groups
     from tensorboard.plugins.hparams.backend_context import Context
 
+    events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(directory)).Reload()
+    return Context(TBContext(data_provider=MultiplexerDataProvider(events, str(directory)), multiplexer=events))
+
+
+def hparams_columns(directory):
+    """The names of the columns of the HParams page, in their order."""
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.hparams import get_experiment
+
+    handler = get_experiment.Handler(RequestContext(), hparams_page(directory), "", api_request())
+    return [info.name for info in handler.run().hparam_infos]
+
+
+def api_request():
+    from tensorboard.plugins.hparams import api_pb2
+
+    return api_pb2.GetExperimentRequest(include_metrics=True)
+
+
+def test_the_hparams_page_has_the_factors_and_the_seed_first(undisturbed):
     design, _, _ = undisturbed
-    events = EventMultiplexer(tensor_size_guidance={"hparams": 0}).AddRunsFromDirectory(str(design.directory)).Reload()
-    page = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(design.directory)), multiplexer=events))
+    columns = hparams_columns(design.directory)
+    assert columns[: len(design.factors) + 1] == sorted([*design.factors, "seed"])
+    assert columns[len(design.factors) + 1 :] == sorted({*columns} - {*design.factors, "seed"})
+
+
+def test_the_hparams_page_of_a_single_run_has_the_options_first_that_were_set(tmp_path):
+    config = RunConfig(**{**TINY, "log_dir": tmp_path, "name": "run", "epochs": 1, "batch_norm": False})
+    train(config)
+    columns = hparams_columns(tmp_path)
+    assert "batch_norm" in config.changed()
+    first = sorted([*config.changed(), "seed"])
+    assert columns[: len(first)] == first
+
+
+def test_a_regular_expression_ticks_one_run_of_each_cell():
+    """The one that docs/study.md gives for the list of runs in TensorBoard."""
+    base = RunConfig(name="study", **{name: value for name, value in TINY.items() if name != "units"})
+    factors = {
+        "units": ((9, 8, 7, 6, 5), (30, 20, 10)),
+        "act": ("elu", "relu"),
+        "lr": tuple(n / 1000 for n in range(1, 8)),
+    }
+    for seeds, replicates, expression in (((), 12, "replicate=1$"), ((1, 11, 111), 0, "seed=1$")):
+        runs = make_design(factors, seeds, base, replicates=replicates).runs()
+        ticked = [run for run in runs if re.search(expression, run.name)]
+        assert len(ticked) == len({run.name for run in ticked}) == 28
+        assert len({tuple(run.cell.values()) for run in ticked}) == 28
+
+
+def test_tensorboard_s_hparams_page_lists_every_run_with_its_metrics(undisturbed):
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.hparams import api_pb2, list_session_groups
+
+    design, _, _ = undisturbed
+    page = hparams_page(design.directory)
     request = api_pb2.ListSessionGroupsRequest(slice_size=100, allowed_statuses=[0, 1, 2, 3])
     columns = (*FINAL_METRICS, "test/active_units", "test/knn_accuracy")
     for tag in columns:

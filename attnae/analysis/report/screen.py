@@ -40,6 +40,8 @@ def print_screen(report: AnyReport, directory: Path, names: Sequence[str], conso
         console.print(sentence_line(sentence))
     if others:
         console.print(Line(f"... and {counted(len(others), 'more sentence')} (--full)", style="bright_black"))
+    if overview.cost:
+        console.print(Line(overview.cost))
     console.print()
     table = contents_of(report).effects(report)
     print_rows(replace(table, decimals=report.decimals), console, MAX_ROWS, MAX_NAME)

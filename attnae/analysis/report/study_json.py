@@ -9,6 +9,7 @@ import pandas as pd
 
 from attnae.analysis.estimates.noise import Noise
 from attnae.analysis.report.report import StudyReport
+from attnae.analysis.report.sentences.cost import NO_TIMES, cost_sentences
 from attnae.analysis.result import StudyResult
 
 
@@ -39,6 +40,11 @@ def study_values(report: StudyReport) -> dict[str, Any]:
             "largest_residual": result.diagnostics.largest,
             "box_cox": _box_cox(result),
         },
+        "cost": {
+            "sentences": cost_sentences(result),
+            "reason": result.cost.reason if result.cost is not None else NO_TIMES,
+            "at_once": result.cost.at_once if result.cost is not None else 0,
+        },
         "reversals": result.reversals,
         "notes": (*result.notes, *report.remarks),
     }
@@ -67,6 +73,8 @@ def tables(report: StudyReport) -> dict[str, pd.DataFrame | None]:
         "cells": result.cells,
         "baseline": result.baseline,
         "next_steps": result.next_steps,
+        "times": result.cost.effects if result.cost is not None else None,
+        "cost_cells": result.cost.cells if result.cost is not None else None,
     }
     if taken := found.keys() & result.statistics.keys():
         raise ValueError(f"the statistic {min(taken)!r} has the name of another table of report.json: rename it")

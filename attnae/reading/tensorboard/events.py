@@ -27,6 +27,7 @@ from attnae.reading.tensorboard.plain_scalar import plain_scalar
 from attnae.reading.tensorboard.records import read_records
 
 MARK_TAGS = (tags.STATUS, tags.STATUS_EVENT)
+HOST_IN_NAME = re.compile(r"tfevents\.\d+\.(.+?)(?:\.\d+){0,2}(?:\.v2)?$")
 PLACEHOLDER_METRIC = "hp_metric"  # Lightning writes -1 under this tag to make the HParams page appear
 SCALAR_PLUGINS = ("scalars", "")
 PACKED = {DT_FLOAT: Struct("<f"), DT_DOUBLE: Struct("<d"), DT_INT32: Struct("<i"), DT_INT64: Struct("<q")}
@@ -45,7 +46,12 @@ def _no_points() -> Points:
 
 @dataclass
 class Log:
-    """The content of the event files of one directory, in the order of writing."""
+    """The content of the event files of one directory, in the order of writing.
+
+    Attributes:
+        sessions: wall time of the first and of the last event of each file.
+        hosts: the machines that wrote the files, by the names of the files.
+    """
 
     hparams: dict[str, HParam] = field(default_factory=dict)
     points: dict[str, Points] = field(default_factory=lambda: defaultdict(_no_points))
@@ -53,13 +59,17 @@ class Log:
     metrics: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     started: float = math.nan
+    sessions: list[tuple[float, float]] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
     _plugins: dict[str, str] = field(default_factory=dict)
 
     def read(self, paths: Iterable[Path]) -> Log:
         """Add event files in the order in which they were opened, which is in their names."""
         for path in sorted(paths, key=_by_number):
             undecodable = 0
+            first = last = None
             for payload in read_records(path, self.problems):
+                first, last = first or payload, payload
                 scalar = plain_scalar(payload)
                 if scalar is not None:
                     self._add(*scalar)
@@ -70,6 +80,10 @@ class Log:
                     undecodable += 1
             if undecodable:
                 self.problems.append(f"{path.name}: {undecodable} record(s) are not events and are left out")
+            if (host := HOST_IN_NAME.search(path.name)) is not None:
+                self.hosts.add(host[1])
+            if first is not None and last is not None:
+                self._take_session(first, last)
         return self
 
     def absorb(self, other: Log, *, prefix: str = "") -> None:
@@ -83,6 +97,8 @@ class Log:
         self.metrics += [prefix + metric for metric in other.metrics]
         self.problems += [prefix + problem for problem in other.problems]
         self.started = float(np.fmin(self.started, other.started))
+        self.sessions += other.sessions
+        self.hosts |= other.hosts
 
     def series(self) -> dict[str, Series]:
         """The scalars, by tag in alphabetical order; placeholders are left out."""
@@ -95,6 +111,21 @@ class Log:
         return found
 
     @property
+    def seconds(self) -> float:
+        """The time in which some event file was being written; NaN if no tag has two steps, so that it tells nothing.
+
+        A file is written by one process without a pause, from its first event to its last one. What lies between the
+        files of a run that was resumed is no training time, and files that are written side by side count once.
+        """
+        if not any(len(set(points.steps[:1] + points.steps[-1:])) > 1 for points in self.points.values()):
+            return math.nan
+        total, end = 0.0, -math.inf
+        for first, last in sorted(self.sessions):
+            total += max(0.0, last - max(first, end))
+            end = max(end, last)
+        return total or math.nan
+
+    @property
     def mark(self) -> str | None:
         return self.marks[-1][1] if self.marks else None
 
@@ -102,6 +133,14 @@ class Log:
         steps, values = self.points[tag]
         steps.append(step)
         values.append(value)
+
+    def _take_session(self, first: bytes, last: bytes) -> None:
+        try:
+            begin, end = (Event.FromString(payload).wall_time for payload in (first, last))
+        except DecodeError:
+            return
+        if 0 < begin <= end < math.inf:
+            self.sessions.append((begin, end))
 
     def _take(self, event: Event) -> None:
         for value in event.summary.value:

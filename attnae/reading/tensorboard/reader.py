@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from attnae.reading.curves import as_float
 from attnae.reading.json_files import read_json
 from attnae.reading.run import DIVERGED, FINISHED, UNFINISHED, UNKNOWN, Format, Request, Run
 from attnae.reading.settings import flatten
@@ -15,6 +16,7 @@ from attnae.reading.tensorboard.directories import EVENT_FILE, gather, run_name
 from attnae.reading.tensorboard.events import Log
 
 METRICS_FILE = "metrics.json"
+WALL_TIME = "wall_time_s"  # of all invocations of a run of train.py
 MAX_JSON_BYTES = 1 << 24
 
 
@@ -62,6 +64,8 @@ def _run(name: str, directory: Path, log: Log) -> Run:
         problems=tuple(log.problems),
         metrics=tuple(dict.fromkeys(log.metrics)),
         started=log.started,
+        seconds=as_float(provenance.get(WALL_TIME)) or log.seconds,
+        details={"host": ", ".join(sorted(log.hosts))} if log.hosts else {},
     )
 
 

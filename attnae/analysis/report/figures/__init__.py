@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnae.analysis.report.figures import descriptions as about
 from attnae.analysis.report.figures.checks import box_cox_figure, half_normal_figure, residuals_figure
+from attnae.analysis.report.figures.cost import cost_figure
 from attnae.analysis.report.figures.curves import cell_curves_figure, level_curves_figure
 from attnae.analysis.report.figures.forest import forest_figure
 from attnae.analysis.report.figures.means import interactions_figure, marginal_means_figure
@@ -29,6 +30,7 @@ FIGURES: dict[str, FigureEntry] = {
     "marginal_means": (marginal_means_figure, about.describe_means),
     "learning_curves": (level_curves_figure, about.describe_level_curves),
     "cell_curves": (cell_curves_figure, about.describe_cell_curves),
+    "cost": (cost_figure, about.describe_cost),
     "residuals": (residuals_figure, about.describe_residuals),
     "box_cox": (box_cox_figure, about.describe_box_cox),
 }

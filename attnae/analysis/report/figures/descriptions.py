@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from attnae.analysis.report.sentences.cost import combination
 from attnae.analysis.report.sentences.search import by_share, setting_sentence, value_text
 from attnae.analysis.result import StudyResult
 from attnae.analysis.search.result import SearchResult
@@ -70,6 +71,23 @@ def describe_cell_curves(result: StudyResult) -> str:
     assert result.curves is not None
     cells = counted(result.model.cells, "combination")
     return f"Learning curves: {clean(result.curves.tags[0], 60)} of every run, one panel for each of {cells}"
+
+
+def describe_cost(result: StudyResult) -> str:
+    cells = None if result.cost is None else result.cost.cells
+    assert cells is not None
+    named = listed(
+        (
+            f"{row['number']}: {combination(row, cells.attrs['factors'])}, {number(row['seconds'])} s, "
+            f"{number(row['mean'])}"
+            for row in cells[cells.number > 0].to_dict("records")
+        ),
+        MAX_NAMED,
+    )
+    return (
+        f"Mean {clean(result.response, 60)} against seconds per run of {counted(len(cells), 'combination')}. No other "
+        f"one beats these on both: {named}"
+    )
 
 
 def describe_residuals(result: StudyResult) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from attnae.analysis import statistics
 from attnae.analysis.report.blocks import Block, Blocks, Table
 from attnae.analysis.report.report import AnyReport
-from attnae.analysis.report.sections import checks, effects, runs, searches
+from attnae.analysis.report.sections import checks, cost, effects, runs, searches
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,14 @@ SECTIONS = [
         "The combinations of levels (cells) that were run, best first, and which of them may be the best one (Hsu's "
         "comparisons with the best).",
         checks.best_cells,
+    ),
+    Section(
+        "cost",
+        "Cost",
+        "How much longer the runs of one level take than those of another, as a ratio of their mean times, and which "
+        "combinations are worth their time. Times are those of the machine of these runs and of its load. They have "
+        "no verdicts, and no part in the correction of those of the response.",
+        cost.cost,
     ),
     Section(
         "next",

@@ -95,7 +95,7 @@ def best_cells(report: StudyReport) -> Blocks:
     """Combinations of levels, best first, and their differences to a baseline."""
     result = report.result
     cells = result.cells
-    named, frame = _settings(cells)
+    named, frame = setting_columns(cells)
     shown: Columns = (
         *named,
         "n",
@@ -117,7 +117,7 @@ def best_cells(report: StudyReport) -> Blocks:
     elif result.baseline.empty:
         blocks.append(Text("There is no other combination to compare the baseline with."))
     else:
-        named, frame = _settings(result.baseline)
+        named, frame = setting_columns(result.baseline)
         paired: Columns = (*named, "difference", "interval", "p_holm", Column("n", "pairs", "count"), "method")
         blocks.append(Table("Differences to the baseline", frame, paired))
     return blocks
@@ -181,7 +181,7 @@ def _distinct_seeds(result: StudyResult) -> str:
     )
 
 
-def _settings(frame: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
+def setting_columns(frame: pd.DataFrame) -> tuple[tuple[Column, ...], pd.DataFrame]:
     """One column per factor, or a single column for all of them where there are many; and the frame that has it."""
     heads = {column: clean(factor, 40) for column, factor in frame.attrs["factors"].items()}
     if len(heads) <= MAX_COLUMNS:

@@ -22,6 +22,7 @@ from attnae.analysis.inference.verdicts import (
     SUGGESTIVE,
     UNDETERMINED,
 )
+from attnae.analysis.report.sentences.cost import cost_line
 from attnae.analysis.report.sentences.search import by_share, nothing_found, range_text
 from attnae.analysis.report.sentences.study import Sentence, these_runs
 from attnae.analysis.result import StudyResult
@@ -51,12 +52,14 @@ class Overview:
         basis: which runs the answer rests on.
         answer: which choices are shown to matter and which are open; of a search also the best region.
         advice: what to run next.
+        cost: which choices take more or less time; empty if none is shown to.
     """
 
     question: str
     basis: str
     answer: str
     advice: str
+    cost: str = ""
 
 
 def study_overview(result: StudyResult, audit: Audit, sentences: Sequence[Sentence]) -> Overview:
@@ -69,7 +72,7 @@ def study_overview(result: StudyResult, audit: Audit, sentences: Sequence[Senten
     known = counted(len(seeds), "seed") if seeds else "no recorded seeds"
     cells = counted(result.model.cells, "combination")
     basis = f"{_used(result.model.runs, audit)} of {cells}, {known}; {_better(result.reading.goal)}"
-    return Overview(_question(result.response), f"{basis}.", f"{answer}.", study_advice(result))
+    return Overview(_question(result.response), f"{basis}.", f"{answer}.", study_advice(result), cost_line(result))
 
 
 def study_advice(result: StudyResult) -> str:
