@@ -5,8 +5,8 @@
 
 Each turn starts the same command from both checkouts, one after the other: `train.py --help`; `train.py` until it
 prints the line of an epoch with one batch of digits; and, with `--logs`, the whole of `analyze.py`. With `--runs` the
-logs of so many runs with scalars only are written, and read by `read_logs`. The ratios are those of this checkout to the
-other one within a turn. Processor time, user and system, depends less than wall time on what else the machine does.
+logs of so many runs with scalars only are written, and read by `read_logs`. The ratios are those of this checkout to
+the other one within a turn. Processor time, user and system, depends less than wall time on what else the machine does.
 """
 
 from __future__ import annotations
