@@ -29,7 +29,7 @@ from attnae.config import (
 from attnae.config.command_line import OptionGroups, groups_of, typed_options
 from attnae.config.study_options import StudyOptions
 from attnae.errors import UserError
-from attnae.process import STOPPING, Stopped, set_handlers, tolerant_streams
+from attnae.process import STOPPING, Stopped, rare_garbage_collection, set_handlers, tolerant_streams
 from attnae.study.command import WorkCommand
 from attnae.trained.commands import TRAINED, ListCommand
 
@@ -173,11 +173,12 @@ def _resume(directory: Path, args: list[str], prog: str) -> int:
 
 
 def _run(config: RunConfig, *, resume: Path | None = None, dry_run: bool = False) -> int:
-    from rich.console import Console
+    with rare_garbage_collection():
+        from rich.console import Console
 
-    from attnae.training.prepare import describe
-    from attnae.training.run import train
-    from attnae.training.summary import print_result
+        from attnae.training.prepare import describe
+        from attnae.training.run import train
+        from attnae.training.summary import print_result
 
     # Without markup, brackets in the names of files and folders are shown as they are.
     console = Console(markup=False, highlight=False)
@@ -216,7 +217,8 @@ def _run_study(study: StudyFile, config: RunConfig, command: TrainCommand) -> in
 def _analyze(args: list[str], prog: str) -> int:
     from attnae.analysis.command import run
 
-    return run(tyro.cli(AnalyzeCommand, args=args, prog=prog))
+    with rare_garbage_collection():
+        return run(tyro.cli(AnalyzeCommand, args=args, prog=prog))
 
 
 def _guarded(command: Callable[[list[str]], int], args: list[str]) -> int:

@@ -264,6 +264,8 @@ def test_help_shows_an_example_and_imports_nothing_heavy(tmp_path, script):
         "sklearn",
         "tensorboard",
         "ray",
+        "pydantic",
+        "filelock",
     )
     code = (
         f"import runpy, sys\nsys.argv = ['{script}', '--help']\n"

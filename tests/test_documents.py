@@ -182,6 +182,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--turns=1")
         case ["python", "benchmarks/big_tables.py", *_]:
             benchmark(*words[1:], "--kilobytes=5", "--tables", "optuna")
+        case ["python", "benchmarks/start_speed.py", *_]:
+            benchmark("benchmarks/start_speed.py", f"--other={ROOT}", "--turns=1", "--runs=3", "--only=read_logs")
         case ["python", "benchmarks/busy_cores.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
         case ["python", "benchmarks/searches.py", *_]:

@@ -9,14 +9,16 @@ import typing
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pydantic
 import yaml
 
 from attnae.config.run import GROUPS, OptionError, RunConfig, check_choices, choices, option_names
 from attnae.errors import UserError
 from attnae.files import write_text
+
+if TYPE_CHECKING:
+    import pydantic
 
 MOST_BYTES = 1 << 20
 MOST_DIGITS = 100
@@ -100,6 +102,8 @@ def check_options(options: Mapping[str, Any], source: Path | str) -> dict[str, A
         if name not in known:
             hint = suggestion(str(name), known) or "; `python train.py --help` lists the options"
             raise UserError(f"{source}: unknown option {cut(str(name))}{hint}")
+    import pydantic  # slow to import, and tyro spends more time on options where it is imported
+
     try:
         checked = _checker().model_validate(dict(options))
     except pydantic.ValidationError as error:
@@ -134,6 +138,8 @@ def as_yaml(config: RunConfig) -> str:
 @cache
 def _checker() -> type[pydantic.BaseModel]:
     """A model of all options that refuses values of another type, such as 1.5 or true for a whole number."""
+    import pydantic
+
     fields: dict[str, Any] = {name: (kind, None) for name, kind in typing.get_type_hints(RunConfig).items()}
     return pydantic.create_model(
         "Options",

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 WALK_LIMIT = 5.0
 WALK_STEPS = 30
@@ -64,6 +63,8 @@ def scatter_coordinates(codes: np.ndarray) -> tuple[np.ndarray, str]:
     if codes.shape[1] > 2 and len(codes) < 2:
         return codes[:, :2], "the first two latent dimensions"
     if codes.shape[1] > 2:
+        from sklearn.decomposition import PCA  # slow to import, and needed only after the training
+
         return PCA(2, random_state=0).fit_transform(codes), f"PCA of {codes.shape[1]} latent dimensions"
     if codes.shape[1] == 1:
         return np.column_stack([codes[:, 0], np.zeros(len(codes))]), "1 latent dimension"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnae.errors import UserError
+from attnae.process import rare_garbage_collection
 from attnae.reading.formats import find_format, known_formats
 from attnae.reading.merge import unite
 from attnae.reading.own_runs import with_one_attention
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Series", "read_logs", "read_runs"]
 
 
+@rare_garbage_collection()
 def read_logs(paths: str | Path | Sequence[str | Path], *, name_pattern: str | None = None) -> list[Run]:
     """Read all runs at one or more paths. Nothing is ever written.
 

@@ -7,15 +7,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from attnae.config import RunConfig, read_config
 from attnae.errors import UserError
 from attnae.files import short_name, write_text
 from attnae.rundir.locks import lock_error
 from attnae.tags import DIVERGED, FINISHED
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
@@ -118,12 +119,16 @@ def read_unfinished(directory: Path) -> RunConfig:
 
 def run_lock(directory: Path) -> FileLock:
     """The lock of a run: one object for this whole process, which may acquire it again while it holds it."""
+    from filelock import FileLock  # slow to import, and not needed for --help
+
     return FileLock(directory / LOCK, is_singleton=True)
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Lock the run for this process. The operating system releases the lock when the process ends, however it ends."""
+    from filelock import Timeout
+
     lock = run_lock(directory)
     try:
         lock.acquire(timeout=0)

@@ -56,13 +56,13 @@ def article_table(factors: Sequence[Factor], codes: np.ndarray, y: np.ndarray, *
     named = article_matrix(factors, codes)
     if named is None:
         return None
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS  # statsmodels.api imports all of its models
 
     names, matrix = named
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # statsmodels warns of small samples in the normality tests that its summary prints.
         warnings.simplefilter("ignore")
-        fit = sm.OLS(y, matrix).fit()
+        fit = OLS(y, matrix).fit()
         summary = fit.summary(xname=names, alpha=alpha).as_text()
         interval = fit.conf_int(alpha)
         coefficients = pd.DataFrame(
