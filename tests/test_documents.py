@@ -182,6 +182,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/attentions.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
+        case ["python", "benchmarks/published.py", *_]:
+            benchmark(*words[1:], "--images=64", "--epochs=1", "--test-images=10", "--samples=2")
         case ["python", "benchmarks/layers.py", *_]:
             benchmark(*words[1:], "--turns=1")
         case ["python", "benchmarks/big_tables.py", *_]:
