@@ -63,7 +63,7 @@ def attention(models: Mapping[str, VAE], images: Tensor, block: str | None = Non
     The keys of `models` are the names of the runs, which are shown if there are several. `UserError` if a model has no
     attention maps, or not that block.
     """
-    rows = {}
+    rows: dict[str, np.ndarray] = {}
     for run, vae in models.items():
         with evaluation.evaluating(vae):
             maps = {path: evaluation.to_numpy(values) for path, values in vae.attention_maps(images).items()}
