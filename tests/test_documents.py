@@ -158,7 +158,7 @@ def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
     subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=PATIENCE)
     drawn = {path.name for path in (tmp_path / "new").iterdir()}
     shown = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
-    assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.]+)\)", shown))
+    assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.-]+)\)", shown))
     assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
