@@ -148,13 +148,17 @@ def test_python_block_of_the_statistics(with_runs, monkeypatch):
 
 @pytest.mark.slow
 def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
-    """The script draws the pictures of the README and docs/findings.md, and no others."""
+    """The script draws the pictures of the README and the documents, and no others."""
     tools = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial"]
+    runs = [with_runs / "logs" / "mine", with_runs / "logs" / "factorial", tmp_path / "family"]
+    for attention, seed in itertools.product(("spatial", "cbam", "simam", "coordinate"), (768, 769)):
+        name = f"attention={attention},seed={seed}"
+        flags = [*tiny_flags(epochs=1, attention=attention, seed=seed), "--dataset=digits"]
+        assert train_command([*flags, f"--log-dir={tmp_path / 'family'}", f"--name={name}"]) == 0
     subprocess.run([ROOT / "docs" / "pictures.sh", *runs, tmp_path / "new"], env=tools, check=True, timeout=PATIENCE)
     drawn = {path.name for path in (tmp_path / "new").iterdir()}
-    shown = (ROOT / "README.md").read_text() + (ROOT / "docs" / "findings.md").read_text()
-    assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.]+)\)", shown))
+    shown = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    assert drawn == set(re.findall(r"\((?:docs/)?pictures/([\w.-]+)\)", shown))
     assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
@@ -178,6 +182,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/attentions.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
+        case ["python", "benchmarks/published.py", *_]:
+            benchmark(*words[1:], "--images=64", "--epochs=1", "--test-images=10", "--samples=2")
         case ["python", "benchmarks/layers.py", *_]:
             benchmark(*words[1:], "--turns=1")
         case ["python", "benchmarks/big_tables.py", *_]:

@@ -135,31 +135,35 @@ def reconstruction_figure(inputs: np.ndarray, outputs: np.ndarray) -> Figure:
     return figure
 
 
-def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray]) -> Figure:
+def attention_figure(inputs: np.ndarray, maps: Mapping[str, np.ndarray], title: str = "Spatial attention") -> Figure:
     """A figure of the inputs and, in a row for each block, its attention (N, 1, H, W) drawn over the inputs.
 
-    The colours of a row span its own range of values, which the colour bar at its end shows.
+    The colours of a row span its own range of values, which the colour bar at its end shows. The keys of `maps` stand
+    before the rows, each path of a block in several lines.
     """
+    labels = [label.replace(".stage", "\nstage").replace(".block", "\nblock") for label in maps]
     # One axes for each row, placed by hand: laying out an axes for each image takes longer than a short epoch.
     rows, columns = len(maps) + 1, len(inputs)
-    width, height = columns + 1.8, rows + 0.4
+    left = max(1.0, *(0.1 + 0.07 * len(line) for label in labels for line in label.split("\n")))
+    width, height = columns + left + 0.8, rows + 0.4
     figure = Figure(figsize=(width, height))
-    inches = {"left": 1 / width, "right": 1 - 0.5 / width, "bottom": 0.1 / height, "top": 1 - 0.35 / height}
+    inches = {"left": left / width, "right": 1 - 0.5 / width, "bottom": 0.1 / height, "top": 1 - 0.35 / height}
     ratios = {"width_ratios": [columns, 0.1], "wspace": 0.15 / columns, "hspace": 0.08}
     grid = figure.subplots(rows, 2, squeeze=False, gridspec_kw={**inches, **ratios})
     extent = (0, columns, 0, 1)
     for axes in grid[:, 0]:
         axes.imshow(tile(inputs, columns), cmap="gray", vmin=0, vmax=1, extent=extent)
+        axes.vlines(range(1, columns), 0, 1, "white", lw=1)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_anchor("E")  # next to its colour bar
-    for (axes, bar), (block, attention) in zip(grid[1:], maps.items(), strict=True):
+    for (axes, bar), label, attention in zip(grid[1:], labels, maps.values(), strict=True):
         overlay = axes.imshow(tile(attention, columns), cmap="inferno", alpha=0.7, extent=extent)
-        axes.set_ylabel(block.replace(".", "\n"), rotation=0, ha="right", va="center", fontsize="x-small")
+        axes.set_ylabel(label, rotation=0, ha="right", va="center", fontsize="x-small")
         # No common offset: matplotlib would write it above the bar, over the row above.
         figure.colorbar(overlay, cax=bar, format="{x:.6g}").ax.tick_params(labelsize="xx-small")
     grid[0, 1].set_axis_off()
-    figure.suptitle("Spatial attention over the input", fontsize="medium", y=1 - 0.1 / height, va="top")
+    figure.suptitle(f"{title} over the input", fontsize="medium", y=1 - 0.1 / height, va="top")
     return figure
 
 

@@ -6,7 +6,7 @@ shown with its unit at the end of a run, and offered to the analysis as a respon
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,9 +87,15 @@ def _has_bound(config: RunConfig, data: ImageData) -> bool:
 
 def _nll(trained: TrainedModel) -> float:
     """The mean of the importance-weighted bound; its noise depends on the seed, the sample and the image only."""
-    vae, config, images = trained.vae, trained.config, trained.data.images["test"]
     assert trained.log_var is not None
     mu, log_var = torch.from_numpy(trained.mu), torch.from_numpy(trained.log_var)
+    log_likelihood = log_likelihood_of(trained.vae, trained.data.images["test"])
+    noise = importance_noise(trained.config, mu)
+    return importance_weighted_nll(log_likelihood, mu, log_var, noise).double().mean().item()
+
+
+def log_likelihood_of(vae: VAE, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """For images (N, C, H, W), uint8: codes (N, latent) -> log p(x | z) of each image under its code, in nats: (N,)."""
     positions = torch.arange(len(images)).split(EVALUATION_BATCH)
     like = next(vae.parameters())
 
@@ -101,11 +107,13 @@ def _nll(trained: TrainedModel) -> float:
             ]
         ).cpu()
 
-    noise = (
-        torch.randn(mu.shape, generator=generator(config.seed, IMPORTANCE, sample))
-        for sample in range(config.iw_samples)
-    )
-    return importance_weighted_nll(log_likelihood, mu, log_var, noise).double().mean().item()
+    return log_likelihood
+
+
+def importance_noise(config: RunConfig, mu: Tensor) -> Iterator[Tensor]:
+    """The standard normal noise of each of the `iw_samples` samples, each of the shape of mu, (N, latent)."""
+    for sample in range(config.iw_samples):
+        yield torch.randn(mu.shape, generator=generator(config.seed, IMPORTANCE, sample))
 
 
 def _all_labelled(config: RunConfig, data: ImageData) -> bool:

@@ -12,7 +12,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from attnae.config import MOST
-from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range
+from attnae.errors import UserError
+from attnae.trained.options import Count, DataDir, ImageArguments, Out, RunArguments, check_range, check_run
 from attnae.trained.output import report_written
 
 CODES, PICTURES, MODELS = (".csv", ".npz"), (".png",), (".onnx", ".pt2")
@@ -130,10 +131,15 @@ class AttentionCommand(ImageArguments):
     """Draw the spatial attention of each block over the images.
 
     attnae attention logs/mine mnist -o maps.png
+    attnae attention logs/mine mnist --beside logs/other --block encoder.stage0.block0
     """
 
     count: Count = 8
     """The number of images to draw; they are evenly spaced over all images."""
+    block: str | None = None
+    """Draw only this block, such as encoder.stage0.block0. Default: all blocks."""
+    beside: tuple[Annotated[Path, arg(metavar="RUN")], ...] = ()
+    """Other runs on images of the same size, drawn in rows below those of RUN."""
     out: Out = None
     """The .png file to write; an existing file is replaced. Default: attention.png in the run's directory."""
 
@@ -143,9 +149,16 @@ class AttentionCommand(ImageArguments):
         from attnae.trained.drawing import attention, choose_images, write_figure
 
         config, vae = self.load()
+        models = {self.directory.name: vae}
+        for directory in self.beside:
+            check_run(directory)
+            other, model = RunArguments(directory=directory).load()
+            if (other.image_size, other.channels) != (config.image_size, config.channels):
+                raise UserError(f"--beside {directory}: its images have another size or other channels")
+            models[str(directory) if directory.name in models else directory.name] = model
         images = self.read(config)
         shown = choose_images(vae, images, self.count)
-        write_figure(path, attention(vae, shown))
+        write_figure(path, attention(models, shown, self.block))
         return report_written([path], f"attention over {len(shown):,} of {len(images.images):,} images")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +57,28 @@ def walk(vae: VAE, config: RunConfig) -> Figure:
     return pictures.walk_figure(images, moved, vae.latent_dim)
 
 
-def attention(vae: VAE, images: Tensor) -> Figure:
-    """The attention of each block to positions of images (N, C, H, W) in [0, 1]; `UserError` if the model has none."""
-    with evaluation.evaluating(vae):
-        maps = {block: evaluation.to_numpy(values) for block, values in vae.attention_maps(images).items()}
-    if not maps:
-        raise UserError(
-            "this model has no attention maps: train one with --spatial-attention, or with --attention cbam, simam or "
-            "coordinate; the attentions channel, se and eca weight whole channels"
-        )
-    return pictures.attention_figure(evaluation.to_numpy(images), maps)
+def attention(models: Mapping[str, VAE], images: Tensor, block: str | None = None) -> Figure:
+    """The attention of each block, or of one, to positions of images (N, C, H, W) in [0, 1].
+
+    The keys of `models` are the names of the runs, which are shown if there are several. `UserError` if a model has no
+    attention maps, or not that block.
+    """
+    rows: dict[str, np.ndarray] = {}
+    for run, vae in models.items():
+        with evaluation.evaluating(vae):
+            maps = {path: evaluation.to_numpy(values) for path, values in vae.attention_maps(images).items()}
+        if not maps:
+            raise UserError(
+                f"{run} has no attention maps: train a model with --spatial-attention, or with --attention cbam, simam "
+                "or coordinate; the attentions channel, se and eca weight whole channels"
+            )
+        if block is not None and block not in maps:
+            raise UserError(f"--block {block}: {run} has no such block: choose one of {', '.join(maps)}")
+        name = run.replace(",", ",\n") if len(models) > 1 else ""
+        shown = {"" if name else block: maps[block]} if block else maps
+        rows |= {"\n".join(filter(None, (name, path))): values for path, values in shown.items()}
+    title = f"Spatial attention of {block}" if block else "Spatial attention"
+    return pictures.attention_figure(evaluation.to_numpy(images), rows, title)
 
 
 def choose_images(vae: VAE, named: NamedImages, most: int) -> Tensor:

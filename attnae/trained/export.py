@@ -118,6 +118,8 @@ def _to_onnx(half: Half) -> bytes:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # Of PyTorch's two exporters, this one needs no further package, but warns that there is a newer one.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Sizes of maps, such as those in SimAM's variance, become constants: only the size of a batch is free.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         path = Path(folder) / "half.onnx"
         torch.onnx.export(
             half.module,

@@ -34,8 +34,7 @@ class RunArguments:
     def output(self, out: Path | None, default: str, endings: Sequence[str]) -> Path:
         """The output path. `UserError` unless it has one of these suffixes and the directory holds a run."""
         path = output_path(out, self.directory / default, endings)
-        if not os.path.isfile(self.directory / CONFIG):
-            raise UserError(f"{self.directory} holds no run (no {CONFIG}): `attnae list logs` shows those below logs")
+        check_run(self.directory)
         return path
 
     def load(self) -> tuple[RunConfig, VAE]:
@@ -64,6 +63,12 @@ class ImageArguments(RunArguments):
         from attnae.trained.images import read_images
 
         return read_images(self.images, config, split=self.split, data_dir=self.data_dir)
+
+
+def check_run(directory: Path) -> None:
+    """Raise `UserError` unless the directory holds a run."""
+    if not os.path.isfile(directory / CONFIG):
+        raise UserError(f"{directory} holds no run (no {CONFIG}): `attnae list logs` shows those below logs")
 
 
 def check_range(flag: str, value: int, most: int, least: int = 1) -> None:

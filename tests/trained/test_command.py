@@ -87,7 +87,10 @@ MISTAKES = {
     "a seed out of range": (["sample", "mine", "--seed", "-1"], "--seed -1: must be from 0"),
     "a scale out of range": (["reconstruct", "mine", "digits", "--scale", "0"], "--scale 0: must be from 1 to 64"),
     "too many attention maps": (["attention", "mine", "digits", "-n", "33"], "--count 33: must be from 1 to 32"),
-    "no attention": (["attention", "plain", "digits"], "train one with --spatial-attention"),
+    "no attention": (["attention", "plain", "digits"], "plain has no attention maps: train a model with"),
+    "no such block": (["attention", "mine", "digits", "--block", "x"], "choose one of encoder.stage0.block0, decoder"),
+    "a run beside that is none": (["attention", "mine", "digits", "--beside", "nowhere"], "nowhere holds no run"),
+    "a run beside of other images": (["attention", "mine", "digits", "--beside", "large"], "have another size"),
     "no runs": (["list", "empty"], "no runs found in empty: give logs of"),
     "a log directory that is none": (["list", "nowhere"], "nowhere does not exist: give logs of"),
 }
@@ -102,13 +105,16 @@ def mistakes_dir(run_dir, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "note.png").write_text("hello")
-    for name in ("empty", "folder.png", "young", "plain/checkpoints"):
+    for name in ("empty", "folder.png", "young", "plain/checkpoints", "large/checkpoints"):
         (folder / name).mkdir(parents=True)
     (folder / "mine").symlink_to(run_dir)
     plain = read_config(run_dir / "config.yaml").replace(spatial_attention=False)
     for name in ("young", "plain"):
         write_config(folder / name / "config.yaml", plain)
-    save({"state_dict": AttentionVAE(plain).state_dict()}, folder / "plain" / CHECKPOINT)
+    large = plain.replace(dataset="folder", image_size=16)
+    write_config(folder / "large" / "config.yaml", large)
+    for name, config in (("plain", plain), ("large", large)):
+        save({"state_dict": AttentionVAE(config).state_dict()}, folder / name / CHECKPOINT)
     return folder
 
 

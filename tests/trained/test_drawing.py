@@ -79,7 +79,7 @@ def test_walk_of_two_dimensions_needs_no_images(vae, tmp_path):
 
 def test_attention_lies_over_the_images(vae):
     images = torch.from_numpy(load_digits(None, None, None).test.images[:2]) / 255
-    figure = attention(vae, images)
+    figure = attention({"mine": vae}, images)
     maps = vae.attention_maps(images)
     first = next(axes for axes in figure.axes if len(axes.get_images()) == 2)
     below, above = (drawn.get_array() for drawn in first.get_images())
@@ -87,6 +87,21 @@ def test_attention_lies_over_the_images(vae):
         columns = slice(8 * place, 8 * place + 8)
         np.testing.assert_allclose(below[:, columns], images[place, 0])
         np.testing.assert_allclose(above[:, columns], maps["encoder.stage0.block0"][place, 0].detach(), atol=1e-6)
+
+
+def test_one_block_of_several_runs(vae):
+    """A row for each run, in their order, named after it."""
+    images = torch.from_numpy(load_digits(None, None, None).test.images[:2]) / 255
+    torch.manual_seed(1)
+    other = VAE((6, 4, 2), 1, 2, image_size=8, attention="simam").eval()
+    block = "decoder.stage0.block0"
+    figure = attention({"mine": vae, "attention=simam,seed=1": other}, images, block)
+    rows = [axes for axes in figure.axes if len(axes.get_images()) == 2]
+    assert [axes.get_ylabel() for axes in rows] == ["mine", "attention=simam,\nseed=1"]
+    assert block in figure.get_suptitle()
+    for axes, model in zip(rows, (vae, other), strict=True):
+        drawn = axes.get_images()[1].get_array()
+        np.testing.assert_allclose(drawn[:, :4], model.attention_maps(images)[block][0, 0].detach(), atol=1e-6)
 
 
 def test_the_figures_are_written(run_dir, tmp_path, capsys):
@@ -98,3 +113,11 @@ def test_the_figures_are_written(run_dir, tmp_path, capsys):
     ]
     assert opened(tmp_path / "walk.png").shape == (700, 700, 3)
     assert opened(tmp_path / "new" / "maps.PNG").shape == (340, 480, 3)
+
+
+def test_attention_beside_another_run(run_dir, tmp_path):
+    (tmp_path / "other").symlink_to(run_dir)
+    args = ["attention", str(run_dir), "digits", "-n", "3", "--block", "encoder.stage0.block0"]
+    for beside, rows in (([], 2), (["--beside", str(tmp_path / "other")], 3)):
+        assert main([*args, *beside, "-o", str(tmp_path / "maps.png")]) == 0
+        assert opened(tmp_path / "maps.png").shape[0] == 100 * rows + 40

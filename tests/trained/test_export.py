@@ -8,6 +8,7 @@ import torch
 
 from attnae.cli import main
 from attnae.errors import UserError
+from attnae.model.attention import ATTENTIONS
 from attnae.model.vae import VAE
 from attnae.trained import export as exporting
 from attnae.trained.export import export
@@ -43,6 +44,18 @@ def test_onnx(options, run_dir, vae, tmp_path, capsys):
             np.testing.assert_allclose(output, expected, **TOLERANCE)
     names = [output.name for output in encode.get_outputs()]
     assert names == (["mu"] if options else ["mu", "log_var"])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_onnx_of_every_attention(attention, tmp_path):
+    """Without a warning; `export` compares the outputs for batches of two sizes with those of the model."""
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    vae = VAE((6, 4, 2), 1, image_size=8, attention=attention).eval()
+    files, difference = export(vae, tmp_path / "x.onnx")
+    assert difference < 1e-5
+    assert all(file.stat().st_size > 1000 for file in files)
 
 
 def test_pt2(vae, tmp_path):
