@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from attnae.analysis.audit.provenance import Provenance
 from attnae.analysis.report import sections
 from attnae.analysis.report.blocks import Blocks, Text
 from attnae.analysis.report.files import report_files
@@ -21,6 +22,14 @@ from tests.analysis.studies import ARTICLE_FACTORS, article_study
 @pytest.fixture(scope="module")
 def article(tmp_path_factory) -> StudyReport:
     return make_report(tmp_path_factory.mktemp("article"), article_study(), ARTICLE_FACTORS)
+
+
+def test_checksums_of_images_that_each_seed_draws_are_explained(article) -> None:
+    mixed = Provenance({"dataset/sha256": {"a": 1, "b": 1}}, ("dataset/sha256",), {})
+    screen = console()
+    print_report(replace(article, provenance=mixed), screen)
+    text = " ".join(screen.file.getvalue().split())
+    assert "and differ in dataset/sha256 (each seed holds out images of its own)." in text
 
 
 def largest_effect(report: StudyReport) -> Blocks:
