@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from attnae.analysis.audit.provenance import Provenance
@@ -30,6 +31,14 @@ def test_checksums_of_images_that_each_seed_draws_are_explained(article) -> None
     print_report(replace(article, provenance=mixed), screen)
     text = " ".join(screen.file.getvalue().split())
     assert "and differ in dataset/sha256 (each seed holds out images of its own)." in text
+
+
+def test_combinations_that_are_worse_are_named_only_where_there_are_some(article) -> None:
+    for worse, said in ((0, "None of the 32 combinations is significantly worse"), (1, "31 of 32 combinations may be")):
+        cells = article.result.cells.assign(may_be_best=np.arange(32) < 32 - worse)
+        text = best_cells(replace(article, result=replace(article.result, cells=cells)))[0].text
+        assert text.startswith(said)
+        assert ("the others are" in text) == bool(worse)
 
 
 def largest_effect(report: StudyReport) -> Blocks:
