@@ -30,7 +30,7 @@ DOCUMENTS = [
 BLOCK = re.compile(r"```(?:sh|bash|console)\n(.*?)```", re.S)
 INLINE = re.compile(r"`((?:(?:python|tensorboard|pytest|ray)|attnae \w+) [^`]+)`")
 TOOLS = ("python", "python3", "pip", "pytest", "ruff", "mypy", "attnae", "tensorboard", "ray")
-PROMPT = re.compile(r"^(\w+\$ +|exec |srun |\.venv/bin/)")  # shell prompts and prefixes of a command
+PROMPT = re.compile(r"^(\w+\$ +|exec |srun |\.venv[\w-]*/bin/)")  # shell prompts and prefixes of a command
 # Lines of shell scripts without a command of this project. `bash -n` checks them as part of their script.
 OTHER_LINES = re.compile(r"#|rsync -a ")
 
@@ -38,7 +38,7 @@ OTHER_LINES = re.compile(r"#|rsync -a ")
 TINY_MODEL = ["--units", "6", "4", "2", "--block-depth=1", "--batch-size=32", "--epochs=1", "--threads=1"]
 TINY_RUN = [*TINY_MODEL, "--picture-every=0", "--compile=off"]
 TINY_STUDY = [*TINY_MODEL, "--limit-train=60", "--limit-test=10"]
-STUDIES = ("attention", "attention-family", "factorial", "mnist")
+STUDIES = ("attention", "attention-family", "factorial", "findings", "lightning", "mlflow", "mnist", "optuna")
 # This replaces the article's 32 cells; the real study file is used with --dry-run only.
 SMALL_STUDY = "factors: {spatial_attention: [false, true], act: [relu, elu]}"
 
@@ -61,7 +61,8 @@ ALL = [(path.name, command) for path in DOCUMENTS for command in commands(path)]
 
 def is_slow(command):
     """Whether the command starts processes that import torch again."""
-    return "benchmarks/" in command or ("--study" in command and "--launcher ray" not in command)
+    script = "benchmarks/" in command or "docs/gallery" in command
+    return script or ("--study" in command and "--launcher ray" not in command)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def with_runs(tmp_path_factory):
     from tests.faults.processes import ended, right_after_the_checkpoint, start
 
     home = tmp_path_factory.mktemp("home")
-    for name in ("train.py", "analyze.py", "benchmarks", "attnae"):
+    for name in ("train.py", "analyze.py", "benchmarks", "attnae", "docs"):
         (home / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "configs", home / "configs")
     (home / "configs" / "factorial.yaml").rename(home / "configs" / "article-factorial.yaml")
@@ -162,6 +163,12 @@ def test_documents_show_the_pictures_of_the_script(with_runs, tmp_path):
     assert drawn == {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
 
 
+def test_the_gallery_shows_its_figures_and_no_others():
+    shown = re.findall(r"\(gallery/([\w-]+\.svg)\)", (ROOT / "docs" / "gallery.md").read_text())
+    assert sorted(shown) == sorted(path.name for path in (ROOT / "docs" / "gallery").glob("*.svg"))
+    assert len(shown) == 4
+
+
 def run_command(words, document):
     match words:
         case ["python", "train.py" | "analyze.py" as script, "--help"]:
@@ -192,6 +199,13 @@ def run_command(words, document):
             benchmark("benchmarks/start_speed.py", f"--other={ROOT}", "--turns=1", "--runs=3", "--only=read_logs")
         case ["python", "benchmarks/busy_cores.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
+        case ["python", "docs/gallery.py"]:
+            make_gallery_of_one_report(Path("one"))
+        case ["python", "docs/gallery/lightning_digits.py", *_]:
+            output_of("python", *words[1:], "--epochs=1", "--seeds=1")
+            assert len(list(Path("logs", "lightning").glob("lightning_logs/*/metrics.csv"))) == 8
+        case ["python", "docs/gallery/mlflow_digits.py" | "docs/gallery/optuna_digits.py" as script, *_]:
+            assert script in (ROOT / "tests" / "reading" / "real" / "test_gallery.py").read_text()
         case ["python", "benchmarks/searches.py", *_]:
             benchmark(*words[1:], "--searches=1", "--nulls=2", "--permutations=99", "--adaptive=0")
         case ["attnae", "train", *args]:
@@ -220,6 +234,21 @@ def run_command(words, document):
             assert tool in (ROOT / ".ci" / "run").read_text()
         case _:
             raise AssertionError(f"{document}: no test covers {shlex.join(words)}")
+
+
+def make_gallery_of_one_report(root):
+    """Run the script of docs/gallery.md on a page whose commands take no time."""
+    page = root / "docs" / "gallery.md"
+    (root / "docs" / "gallery").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "gallery.py", root / "docs")
+    text = (
+        "One.\n\n```sh\nmkdir -p logs/a/analysis/figures\necho new | tee logs/a/analysis/figures/forest.svg\n```\n\n"
+        "```text\nold\n```\n\n![forest](gallery/a-forest.svg)\n"
+    )
+    page.write_text(text)
+    output_of("python", str(root / "docs" / "gallery.py"))
+    assert page.read_text() == text.replace("old", "new")
+    assert (root / "docs" / "gallery" / "a-forest.svg").read_text() == "new\n"
 
 
 def train(args):

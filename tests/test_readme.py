@@ -1,4 +1,4 @@
-"""The README's commands are those that are run."""
+"""The README's commands are those that are run, and the tables of options are those of the code."""
 
 import configparser
 import re
@@ -86,7 +86,7 @@ def test_the_licence_names_the_source_of_the_method():
 
 
 def described_options():
-    """(flag, default, description) of each option, as the table of the README shows them."""
+    """(flag, default, description) of each option, as the tables of docs/options.md show them."""
     for kind in (*GROUPS.values(), StudyOptions):
         source = docstring_parser.parse_from_object(kind)
         texts = {field.arg_name: " ".join(field.description.split()) for field in source.params}
@@ -102,7 +102,12 @@ def described_options():
             )
 
 
-def test_options_in_the_table_are_the_options_of_the_help():
-    table = README.partition("## All options")[2]
-    rows = re.findall(r"^\| `(--[a-z-]+)[^|]*\| (.*?) \| (.*?) \|$", table, re.M)
+def test_options_in_the_tables_are_the_options_of_the_help():
+    tables = (ROOT / "docs" / "options.md").read_text()
+    rows = re.findall(r"^\| `(--[a-z-]+)[^|]*\| (.*?) \| (.*?) \|$", tables, re.M)
     assert sorted(rows) == sorted(described_options())
+
+
+def test_the_readme_names_every_document_once():
+    listed = re.findall(r"^\| \[\w+\]\(docs/(\w+\.md)\) \|", README, re.M)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))

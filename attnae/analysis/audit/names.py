@@ -82,6 +82,8 @@ def find_identifiers(columns: Mapping[str, list[HParam | None]], levels: Mapping
     reasons = {BOOKKEEPING_REASON: BOOKKEEPING, NUMBERS_RUNS: NUMBER, NUMBERS_REPETITIONS: REPLICATE, OTHER_SEED: SEED}
     found = {name: reason for reason, names in reasons.items() for name in columns if last_part_matches(name, names)}
     for name, column in columns.items():
+        if name in found:
+            continue
         if last_part_matches(name, CLOCK) and levels[name] > min(MAX_NUMERIC_LEVELS, len(column) // 2):
             found[name] = BOOKKEEPING_REASON
         elif any(isinstance(value, str) and _is_long(value) for value in column):

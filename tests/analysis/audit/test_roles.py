@@ -38,6 +38,13 @@ def find(settings: Settings, factors: list[str] | None = None) -> Roles:
     return find_roles(settings, factors)
 
 
+def test_a_long_name_of_a_run_is_a_name_and_no_doubtful_setting() -> None:
+    """The runs of a search are named by all their settings."""
+    found = find(add(FACTORIAL, name=lambda s, n: f"{'setting=value,' * 6}replicate={n}"))
+    assert found.identifiers == {"name": "only describes the run"}
+    assert found.doubtful == ()
+
+
 def test_constants_and_descriptions_of_a_run_are_not_factors() -> None:
     found = find(
         add(

@@ -64,8 +64,8 @@ def test_the_advice_has_the_seeds_of_the_table(article) -> None:
     span = f"{needed.min():.0f} to {needed.max():.0f}" if len(needed) > 1 else f"{needed.min():.0f}"
     assert np.isnan(table.loc["spatial_attention", "seeds_needed"])
     assert advice == (
-        "Not decided yet: act and spatial_attention. Seeds per cell that would detect effects of these sizes (now 5): "
-        f"act {span} and spatial_attention unknown, or more than 1,000."
+        "Not decided yet: which act is best and spatial_attention. Seeds per cell that would detect effects of these "
+        f"sizes (now 5): act {span} and spatial_attention unknown, or more than 1,000."
     )
     decided = replace(article.result, effects=article.result.effects.assign(verdict="helps"))
     assert study_advice(decided) == "All is decided."

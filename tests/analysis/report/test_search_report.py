@@ -83,6 +83,14 @@ def test_sentences_of_numbers(result) -> None:
     )
 
 
+def test_an_interval_with_zero_in_it_says_that_the_verdict_is_by_ranks(result) -> None:
+    """The tests use ranks and the interval does not, so that both together can look like a contradiction."""
+    wide = said(result, effect_low=-0.01, effect_high=0.27)
+    assert "95% interval -0.01 to 0.27" in wide
+    assert wide.endswith("after Holm, by ranks; the amount is uncertain): hurts")
+    assert "ranks" not in said(result)
+
+
 def test_sentences_without_a_finding(result) -> None:
     assert said(result, verdict="undetermined", share_high=0.09) == (
         "x: no effect found (at most 9% of the variation); 15% was detectable in these 40 runs (80% power), "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from attnae.analysis.audit.provenance import Provenance
 from attnae.analysis.report import sections
 from attnae.analysis.report.blocks import Blocks, Text
 from attnae.analysis.report.files import report_files
@@ -21,6 +23,22 @@ from tests.analysis.studies import ARTICLE_FACTORS, article_study
 @pytest.fixture(scope="module")
 def article(tmp_path_factory) -> StudyReport:
     return make_report(tmp_path_factory.mktemp("article"), article_study(), ARTICLE_FACTORS)
+
+
+def test_checksums_of_images_that_each_seed_draws_are_explained(article) -> None:
+    mixed = Provenance({"dataset/sha256": {"a": 1, "b": 1}}, ("dataset/sha256",), {})
+    screen = console()
+    print_report(replace(article, provenance=mixed), screen)
+    text = " ".join(screen.file.getvalue().split())
+    assert "and differ in dataset/sha256 (each seed holds out images of its own)." in text
+
+
+def test_combinations_that_are_worse_are_named_only_where_there_are_some(article) -> None:
+    for worse, said in ((0, "None of the 32 combinations is significantly worse"), (1, "31 of 32 combinations may be")):
+        cells = article.result.cells.assign(may_be_best=np.arange(32) < 32 - worse)
+        text = best_cells(replace(article, result=replace(article.result, cells=cells)))[0].text
+        assert text.startswith(said)
+        assert ("the others are" in text) == bool(worse)
 
 
 def largest_effect(report: StudyReport) -> Blocks:

@@ -146,11 +146,11 @@ def _candidates(result: StudyResult) -> str:
             "Which combination is best cannot be said, because too few runs are left to estimate the noise: train the "
             "same combinations with more seeds. The first of the list only has the best value so far."
         )
-    count = int(cells.may_be_best.sum())
-    return (
-        f"{count} of {result.model.cells:,} combinations may be the best one; the others are significantly worse. The "
-        "best mean is too optimistic, because it was selected for being extreme, and has no interval."
-    )
+    count, total = int(cells.may_be_best.sum()), result.model.cells
+    optimistic = "The best mean is too optimistic, because it was selected for being extreme, and has no interval."
+    if count == total:
+        return f"None of the {total:,} combinations is significantly worse than the best: each may be it. {optimistic}"
+    return f"{count} of {total:,} combinations may be the best one; the others are significantly worse. {optimistic}"
 
 
 def _chosen_on_test(report: StudyReport) -> Blocks:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from attnae.analysis.audit.audit import Audit
-from attnae.analysis.audit.provenance import Provenance
+from attnae.analysis.audit.provenance import IMAGES, Provenance
 from attnae.analysis.audit.responses import EpochRule
 from attnae.analysis.design.aliases import exact_aliases
 from attnae.analysis.estimates.article import READING
@@ -179,7 +179,10 @@ def _origin(provenance: Provenance) -> str:
     if not provenance.runs:
         return "The runs do not record versions, commit or data set"
     if provenance.mixed:
-        return f"The runs record their versions, commit and data set, and differ in {listed(provenance.mixed)}"
+        # The seed draws the validation images, and the audit warns if the checksum differs for another reason.
+        drawn = f"{IMAGES} (each seed holds out images of its own)"
+        names = [drawn if name == IMAGES else name for name in provenance.mixed]
+        return f"The runs record their versions, commit and data set, and differ in {listed(names)}"
     known = {name: next(iter(values)) for name, values in provenance.runs.items()}
     shown = [f"{name.rpartition('/')[2]} {value[:12]}" for name, value in known.items() if name != "dataset/sizes"]
     return f"All runs record the same versions, commit and data set: {listed(shown, 12)}"

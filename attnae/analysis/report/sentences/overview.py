@@ -92,10 +92,13 @@ def study_advice(result: StudyResult) -> str:
         f"{clean(factor, 40)} {_seeds(low, high)}"
         for factor, low, high in needed.sort_values("min", kind="stable").itertuples()
     ]
+    # Of a factor that is shown to matter, only the best level is open.
+    matters = (effects.verdict == NOT_DISTINGUISHABLE) & (effects.p_holm < result.reading.alpha)
+    open_ = undecided.factor.mask(matters, "which " + undecided.factor + " is best")
     where = " in a new study" if result.looks is not None else ""
     now = float(undecided.seeds_now.iloc[0])
     return (
-        f"Not decided yet: {_listed(undecided.factor)}. Seeds per cell{where} that would detect effects of these sizes "
+        f"Not decided yet: {_listed(open_)}. Seeds per cell{where} that would detect effects of these sizes "
         f"(now {now:.3g}): {listed(counts, MAX_NAMES)}. {missing}"
     ).rstrip()
 

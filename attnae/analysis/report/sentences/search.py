@@ -163,7 +163,9 @@ def _change(subject: str, row: Mapping[Hashable, Any], result: SearchResult) -> 
     ends = (-high, -low) if size < 0 else (low, high)
     interval = f"{label} {fixed(ends[0], decimals)} to {fixed(ends[1], decimals)}"
     verb = "lowers" if size < 0 else "raises"
-    return f"{subject} {verb} {response} by {fixed(abs(size), decimals)} ({interval}; {_evidence(row)})"
+    # Ranks can show a direction where the amounts scatter too much for their interval to exclude 0.
+    ranks = ", by ranks; the amount is uncertain" if better is not None and low < 0 < high else ""
+    return f"{subject} {verb} {response} by {fixed(abs(size), decimals)} ({interval}; {_evidence(row)}{ranks})"
 
 
 def _levels(row: Mapping[Hashable, Any], result: SearchResult) -> str:

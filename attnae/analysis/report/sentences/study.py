@@ -153,7 +153,8 @@ def _effect_sentence(subject: str, row: dict[str, Any], result: StudyResult) -> 
             return f"{change} {seen}: {verdict}{only}"
         return f"{change} in {these_runs(result)} {seen}: {verdict}; for new seeds open ({open_})"
     text = f"{change}{new} ({interval} {shown(low, high)}, {sure}): {verdict}{only}"
-    if verdict in (HELPS, HURTS) and seeds_recur(result.design):
+    # With few seeds the interval for new seeds can be the narrower one by chance; the other then adds nothing.
+    if verdict in (HELPS, HURTS) and seeds_recur(result.design) and ends[1] - ends[0] < high - low:
         text += f". For {these_runs(result)} alone: {shown(*ends)}"
     return text
 
