@@ -21,4 +21,4 @@ def test_the_script_writes_logs_that_are_read(script, options, runs, settings, t
     subprocess.run([tracker_python, ROOT / script, tmp_path / "logs", *options], check=True, timeout=PATIENCE)
     found = read_logs(tmp_path / "logs")
     assert len(found) == runs
-    assert all(settings <= set(run.settings) for run in found)
+    assert all(settings <= set(run.hparams) for run in found)
