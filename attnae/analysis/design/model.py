@@ -22,7 +22,7 @@ MAX_ERROR_RATIO = 1.25
 # Nor if their columns would hold more numbers than this (80 MB), which takes minutes to decompose.
 MAX_INTERACTION_CELLS = 10_000_000
 # The columns of the blocks hold no more numbers than this. Thousands of shared seeds would take hours to decompose.
-MAX_BLOCK_CELLS = 2_000_000
+MAX_BLOCK_CELLS = 1_000_000
 # Relative singular value below which a direction of the model matrix counts as absent.
 RANK_TOLERANCE = 1e-9
 

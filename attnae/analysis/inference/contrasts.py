@@ -88,7 +88,7 @@ class Contrasts:
         else:
             squares = self.residuals(y) ** 2
             std_error = np.sqrt(self.loadings**2 @ squares)
-            by_level = level_df(self.design, self._level_moments, self.loadings, squares)
+            by_level = level_df(self.design, self._level_moments, self.loadings, self.design.row_sums(squares))
             by_level[self.pooled] = np.inf
             df = np.minimum(df, by_level)
         return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))

@@ -64,29 +64,31 @@ class LevelTests:
         subsets of levels that hold it differ, where a subset of k of the L levels is tested at alpha k / L, or at
         alpha if k >= L - 1. Of more levels by Holm over the pairs.
         """
-        means, variance, squares = self._moments(y)
+        means, variance, sums = self._moments(y)
         pairs = self.pairs
         if self.count > MAX_CLOSURE:
-            return holm(self._pair_tests(means, variance, squares))
+            return holm(self._pair_tests(means, variance, sums))
         largest = np.zeros((len(pairs), *y.shape[1:]))
         for size in range(2, self.count + 1):
             factor = self.count / size if size <= self.count - 2 else 1.0
             for subset in combinations(range(self.count), size):
-                p = np.minimum(self._test(subset, means, variance, squares).p * factor, 1.0)
+                p = np.minimum(self._test(subset, means, variance, sums).p * factor, 1.0)
                 held = [place for place, pair in enumerate(pairs) if set(pair) <= set(subset)]
                 largest[held] = np.maximum(largest[held], p)
         return largest
 
     def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Level estimates (levels, ...), their variances (levels, levels, ...), and (runs, ...) squared residuals."""
+        """Level estimates (levels, ...), their variances (levels, levels, ...), and (rows, ...) sums of squared
+        residuals over the runs of each distinct row of the model matrix."""
         means, squares = self.rows.fit(y).estimate, self.rows.residuals(y) ** 2
+        sums = self.rows.design.row_sums(squares)
         if self._pooled:
             mean_square = squares.sum(axis=0) / self.rows.design.residual_df
-            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square), squares
+            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square), sums
         scores = self.rows.scores(y)
-        return means, np.einsum("ks...,ls...->kl...", scores, scores), squares
+        return means, np.einsum("ks...,ls...->kl...", scores, scores), sums
 
-    def _test(self, subset: tuple[int, ...], means: np.ndarray, variance: np.ndarray, squares: np.ndarray) -> Omnibus:
+    def _test(self, subset: tuple[int, ...], means: np.ndarray, variance: np.ndarray, sums: np.ndarray) -> Omnibus:
         centring = np.zeros((self.count, self.count))
         centring[np.ix_(subset, subset)] = np.eye(len(subset)) - 1 / len(subset)
         squared = np.einsum("k...,kl,l...->...", means, centring, means)
@@ -98,7 +100,7 @@ class LevelTests:
         with np.errstate(divide="ignore", invalid="ignore"):
             f = np.where((squared == 0) & (trace == 0), 0.0, squared / trace)
             df1 = np.where(trace > 0, trace**2 / square, len(subset) - 1.0)
-        df_tr = self._trace_df(centring) if self.rows.clusters is not None else self._spread_df(subset, squares)
+        df_tr = self._trace_df(centring) if self.rows.clusters is not None else self._spread_df(subset, sums)
         df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * df_tr
         df2 = np.broadcast_to(np.asarray(df2, dtype=float), df1.shape)
         return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, stats.f.sf(f, df1, df2)))
@@ -107,7 +109,7 @@ class LevelTests:
     def _pooled(self) -> bool:
         return bool(self.rows.pooled.any())
 
-    def _pair_tests(self, means: np.ndarray, variance: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    def _pair_tests(self, means: np.ndarray, variance: np.ndarray, sums: np.ndarray) -> np.ndarray:
         """(pairs, ...) p-values of t tests, not adjusted."""
         first, second = np.array(self.pairs).T
         error = np.sqrt(variance[first, first] + variance[second, second] - 2 * variance[first, second])
@@ -115,7 +117,7 @@ class LevelTests:
         if self.rows.clusters is None and not self._pooled:
             loadings = self.rows.loadings[first] - self.rows.loadings[second]
             moments = level_moments(self.rows.design, loadings)
-            df = np.minimum(df, level_df(self.rows.design, moments, loadings, squares))
+            df = np.minimum(df, level_df(self.rows.design, moments, loadings, sums))
         return two_sided_p(means[first] - means[second], error, df)
 
     @cached_property
@@ -152,12 +154,12 @@ class LevelTests:
         places = {subset: place for place, subset in enumerate(subsets)}
         return places, loadings, level_moments(self.rows.design, loadings), equal
 
-    def _spread_df(self, subset: tuple[int, ...], squares: np.ndarray) -> np.ndarray:
+    def _spread_df(self, subset: tuple[int, ...], sums: np.ndarray) -> np.ndarray:
         """As `_trace_df`, but no more than the spread of the levels leaves; for HC2."""
         places, loadings, moments, equal = self._subsets
         only = slice(places[subset], places[subset] + 1)
         moments = [(levels, relative[only]) for levels, relative in moments]
-        by_level = level_df(self.rows.design, moments, loadings[only], squares)[0]
+        by_level = level_df(self.rows.design, moments, loadings[only], sums)[0]
         return np.minimum(equal[only][0], by_level)
 
     def _trace_df(self, centring: np.ndarray) -> float:

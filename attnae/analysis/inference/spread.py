@@ -67,14 +67,14 @@ def _products(basis: np.ndarray, groups: list[np.ndarray], squared: np.ndarray) 
     return products
 
 
-def level_df(design: Design, moments: LevelMoments, loadings: np.ndarray, squares: np.ndarray) -> np.ndarray:
+def level_df(design: Design, moments: LevelMoments, loadings: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """(contrasts, ...) the smallest degrees of freedom over the factors; infinite without such a factor, or if V is 0.
 
     Args:
-        squares: (runs, ...) squared residuals.
+        sums: (rows, ...) sums of squared residuals over the runs of each distinct row of the model matrix.
     """
-    smallest = np.full((len(loadings), *squares.shape[1:]), np.inf)
-    squared, sums = loadings[:, design.distinct[0]] ** 2, design.row_sums(squares)
+    smallest = np.full((len(loadings), *sums.shape[1:]), np.inf)
+    squared = loadings[:, design.distinct[0]] ** 2
     for levels, relative in moments:
         parts = np.stack([squared[:, rows] @ sums[rows] for rows in levels], axis=1)
         parts **= CAUTION if len(levels) > 2 else 1
