@@ -143,7 +143,7 @@ class _Columns:
         for name in codes:
             values = table[name].iloc[first]
             known = values[values.notna()].tolist()
-            if known and all(map(_is_number, known)):
+            if known and all(map(_is_number, set(map(type, known)))):
                 numbers[name] = values.astype(float).to_numpy()
         return cls({name: column[first] for name, column in codes.items()}, numbers, first)
 
@@ -178,8 +178,8 @@ class _Columns:
         return index
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+def _is_number(kind: type) -> bool:
+    return issubclass(kind, (int, float, np.number)) and not issubclass(kind, bool)
 
 
 def _copies(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Sources]:

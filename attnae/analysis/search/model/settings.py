@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.columns import labels, numbers
-from attnae.analysis.design.factors import level_label, read_factor
+from attnae.analysis.design.factors import read_factor
 from attnae.analysis.design.scale import Scale, choose_scale
 from attnae.analysis.search.model.basis import HIGH, LOW, dummies, natural_spline, relative_ranks, spline_df
 
@@ -149,7 +149,7 @@ def read_setting(name: str, column: pd.Series, parent: str | None, active: np.nd
         scale = choose_scale(name, numeric[recorded])
         return Setting(name, kind, parent, recorded, numeric, (), codes, u, scale), ""
     if numeric is not None:
-        words = np.array([None if np.isnan(x) else level_label(x) for x in numeric], dtype=object)
+        words = labels(pd.Series(numeric))
     levels, codes, note = _pooled(_ordered(name, among[recorded] if numeric is None else words[recorded]), words)
     if len(levels) < 2:
         if levels == (RARE,):
