@@ -173,7 +173,7 @@ def test_the_sentences_say_how_much_longer_and_the_first_screen_only_what_is_cle
     assert "Attention takes 25% longer" in line
     same = np.random.default_rng(3).permutation(np.linspace(99, 101, len(table)))
     nothing = replace(result, cost=cost_of(table, result, runs_of(table.assign(seconds=same))))
-    assert "shows no difference (95% CI -" in cost_sentences(nothing)[1]
+    assert "shows no significant difference (95% CI -" in cost_sentences(nothing)[1]
     assert cost_line(nothing) == ""
 
 

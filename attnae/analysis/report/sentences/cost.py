@@ -70,7 +70,7 @@ def _change(row: Mapping[Any, Any], result: StudyResult) -> str:
     ratio, low, high = (float(row[key]) for key in ("ratio", "ci_low", "ci_high"))
     interval = f"{percent(1 - result.reading.alpha)} CI"
     if not row["p_holm"] < result.reading.alpha:
-        return f"shows no difference ({interval} {_signed(low)} to {_signed(high)})"
+        return f"shows no significant difference ({interval} {_signed(low)} to {_signed(high)})"
     if ratio >= MANY_TIMES:
         return f"takes {ratio:.1f} times as long ({interval} {low:.1f} to {high:.1f})"
     if ratio > 1:
