@@ -4,7 +4,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
+import numpy as np
 import pytest
 
 from attnae.config import RunConfig
@@ -48,6 +50,35 @@ def tiny(tmp_path):
         return RunConfig(**{"log_dir": tmp_path / "logs", **TINY, **options})
 
     return make
+
+
+# Rendering takes most of the time of a small run, and of a small report. Files of tests that look at no picture use one
+# of these: the figures are made, and their files and points in the log are written, but matplotlib does not draw them.
+# The tests of pictures, of figures and of hostile names in them draw everything.
+
+
+@pytest.fixture(scope="module")
+def blank_pictures():
+    """The pictures of a run in this process are blank."""
+    from attnae.training import callbacks, run
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (callbacks, run):
+            patch.setattr(module, "to_array", lambda figure: np.zeros((2, 2, 3), np.uint8))
+        yield
+
+
+@pytest.fixture(scope="module")
+def blank_figures():
+    """The figures of a report in this process are blank. They have their names and descriptions."""
+    from attnae.analysis.report import figures
+
+    def blank(figure, name, description):
+        return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label={quoteattr(description)} id="{name}"/>'
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "to_svg", blank)
+        yield
 
 
 @pytest.fixture(scope="session")

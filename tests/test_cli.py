@@ -17,6 +17,8 @@ from attnae.data import sources
 from attnae.rundir.checkpoint import CHECKPOINT
 from tests.conftest import PATIENCE, ROOT, read_curves, tiny_flags
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 def run(*args, cwd, script="train.py", **environment):
     return subprocess.run(

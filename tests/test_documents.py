@@ -21,6 +21,8 @@ from attnae.config import RunConfig, read_config
 from tests.conftest import PATIENCE, ROOT, tiny_flags
 from tests.data.test_sources import write_idx_set
 
+pytestmark = pytest.mark.usefixtures("blank_pictures", "blank_figures")
+
 # tests/trained/test_docs.py tests docs/trained.md, because it also checks the files that the commands write.
 DOCUMENTS = [
     ROOT / "README.md",

@@ -23,6 +23,8 @@ from tests.analysis.reports import analyze, read_back
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 from tests.reading.event_logs import EventFile, write_study
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 ROOT = Path(__file__).parents[2]
 
 

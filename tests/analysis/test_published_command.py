@@ -12,6 +12,8 @@ from tests.analysis.published import CHEMICAL, FILTRATION, FILTRATION_EFFECTS, I
 from tests.analysis.reports import analyze
 from tests.reading.event_logs import write_study
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 def report(directory: Path, table: pd.DataFrame, *flags: str, **columns: object) -> dict:
     """report.json; all columns but the response, which is the last, become hyper-parameters."""

@@ -43,6 +43,7 @@ def copy(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_data_set_and_a_new_activation_are_one_line_each(copy):
     flags = [*tiny_flags(dataset="stripes", act="softsign", epochs=1), "--name", "new"]
     done = subprocess.run(

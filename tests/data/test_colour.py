@@ -16,6 +16,8 @@ from attnae.training.prepare import needs_download
 from attnae.training.run import train
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 ARCHIVE = CIFAR10.files[0].name
 
 

@@ -21,6 +21,8 @@ from attnae.training.summary import print_result
 from tests.conftest import read_curves
 from tests.training.test_run import hparams_of, same_weights
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 ACTIVE_UNITS, NLL, KNN_ACCURACY = "test/active_units", "test/nll", "test/knn_accuracy"
 
 

@@ -20,6 +20,8 @@ from attnae.reading.run import FINISHED, Format, Request, Run, Series
 from tests.conftest import ROOT
 from tests.reading.event_logs import EventFile
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 def read_results(path: Path, request: Request) -> Sequence[Run]:
     """A file `results.jsonl` with one JSON object per line: settings, and a loss for each epoch."""

@@ -9,6 +9,8 @@ from attnae.reading.read import read_logs
 from attnae.reading.run import Run
 from attnae.training.run import train
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 OWN = {"attention_kernel_size": 5, "act": "elu"}
 
 

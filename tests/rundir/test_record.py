@@ -5,12 +5,15 @@ import platform
 import subprocess
 from importlib import metadata
 
+import pytest
 import torch
 
 from attnae.cli import analyze_command
 from attnae.rundir import record
 from attnae.rundir.directory import read_metrics
 from attnae.training.run import train
+
+pytestmark = pytest.mark.usefixtures("blank_pictures", "blank_figures")
 
 
 def test_origin_is_recorded_and_reported_and_mixed_versions_give_a_warning(tiny, capsys):

@@ -75,7 +75,7 @@ def statuses(runs):
     return [read_state(run).status for run in runs]
 
 
-@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("retries", [0, 1])
 def test_a_killed_worker_costs_only_its_run_which_is_retried(workers, retries):
     runs, team = workers("selu", "relu", seeds=2, retries=retries)
     finish(team)

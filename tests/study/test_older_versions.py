@@ -9,7 +9,10 @@ from attnae.errors import UserError
 from attnae.reading import read_runs
 from attnae.rundir.directory import CONFIG, read_unfinished
 from attnae.study.state import STUDY, WAITING, check_record, lock_study, prepare_runs, run_state
+from attnae.study.worker import WorkOptions, work
 from tests.study.small_studies import run_quietly, small_design
+
+pytestmark = pytest.mark.usefixtures("blank_pictures")
 
 # Options of the model and of training that earlier versions did not write.
 KNOWN_THEN = {
@@ -38,8 +41,9 @@ def test_it_goes_on_and_is_read_as_one(tmp_path):
     check_record(design)
     assert [run_state(run).status for run in design.runs()] == [WAITING] * 2
     assert [read_unfinished(run.directory).spatial_attention for run in design.runs()] == [False, True]
-    code, screen = run_quietly(design, workers=1)
+    code, screen = run_quietly(design, launcher="none")
     assert code == 0, screen
+    assert work(WorkOptions(design.directory)) == 2
     table = read_runs(design.directory)
     assert sorted(table["spatial_attention"]) == [False, True]
     assert "attention" not in table

@@ -1,6 +1,5 @@
 """Studies on Ray: the same numbers, on two machines of which one dies, and clear messages where there is no Ray."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from attnae.errors import UserError
 from attnae.study.attempt import read_attempt
 from attnae.study.run import launch
 from attnae.study.state import lock_study, prepare_runs
+from tests.faults.processes import CONTEXT, ended
 from tests.study.small_studies import run_quietly, small_design, table, wait_for
 
 FACTORS = {"spatial_attention": (False, True), "act": ("elu", "relu")}
@@ -96,6 +96,14 @@ def test_ray_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
         launch(design, design.runs(), StudyOptions(launcher="ray"))
 
 
+def ray_is_imported():
+    """Ends the process with 1 if the modules of the command and of studies import Ray, else with 0."""
+    import attnae.cli  # noqa: F401
+
+    sys.exit("ray" in sys.modules)
+
+
 def test_ray_is_imported_only_where_it_launches():
-    script = "import sys, attnae.cli, attnae.study.run; assert 'ray' not in sys.modules"
-    subprocess.run([sys.executable, "-c", script], check=True)
+    process = CONTEXT.Process(target=ray_is_imported)
+    process.start()
+    assert ended(process) == 0

@@ -12,6 +12,8 @@ from attnae.rundir.directory import read_unfinished
 from attnae.training.run import train
 from tests.conftest import tiny_flags
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 class CrashInTheSecondEpoch(Callback):
     def on_train_epoch_start(self, trainer, pl_module):

@@ -13,6 +13,8 @@ from attnae.data.module import Batch, Batches
 from attnae.evaluation import apply
 from attnae.training.prepare import prepare
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 @pytest.fixture(params=["images on the GPU", "images in host memory"])
 def fake(tiny, request):

@@ -21,6 +21,8 @@ from attnae.training.run import train
 from attnae.training.trainer import make_trainer
 from tests.conftest import read_events
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 def structure(config):
     """The layers and shapes of the model."""

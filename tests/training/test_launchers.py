@@ -14,6 +14,8 @@ from attnae.training.run import train
 from attnae.training.trainer import trainer_in_its_environment
 from tests.conftest import PATIENCE, ROOT, tiny_flags
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 SLURM = {
     "SLURM_JOB_ID": "4321",
     "SLURM_JOB_NAME": "train",

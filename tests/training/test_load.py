@@ -12,6 +12,8 @@ from attnae.training import load
 from attnae.training.load import OtherLoad
 from attnae.training.run import train
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 # A run of one step: several threads are slow on a busy machine, such as the one that runs the tests.
 FEW = {"epochs": 1, "limit_train": 4, "limit_test": 2}
 

@@ -17,6 +17,8 @@ from attnae.training.prepare import prepare
 from attnae.training.run import train
 from tests.conftest import read_curves
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 
 def test_schedule_is_the_article_s():
     """lr / (1 + decay * t), decay = 2 * (lr - 0.0001) / epochs."""

@@ -28,6 +28,8 @@ from attnae.training.run import train
 from tests.conftest import ROOT, read_curves, read_events
 from tests.faults.conftest import contents
 
+pytestmark = pytest.mark.usefixtures("blank_pictures")
+
 PICTURES = (tags.RECONSTRUCTIONS, tags.LATENT_WALK, tags.LATENT_CODES, tags.ATTENTION_MAPS)
 
 

@@ -11,6 +11,8 @@ from attnae.analysis.study import fit_study
 from tests.analysis.reports import make_report
 from tests.analysis.studies import factorial
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 # Montgomery, Design and Analysis of Experiments, 8th edition, example 6.6: reaction time and temperature, yield in %.
 # The effects are 1.55, 0.65 and -0.05; curvature -0.035 with SS 0.0027 and pure error 0.0430 on 4 degrees of freedom.
 CHEMISTRY = pd.DataFrame(

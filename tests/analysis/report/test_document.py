@@ -14,6 +14,8 @@ from tests.analysis.published import FILTRATION
 from tests.analysis.reports import make_report
 from tests.analysis.studies import article_study, factorial
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
 # Objects whose keys are names of the study, or of packages.
 OPEN = {"verdicts", "dropped_factors", "constants", "identifiers", "derived", "seeds_per_cell", "dropped", "provenance"}

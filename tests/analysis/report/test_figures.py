@@ -29,6 +29,12 @@ def filtration():
     return fit_study(FILTRATION, list("ABCD"), permutations=0)
 
 
+@pytest.fixture(scope="module")
+def drawn(article, filtration):
+    """The SVG texts of both studies."""
+    return {"article": draw_figures(article), "filtration": draw_figures(filtration)}
+
+
 def lines(axes, length: int) -> list[np.ndarray]:
     return [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == length]
 
@@ -94,10 +100,10 @@ def test_a_curve_is_drawn_for_a_continuous_factor() -> None:
     np.testing.assert_allclose(curve, (np.arange(-7, 1) + 3.5) ** 2 + 1, atol=1e-9)
 
 
-def test_figures_that_do_not_apply_are_left_out(article, filtration) -> None:
+def test_figures_that_do_not_apply_are_left_out(article, drawn) -> None:
     assert half_normal_figure(article) is None
-    assert set(draw_figures(article)) == {"forest", "interactions", "marginal_means", "residuals", "box_cox"}
-    assert set(draw_figures(filtration)) == {*draw_figures(article), "half_normal"}
+    assert set(drawn["article"]) == {"forest", "interactions", "marginal_means", "residuals", "box_cox"}
+    assert set(drawn["filtration"]) == {*drawn["article"], "half_normal"}
     alone = fit_study(article_study(), ["act"], permutations=0)
     assert interactions_figure(alone) is None
     saturated = factorial(a=[0, 1], b=[0, 1]).assign(response=[1.0, 2.0, 3.0, 5.0])
@@ -126,10 +132,10 @@ def test_dollar_signs_are_not_formulas(article) -> None:
         assert matplotlib.rcParams["text.parse_math"] is False
 
 
-def test_text_alternatives_say_what_is_to_be_seen(article, filtration) -> None:
+def test_text_alternatives_say_what_is_to_be_seen(article, filtration, drawn) -> None:
     described = {}
-    for result in (article, filtration):
-        for name, svg in draw_figures(result).items():
+    for result, figures in zip((article, filtration), drawn.values(), strict=True):
+        for name, svg in figures.items():
             root = ElementTree.fromstring(svg)
             assert root.get("role") == "img"
             assert root.get("aria-label") == root[0].text

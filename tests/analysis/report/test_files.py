@@ -46,10 +46,20 @@ def filtration(tmp_path_factory):
     return make_report(tmp_path_factory.mktemp("filtration"), published.FILTRATION, list("ABCD"))
 
 
+@pytest.fixture(scope="module")
+def article_files(article):
+    return report_files(article)
+
+
+@pytest.fixture(scope="module")
+def filtration_files(filtration):
+    return report_files(filtration)
+
+
 @pytest.mark.parametrize("name", ["article", "filtration"])
 def test_csv_files_have_the_columns_and_every_digit(name, request, tmp_path) -> None:
     report = request.getfixturevalue(name)
-    write_report(report_files(report), tmp_path)
+    write_report(request.getfixturevalue(f"{name}_files"), tmp_path)
     for stem, table in csv_tables(report).items():
         path = tmp_path / f"{stem}.csv"
         if table is None:
@@ -73,8 +83,8 @@ def test_csv_files_have_the_columns_and_every_digit(name, request, tmp_path) -> 
         ]
 
 
-def test_the_table_of_the_article_equals_statsmodels(article, tmp_path) -> None:
-    write_report(report_files(article), tmp_path)
+def test_the_table_of_the_article_equals_statsmodels(article, article_files, tmp_path) -> None:
+    write_report(article_files, tmp_path)
     back = read_back(tmp_path / "coefficients.csv").set_index("term")
     names, matrix = article_matrix(article.result.factors, article.result.design.codes)
     fit = sm.OLS(article.result.y, matrix).fit()
@@ -128,9 +138,8 @@ def test_json_has_the_noise_of_both_methods(article, filtration) -> None:
     assert (screening["pure_error_sd"], screening["lack_of_fit"]) == (None, None)
 
 
-def test_the_same_study_gives_the_same_files(article) -> None:
-    first, second = report_files(article), report_files(article)
-    assert first == second
+def test_the_same_study_gives_the_same_files(article, article_files) -> None:
+    assert report_files(article) == article_files
 
 
 @pytest.mark.parametrize(
@@ -152,12 +161,12 @@ def test_csv_headers_are_safe_too_and_numbers_stay_numbers() -> None:
     assert text == "'=HYPERLINK(1),n\n'@x,-1.5\n\"y,z\",\n"
 
 
-def test_files_of_an_earlier_report_that_do_not_apply_are_removed(article, filtration, tmp_path) -> None:
-    write_report(report_files(filtration), tmp_path)
+def test_files_of_an_earlier_report_that_do_not_apply_are_removed(article_files, filtration_files, tmp_path) -> None:
+    write_report(filtration_files, tmp_path)
     (tmp_path / "mine.csv").write_text("kept")
     assert (tmp_path / "lenth.csv").exists()
     assert (tmp_path / "figures" / "half_normal.svg").exists()
-    names = write_report(report_files(article), tmp_path)
+    names = write_report(article_files, tmp_path)
     assert not (tmp_path / "lenth.csv").exists()
     assert not (tmp_path / "figures" / "half_normal.svg").exists()
     assert (tmp_path / "mine.csv").read_text() == "kept"
@@ -165,16 +174,16 @@ def test_files_of_an_earlier_report_that_do_not_apply_are_removed(article, filtr
     assert there == {*names, "mine.csv"}
 
 
-def test_files_of_other_programs_are_not_removed(article, tmp_path) -> None:
+def test_files_of_other_programs_are_not_removed(article_files, tmp_path) -> None:
     (tmp_path / "lenth.csv").write_text("mine")
-    write_report(report_files(article), tmp_path)
+    write_report(article_files, tmp_path)
     assert (tmp_path / "lenth.csv").read_text() == "mine"
 
 
-def test_an_unwritable_directory_is_a_user_error(article, tmp_path) -> None:
+def test_an_unwritable_directory_is_a_user_error(article_files, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written to .*--out"):
-        write_report(report_files(article), tmp_path / "file" / "below")
+        write_report(article_files, tmp_path / "file" / "below")
 
 
 def test_runs_csv_lists_runs_that_are_not_used(tmp_path) -> None:
@@ -185,10 +194,9 @@ def test_runs_csv_lists_runs_that_are_not_used(tmp_path) -> None:
     assert read_back(tmp_path / "out" / "runs.csv").status.tolist() == table.status.tolist()
 
 
-def test_figures_are_the_svg_of_the_page(article, tmp_path) -> None:
-    files = report_files(article)
-    page = files["report.html"]
-    for name, text in files.items():
+def test_figures_are_the_svg_of_the_page(article_files) -> None:
+    page = article_files["report.html"]
+    for name, text in article_files.items():
         if name.endswith(".svg") and text is not None:
             assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
             assert text in page

@@ -20,6 +20,8 @@ from tests.analysis.search.searches import SETTINGS, search
 from tests.analysis.studies import ARTICLE_FACTORS, article_study, factorial
 from tests.reading.event_logs import write_study
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 @pytest.fixture(scope="module")
 def article(tmp_path_factory):

@@ -19,6 +19,8 @@ from attnae.analysis.report.terminal import print_files, print_report
 from tests.analysis.reports import console, make_report
 from tests.analysis.studies import ARTICLE_FACTORS, article_study
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 @pytest.fixture(scope="module")
 def article(tmp_path_factory) -> StudyReport:

@@ -16,6 +16,8 @@ from tests.analysis.search.searches import SETTINGS, draw_settings, search
 from tests.analysis.studies import factorial
 from tests.reading.event_logs import EventFile, write_study
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 STUDY_FILES = ("effects.csv", "anova.csv", "factors.csv", "marginal_means.csv", "figures/forest.svg")
 SEARCH_FILES = ("settings.csv", "setting_levels.csv", "setting_curves.csv", "pairs.csv", "figures/setting_1.svg")
 

@@ -12,6 +12,8 @@ import pytest
 from attnae.analysis.design.kind import design_kind
 from attnae.analysis.search.prepare import Options, prepare_search
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 SIMULATION = Path(__file__).parents[3] / "benchmarks" / "searches.py"
 
 
