@@ -23,6 +23,7 @@ from attnae.study.worker import Crash, WorkOptions, work
 from attnae.tags import FINAL_METRICS
 from attnae.training.run import train
 from tests.conftest import PATIENCE, ROOT, TINY, read_curves
+from tests.faults.processes import ended, start
 from tests.study.small_studies import run_quietly, small_design, table, wait_for
 
 pytestmark = pytest.mark.usefixtures("blank_pictures")
@@ -185,8 +186,8 @@ def test_a_worker_killed_in_mid_run(tmp_path, singles):
     assert len(list(victim.glob("events.*"))) == 2
 
 
-def study_process(folder, *flags):
-    """`train.py --study` of the same study, in a process of its own."""
+def study_flags(folder, *flags):
+    """The flags of the same study, whose file is written to the folder."""
     (folder / "study.yml").write_text(
         "factors: {spatial_attention: [false, true], lr: [0.005, 1e18]}\n"
         f"options: {{epochs: {EPOCHS}, name: study, "
@@ -197,17 +198,13 @@ def study_process(folder, *flags):
         )
         + "}\n"
     )
-    command = [
-        sys.executable,
-        str(ROOT / "train.py"),
-        "--study",
-        "study.yml",
-        "--seeds",
-        "1",
-        "--compile",
-        "off",
-        *flags,
-    ]
+    study, logs = folder / "study.yml", folder / "logs"
+    return [f"--study={study}", f"--log-dir={logs}", "--seeds", "1", "--compile", "off", *flags]
+
+
+def study_process(folder, *flags):
+    """`train.py --study` of the same study, in a process of its own."""
+    command = [sys.executable, str(ROOT / "train.py"), *study_flags(folder, *flags)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -259,11 +256,11 @@ def test_a_stopped_then_a_killed_parent(tmp_path, singles):
 
 
 def test_sigterm_ends_it_with_143(tmp_path):
-    process = study_process(tmp_path, "--workers", "1")
+    screen = tmp_path / "screen"
+    process = start(study_flags(tmp_path, "--workers", "1"), screen)
     wait_for(lambda: (tmp_path / "logs" / "study" / STUDY).exists())
     process.terminate()
-    output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143, output
+    assert ended(process) == 143, screen.read_text()
     assert is_free(tmp_path / "logs" / "study")
 
 
@@ -282,6 +279,9 @@ def test_a_run_that_cannot_go_on_is_listed_and_the_others_finish(tmp_path):
     assert "last.ckpt" in (design.directory / "workers.log").read_text()
     # The same again tries it once more.
     (broken / CHECKPOINT).unlink()
+    code, output = run_quietly(design, launcher="none", retries=0)
+    assert "1 runs are to be trained" in output
+    assert work(WorkOptions(design.directory, retries=0)) == 1
     code, output = run_quietly(design, workers=1, retries=0)
     assert code == 0
     assert "2 runs: 2 finished, 0 failed, 0 diverged" in output

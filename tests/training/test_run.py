@@ -3,13 +3,10 @@
 import dataclasses
 import io
 import json
-import logging
 import struct
-import warnings
 
 import pytest
 import torch
-from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 
 from attnae import tags
@@ -212,15 +209,6 @@ def test_same_seed_same_bits_with_or_without_pictures(tiny):
     assert different.metrics["test/loss"] != one.metrics["test/loss"]
 
 
-def test_val_size_0_monitors_on_the_test_set(tiny):
-    """With the same noise, validation on the test set after the last epoch and the test would agree: here the noise
-    differs, the images do not."""
-    result = train(tiny(val_size=0, variational=False))
-    assert result.metrics["val/loss"] == pytest.approx(result.metrics["test/loss"], rel=1e-6)
-    other = train(tiny(val_size=8, variational=False, name="held-out"))
-    assert other.metrics["val/loss"] != pytest.approx(other.metrics["test/loss"], rel=1e-6)
-
-
 def test_divergence_is_recorded(tiny):
     """A learning rate beyond reason: the loss is NaN or infinite before the last epoch."""
     result = train(tiny(lr=1e30, epochs=4))
@@ -261,50 +249,3 @@ def test_other_latent_dimensions_draw_all_pictures(tiny, latent_dim):
     assert set(read_events(result.directory).Tags()["images"]) == {
         tags.RECONSTRUCTIONS, tags.LATENT_WALK, tags.LATENT_CODES, tags.ATTENTION_MAPS,
     }  # fmt: skip
-
-
-def test_mnist_learns(mnist_dir, tiny):
-    config = tiny(dataset="mnist", data_dir=mnist_dir, units=(8, 6, 4, 3), limit_train=1280, limit_test=200, epochs=2)
-    result = train(config.replace(batch_size=64, spatial_attention=True, act="elu", threads=None))
-    losses = read_curves(result.directory)["train/loss"]
-    assert losses[2] < losses[1]
-    assert losses[2] < 0.6931  # better than saying 1/2 everywhere
-
-
-def test_a_run_leaves_the_threads_of_the_process_alone(tiny):
-    seen = []
-
-    class Look(Callback):
-        def on_train_start(self, trainer, module):
-            seen.append(torch.get_num_threads())
-
-    before = torch.get_num_threads()
-    config = tiny(threads=before + 1, epochs=1, limit_train=4, limit_test=2)  # threads are slow on a busy machine
-    assert read_config(train(config, callbacks=[Look()]).directory / "config.yaml").threads == before + 1
-    assert seen == [before + 1]
-    assert torch.get_num_threads() == before
-
-
-def test_an_os_error_that_is_not_of_a_write_keeps_its_own_message(tiny):
-    """A callback fails to reach a server: nothing is wrong with the run's directory."""
-
-    class Upload(Callback):
-        def on_train_epoch_end(self, trainer, module):
-            raise ConnectionRefusedError(111, "Connection refused")
-
-    with pytest.raises(ConnectionRefusedError, match="Connection refused"):
-        train(tiny(), callbacks=[Upload()])
-
-
-def test_a_run_leaves_the_process_as_it_was(tiny):
-    def state():
-        levels = [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")]
-        return list(warnings.filters), levels, torch.get_rng_state().tolist(), torch.initial_seed()
-
-    torch.manual_seed(5)
-    before = state()
-    train(tiny(epochs=1))
-    assert state() == before
-    with pytest.raises(UserError, match="are too few for"):
-        train(tiny(batch_size=2, accelerator="cpu", devices="2"))
-    assert state() == before
