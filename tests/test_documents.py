@@ -63,7 +63,7 @@ ALL = [(path.name, command) for path in DOCUMENTS for command in commands(path)]
 
 def is_slow(command):
     """Whether the command starts processes that import torch again."""
-    script = "benchmarks/" in command or "docs/gallery" in command
+    script = "benchmarks" in command or "docs/gallery" in command
     return script or ("--study" in command and "--launcher ray" not in command)
 
 
@@ -232,6 +232,8 @@ def run_command(words, document):
         case ["ray", verb, *args]:
             options = output_of("ray", verb, "--help")
             assert all(arg.partition("=")[0] in options for arg in args if arg.startswith("--"))
+        case ["python", "-m", "pytest", "-p", "benchmarks.seconds_of_tests"]:
+            assert "of the slowest tests" in output_of("python", *words[1:], str(ROOT / "tests" / "test_seeding.py"))
         case ["python3" | "pip" | "pytest" | "ruff" | "mypy" as tool, *_] | ["python", "-m", "pytest" as tool]:
             assert tool in (ROOT / ".ci" / "run").read_text()
         case _:
