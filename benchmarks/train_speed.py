@@ -80,6 +80,8 @@ class Options:
     """Steps of 64 images in a turn, after one step that is not counted."""
     threads: int = 2
     """CPU threads."""
+    precision: str = "32-true"
+    """The precision of c, as in `train.py --precision`."""
     compile: bool = True
     """Compile b and c, as `--compile auto` does in a full run on MNIST."""
     once: bool = True
@@ -200,7 +202,8 @@ def other_loop(checkout: Path, fields: dict[str, Any]) -> Iterator[None]:
     command = [sys.executable, "-c", OTHER, json.dumps(fields, default=str)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=checkout, env=environment, **pipes) as process:
-        assert process.stdin and process.stdout
+        assert process.stdin is not None
+        assert process.stdout is not None
         while True:
             process.stdin.write("step\n")
             process.stdin.flush()
@@ -285,8 +288,8 @@ def measure(options: Options) -> tuple[dict[str, list[float]], float]:
     """Images per second in each turn, by variant, and the seconds for one set of pictures."""
     fields = {**ALL_LAYERS, **images_of(options), "threads": options.threads}
     fields["compile"] = "on" if options.compile else "off"
-    config = RunConfig(**fields, log_dir=Path(tempfile.mkdtemp()))
-    resolved = prepare(config).config
+    config = RunConfig(**fields, precision=options.precision, log_dir=Path(tempfile.mkdtemp()))
+    resolved = prepare(RunConfig(**fields)).config
     others = {"a": plain_port(resolved), "b": bare_loop(resolved), "d": convolutions(resolved)}
     if options.other is not None:
         others["o"] = other_loop(options.other.resolve(), {**fields, "data_dir": fields["data_dir"].resolve()})

@@ -27,9 +27,12 @@ class SpatialAttention(nn.Module):
 
     def attention_map(self, x: Tensor) -> Tensor:
         """The scale of each position, in (0, 1): (B, C, H, W) -> (B, 1, H, W)."""
+        return torch.sigmoid(self.norm(self.conv(self.pooled(x))))
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """`max_and_mean`, by what is fastest."""
         eager_on_cpu = self.training and x.device.type == "cpu" and not torch.compiler.is_compiling()
-        pooled = (_MaxAndMean.apply if eager_on_cpu else max_and_mean)(x)
-        return torch.sigmoid(self.norm(self.conv(pooled)))
+        return _MaxAndMean.apply(x) if eager_on_cpu else max_and_mean(x)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.attention_map(x)
