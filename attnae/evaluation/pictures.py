@@ -196,7 +196,7 @@ def article_figure(
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{metric}{unit}")
         axes.legend(fontsize="small", frameon=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     draw_walk(figure.add_subplot(grid[:, 2]), walk, moved, next(iter(codes.values())).shape[1])
     figure.suptitle(title, y=1 - 0.15 / 9.5, va="top")
     return figure
