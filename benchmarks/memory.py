@@ -50,7 +50,7 @@ say("end")
 say("peak", "VmHWM")
 sys.exit(code)
 """
-FLAGS = "--spatial-attention --act elu --epochs 1 --limit-train 640 --picture-every 0 --dataset mnist"
+FLAGS = "--spatial-attention --act elu --epochs 1 --limit-train 640 --picture-every 0"
 
 
 def measure(checkout: Path, flags: list[str]) -> dict[str, int]:
@@ -68,12 +68,13 @@ def measure(checkout: Path, flags: list[str]) -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="the folder of MNIST")
+    parser.add_argument("--dataset", default="mnist", help="as in train.py")
     parser.add_argument("--other", type=Path, help="another checkout of this project")
     parser.add_argument("--compile", choices=["off", "on"], default="off", help="as in train.py")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
-    flags = ["--data-dir", str(options.data_dir.resolve()), "--compile", options.compile]
-    flags += ["--threads", str(options.threads)]
+    flags = ["--dataset", options.dataset, "--data-dir", str(options.data_dir.resolve())]
+    flags += ["--compile", options.compile, "--threads", str(options.threads)]
     checkouts = [Path(__file__).resolve().parents[1], *([options.other.resolve()] if options.other else [])]
     measured = [measure(checkout, flags) for checkout in checkouts]
     print(
