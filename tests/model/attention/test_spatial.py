@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attnae.model import SpatialAttention
 from attnae.model.attention.spatial import max_and_mean
+from attnae.model.blocks import SpatialAttention
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
