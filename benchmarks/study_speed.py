@@ -2,6 +2,7 @@
 
     python benchmarks/study_speed.py                  # eager, about ten minutes on two cores
     python benchmarks/study_speed.py --compiled       # also the compiled runs
+    python benchmarks/study_speed.py --other ../other # also two workers of another checkout of this project
 
 The variants train the same runs in new processes. The times include everything from start to end, imports as well. The
 variants take turns, and the order is reversed after each turn. Compare the ratios of the wall times within a turn and
@@ -22,11 +23,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tyro
 import yaml
 
-TRAIN = [sys.executable, str(Path(__file__).parents[1] / "train.py")]
+HERE = Path(__file__).resolve().parents[1]
 FACTORS: dict[str, list[bool] | list[str]] = {"spatial_attention": [False, True], "act": ["elu", "relu"]}
 FIRST_SEED = 768
 
@@ -43,6 +45,8 @@ class Options:
     """Epochs of each run."""
     limit_train: int | None = None
     """Number of training images; unset: all of the digits."""
+    other: Path | None = None
+    """Another checkout of this project, whose study of two workers is measured as well."""
     compiled: bool = False
     """Also measure with --compile on, after one turn that fills the compiler's cache and is not counted."""
 
@@ -65,6 +69,11 @@ def measure(title: str, options: Options, flags: list[str], warm_up: int) -> Non
         ),
         "shell loop, 2 threads": lambda folder: loop(folder, options.seeds, [*flags, "--threads", "2"]),
     }
+    if options.other is not None:
+        other = options.other.resolve()
+        variants["2 workers of the other"] = lambda folder: study(
+            folder, options.seeds, [*flags, "--workers", "2"], other
+        )
     times: dict[str, list[float]] = {name: [] for name in variants}
     for turn in range(-warm_up, options.turns):
         for name in list(variants) if turn % 2 == 0 else reversed(variants):
@@ -72,7 +81,7 @@ def measure(title: str, options: Options, flags: list[str], warm_up: int) -> Non
             if turn >= 0:
                 times[name].append(taken)
                 print(f"  {title}, turn {turn + 1}, {name}: {taken:.1f} s", flush=True)
-    best, *others = times
+    best, *others = times  # the ratios are to the first variant
     print(f"{title}: {best}: median {statistics.median(times[best]):.1f} s")
     for other in others:
         ratios = [slow / fast for slow, fast in zip(times[other], times[best], strict=True)]
@@ -93,19 +102,22 @@ def timed(variant: Callable[[Path], None]) -> float:
         shutil.rmtree(folder)
 
 
-def study(folder: Path, seeds: int, flags: list[str]) -> None:
+def study(folder: Path, seeds: int, flags: list[str], checkout: Path = HERE) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump({"factors": FACTORS}))
-    call([*TRAIN, "--study", "study.yaml", "--name", "runs", "--seeds", str(seeds), *flags], folder)
+    call(["--study", "study.yaml", "--name", "runs", "--seeds", str(seeds), *flags], folder, checkout)
 
 
 def loop(folder: Path, seeds: int, flags: list[str]) -> None:
     for seed, attention, act in itertools.product(range(seeds), *FACTORS.values()):
         chosen = ["--spatial-attention" if attention else "--no-spatial-attention", "--act", str(act)]
-        call([*TRAIN, *chosen, "--seed", str(FIRST_SEED + seed), "--picture-every", "0", *flags], folder)
+        call([*chosen, "--seed", str(FIRST_SEED + seed), "--picture-every", "0", *flags], folder)
 
 
-def call(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+def call(arguments: list[str], folder: Path, checkout: Path = HERE) -> None:
+    command = [sys.executable, str(checkout / "train.py"), *arguments]
+    output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    done = subprocess.run(command, cwd=folder, env=environment, check=False, **output)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
 

@@ -2,13 +2,15 @@
 
     python benchmarks/train_speed.py --data-dir DIR       # MNIST in DIR (if there is none, enlarged digits)
 
-Four variants take turns in one process, so that other work on the machine affects all of them:
+The variants take turns in one process, so that other work on the machine affects all of them:
 
     a  the plain port: the same model, eager, default memory format, nn.Dropout, torch.optim.Adam, the C library's
        default allocator settings; images from torchvision's data set, ToTensor and a DataLoader; a bare loop
     b  the model and the data loading of this project, in a bare loop
     c  `train.py`: Lightning's Trainer with all callbacks, logs and progress bar
     d  the upper limit: only the forward and backward passes of the model's convolutions
+    o  with `--other CHECKOUT`: the model and the data loading of another checkout of this project, in the bare loop of
+       its own benchmarks/train_speed.py, in a process of its own
 
 Ratios are of one turn, and what counts is their median; images per second drift with the machine. Then, in processes
 of their own: how long --help and the first step take, the peak of memory, and what pictures cost.
@@ -78,10 +80,14 @@ class Options:
     """Steps of 64 images in a turn, after one step that is not counted."""
     threads: int = 2
     """CPU threads."""
+    precision: str = "32-true"
+    """The precision of c, as in `train.py --precision`."""
     compile: bool = True
     """Compile b and c, as `--compile auto` does in a full run on MNIST."""
     once: bool = True
     """Also measure --help, the first step and the peak memory."""
+    other: Path | None = None
+    """Another checkout of this project, to compare with (o)."""
     out: Path = Path("train_speed.json")
     """The file to which the numbers are written."""
 
@@ -174,6 +180,38 @@ def convolutions(config: RunConfig) -> Iterator[None]:
         yield
 
 
+OTHER = """
+import json, sys
+from pathlib import Path
+import torch
+import train_speed
+fields = json.loads(sys.argv[1])
+config = train_speed.RunConfig(**{**fields, "data_dir": Path(fields["data_dir"])})
+torch.set_num_threads(config.threads)
+train_speed.keep_freed_memory()
+loop = train_speed.bare_loop(train_speed.prepare(config).config)
+for _ in sys.stdin:
+    next(loop)
+    print(flush=True)
+"""
+
+
+def other_loop(checkout: Path, fields: dict[str, Any]) -> Iterator[None]:
+    """Variant o; each `next` makes one step in the process of the other checkout."""
+    environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{checkout / 'benchmarks'}"}
+    command = [sys.executable, "-c", OTHER, json.dumps(fields, default=str)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=checkout, env=environment, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while True:
+            process.stdin.write("step\n")
+            process.stdin.flush()
+            if not process.stdout.readline():
+                raise RuntimeError(f"the process of {checkout} ended: {process.wait()}")
+            yield
+
+
 class OneDevice:
     """The only attribute of a Trainer that a training step uses."""
 
@@ -248,20 +286,18 @@ def default_allocator() -> None:
 
 def measure(options: Options) -> tuple[dict[str, list[float]], float]:
     """Images per second in each turn, by variant, and the seconds for one set of pictures."""
-    config = RunConfig(
-        **ALL_LAYERS,
-        **images_of(options),
-        threads=options.threads,
-        compile="on" if options.compile else "off",
-        log_dir=Path(tempfile.mkdtemp()),
-    )
-    resolved = prepare(config).config
+    fields = {**ALL_LAYERS, **images_of(options), "threads": options.threads}
+    fields["compile"] = "on" if options.compile else "off"
+    config = RunConfig(**fields, precision=options.precision, log_dir=Path(tempfile.mkdtemp()))
+    resolved = prepare(RunConfig(**fields)).config
     others = {"a": plain_port(resolved), "b": bare_loop(resolved), "d": convolutions(resolved)}
+    if options.other is not None:
+        others["o"] = other_loop(options.other.resolve(), {**fields, "data_dir": fields["data_dir"].resolve()})
     turns = Turns(others, options)
     with contextlib.suppress(Enough):
         train(config, console=Console(), callbacks=[turns])
     images = options.steps * resolved.batch_size
-    return {name: [images / taken for taken in turns.seconds[name]] for name in "abcd"}, turns.pictures_s
+    return {name: [images / taken for taken in turns.seconds[name]] for name in sorted(turns.seconds)}, turns.pictures_s
 
 
 def first_step(options: Options, how: str) -> dict[str, float]:
@@ -313,7 +349,9 @@ def main(options: Options) -> None:
     print(f"{report['machine']}; Python {platform.python_version()}, torch {torch.__version__}")
     for name, speed in speeds.items():
         print(f"{name}: {statistics.median(speed):6.1f} images/s (turns: {min(speed):.1f} to {max(speed):.1f})")
-    for one, other in ("ba", "ca", "cb", "cd"):
+    for one, other in ("ba", "ca", "cb", "cd", "bo"):
+        if other not in speeds:
+            continue
         ratios = [x / y for x, y in zip(speeds[one], speeds[other], strict=True)]
         report[f"{one}/{other}"] = statistics.median(ratios)
         print(f"{one}/{other}: {statistics.median(ratios):.3f} (turns: {min(ratios):.3f} to {max(ratios):.3f})")

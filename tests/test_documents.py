@@ -193,12 +193,14 @@ def run_command(words, document):
             benchmark(*words[1:], "--turns=1", "--steps=1")
         case ["python", "benchmarks/published.py", *_]:
             benchmark(*words[1:], "--images=64", "--epochs=1", "--test-images=10", "--samples=2")
-        case ["python", "benchmarks/layers.py", *_]:
+        case ["python", "benchmarks/layers.py" | "benchmarks/convolutions.py", *_]:
             benchmark(*words[1:], "--turns=1")
         case ["python", "benchmarks/big_tables.py", *_]:
             benchmark(*words[1:], "--kilobytes=5", "--tables", "optuna")
         case ["python", "benchmarks/start_speed.py", *_]:
             benchmark("benchmarks/start_speed.py", f"--other={ROOT}", "--turns=1", "--runs=3", "--only=read_logs")
+        case ["python", "benchmarks/memory.py", *_]:
+            benchmark("benchmarks/memory.py", "--dataset=digits", "--threads=1")
         case ["python", "benchmarks/busy_cores.py", *_]:
             benchmark(*words[1:], "--turns=1", "--steps=1")
         case ["python", "docs/gallery.py"]:

@@ -11,10 +11,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 
 WALK_LIMIT = 5.0
 WALK_STEPS = 30
 SCATTER_POINTS = 5000
+LEGEND = 0.5  # inches beside a scatter plot
 
 
 def walk_codes(codes: np.ndarray, steps: int = WALK_STEPS, limit: float = WALK_LIMIT) -> tuple[np.ndarray, list[int]]:
@@ -109,24 +111,25 @@ def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) 
 
 def walk_figure(images: np.ndarray, moved: Sequence[int], latent_dim: int) -> Figure:
     """A figure of the latent walk."""
-    figure = _figure(7, 7)
-    draw_walk(figure.add_subplot(), images, moved, latent_dim)
+    figure = Figure(figsize=(7, 7))
+    draw_walk(figure.add_subplot(_grid(figure)[0]), images, moved, latent_dim)
     return figure
 
 
 def scatter_figure(codes: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Figure:
     """A figure of the codes of each split, side by side."""
-    figure = _figure(5.6 * len(codes), 4.6)
-    for axes, split in zip(figure.subplots(1, len(codes), squeeze=False)[0], codes, strict=True):
-        draw_scatter(axes, codes[split], labels[split], f"{split} codes".capitalize())
+    figure = Figure(figsize=(5.6 * len(codes), 4.6))
+    grid = _grid(figure, 1, len(codes), right=LEGEND)
+    for column, split in enumerate(codes):
+        draw_scatter(figure.add_subplot(grid[0, column]), codes[split], labels[split], f"{split} codes".capitalize())
     return figure
 
 
 def reconstruction_figure(inputs: np.ndarray, outputs: np.ndarray) -> Figure:
     """A figure of the inputs, each above its reconstruction."""
     count = len(inputs)
-    figure = _figure(0.8 * count + 1, 2.2)
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(0.8 * count + 1, 2.2))
+    axes = figure.add_subplot(_grid(figure, bottom=0.1)[0])
     axes.imshow(tile(np.concatenate([inputs, outputs]), count), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     height = inputs.shape[2]
     axes.set_yticks([height / 2, 1.5 * height], ["input", "output"])
@@ -180,12 +183,12 @@ def article_figure(
 
     `curves` maps tags such as `train/loss` to {epoch: value}; those of loss and kl are drawn.
     """
-    figure = _figure(15, 9.5)
-    left, right = np.asarray(figure.subfigures(1, 2, width_ratios=(1, 0.95)))
-    (top_left, top_right), (bottom_left, bottom_right) = left.subplots(2, 2)
-    for axes, split in ((top_left, "train"), (top_right, "test")):
-        draw_scatter(axes, codes[split], labels[split], f"{split.capitalize()} codes")
-    for axes, metric, unit in ((bottom_left, "loss", ""), (bottom_right, "kl", " (nats per image)")):
+    figure = Figure(figsize=(15, 9.5))
+    grid = _grid(figure, 2, 3, top=0.8, width_ratios=(1, 1, 2.2))
+    for column, split in enumerate(("train", "test")):
+        draw_scatter(figure.add_subplot(grid[0, column]), codes[split], labels[split], f"{split.capitalize()} codes")
+    for column, (metric, unit) in enumerate((("loss", ""), ("kl", " (nats per image)"))):
+        axes = figure.add_subplot(grid[1, column])
         for stage, style in (("train", "-"), ("val", "--")):
             points = curves.get(f"{stage}/{metric}", {})
             axes.plot(list(points), list(points.values()), style, marker="." if len(points) < 10 else None, label=stage)
@@ -193,9 +196,9 @@ def article_figure(
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{metric}{unit}")
         axes.legend(fontsize="small", frameon=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    draw_walk(right.add_subplot(), walk, moved, next(iter(codes.values())).shape[1])
-    figure.suptitle(title)
+        axes.locator_params(axis="x", integer=True)
+    draw_walk(figure.add_subplot(grid[:, 2]), walk, moved, next(iter(codes.values())).shape[1])
+    figure.suptitle(title, y=1 - 0.15 / 9.5, va="top")
     return figure
 
 
@@ -207,5 +210,33 @@ def to_array(figure: Figure, dpi: int = 100) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained")
+def _grid(
+    figure: Figure,
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    right: float = 0.15,
+    bottom: float = 0.55,
+    top: float = 0.4,
+    width_ratios: Sequence[float] | None = None,
+) -> GridSpec:
+    """Places for axes, with margins and gaps in inches that leave room for labels, titles and a legend in each gap.
+
+    matplotlib's own layout draws everything twice to find the room, which is as long as the drawing itself.
+    """
+    width, height = figure.get_size_inches()
+    left, between, below = 0.75, 0.75 + LEGEND, 0.95
+    across = (width - left - right - between * (columns - 1)) / columns
+    up = (height - bottom - top - below * (rows - 1)) / rows
+    return GridSpec(
+        rows,
+        columns,
+        figure,
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=between / across,
+        hspace=below / up,
+        width_ratios=width_ratios,
+    )

@@ -111,6 +111,21 @@ class DenseBlock(nn.Module):
         return x
 
 
+# An operator of our own, since the compiler would read the slice anew in every kernel instead of copying it once.
+torch.library.define("attnae::last_channels", "(Tensor x, int first) -> Tensor")
+
+
+@torch.library.register_fake("attnae::last_channels")
+def _last_channels(x: Tensor, first: int) -> Tensor:
+    """A copy of the channels of a map from `first` on: (B, C, H, W) -> (B, C - first, H, W), in the layout of x."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return x[:, first:].contiguous(memory_format=layout)
+
+
+torch.library.impl("attnae::last_channels", "cpu")(_last_channels)
+
+
 class _Append(torch.autograd.Function):
     """`torch.cat([x, y], 1)` whose backward pass gives y a gradient of its own instead of a slice of the whole one.
 
@@ -124,10 +139,7 @@ class _Append(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        of_y = gradient[:, ctx.channels :]
-        channels_last = gradient.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        return gradient[:, : ctx.channels], of_y.contiguous(memory_format=layout)
+        return gradient[:, : ctx.channels], torch.ops.attnae.last_channels(gradient, ctx.channels)
 
 
 class DownConv(nn.Conv2d):
