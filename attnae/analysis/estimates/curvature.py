@@ -36,8 +36,8 @@ def curvature(design: Design, y: np.ndarray, centre: Centre, seeds: tuple[str, .
     df = design.residual_df + len(centre.y) - 1
     squares = sum_of_squares(design.residuals(y - y.mean())) + sum_of_squares(centre.y - centre.y.mean())
     spread = squares / df if df else np.nan
-    error = float(np.sqrt(spread * (1 / len(centre.y) + weights @ weights)))
-    return float(centre.y.mean() - weights @ y), error, float(df) if df else np.nan
+    error = float(np.sqrt(spread * (1 / len(centre.y) + weights**2 @ design.counts)))
+    return float(centre.y.mean() - weights @ design.row_sums(y)), error, float(df) if df else np.nan
 
 
 def curvature_note(design: Design, y: np.ndarray, centre: Centre, seeds: tuple[str, ...], reading: Reading) -> str:

@@ -64,7 +64,7 @@ def diagnose(design: Design, y: np.ndarray, raw: np.ndarray, runs: Sequence[str]
             "run": list(runs),
             "fitted": y - residual,
             "residual": residual,
-            "leverage": design.leverage,
+            "leverage": design.leverage[design.row_of],
             "studentized": studentized,
             "quantile": stats.norm.ppf((rank - 0.375) / (design.n + 0.25)),
         }
@@ -107,12 +107,13 @@ def _studentized(design: Design, residual: np.ndarray) -> np.ndarray:
     df = design.residual_df
     if df < 2:
         return np.full(design.n, np.nan)
+    leverage = design.leverage[design.row_of]
     # The closed form of what statsmodels' OLSInfluence computes by refitting the model without each run, which takes
     # 12 s for 1,000 runs.
     with np.errstate(divide="ignore", invalid="ignore"):
-        internal = residual / np.sqrt(residual @ residual / df * (1 - design.leverage))
+        internal = residual / np.sqrt(residual @ residual / df * (1 - leverage))
         external = internal * np.sqrt((df - 1) / np.maximum(df - internal**2, 0))
-    return np.where(design.leverage > FULL_LEVERAGE, np.nan, external)
+    return np.where(leverage > FULL_LEVERAGE, np.nan, external)
 
 
 def _largest(design: Design, studentized: np.ndarray, runs: Sequence[str]) -> dict[str, float | str] | None:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
+from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.inference.clusters import members
 
@@ -69,7 +70,7 @@ def _resamples(cells: np.ndarray) -> np.ndarray:
 
 def _level_runs(design: Design, column: int) -> list[dict[int, np.ndarray]]:
     """The places of the runs at each level that occurs, for each combination of the other factors."""
-    rest = np.unique(np.delete(design.codes, column, axis=1), axis=0, return_inverse=True)[1].ravel()
+    rest = equal_rows(np.delete(design.codes, column, axis=1))[1]
     cells = ((runs, design.codes[runs, column]) for runs in members(rest))
     return [{int(level): runs[levels == level] for level in np.unique(levels)} for runs, levels in cells]
 

@@ -149,9 +149,9 @@ def distinct_seeds(family: MainEffects, y: np.ndarray, alpha: float) -> Distinct
     centred = y - y.mean()
     mean_square = sum_of_squares(design.residuals(centred)) / design.residual_df
     space = added_space(design, BLOCK)
-    between = sum_of_squares(space.T @ centred) / space.shape[1]
+    between = sum_of_squares(space.T @ design.row_sums(centred)) / space.shape[1]
     variance = mean_square + max(0.0, between - mean_square) * seeds / design.n
-    error = np.sqrt(variance) * np.linalg.norm(family.rows.here.weights[row])
+    error = np.sqrt(variance * (family.rows.here.weights[row] ** 2 @ design.counts))
     shared = float(family.rows.fit(y)[0].std_error[row])
     level = alpha / family.hypotheses[row]
     return DistinctSeeds(
@@ -185,12 +185,12 @@ def seed_interactions(design: Design, y: np.ndarray) -> pd.DataFrame | None:
     """
     if not design.has_blocks:
         return None
-    blocks = design.matrix[:, design.terms[BLOCK]]
+    blocks = design.columns([BLOCK])
     centred = y - y.mean()
     residual_ss = sum_of_squares(design.residuals(centred))
     rows = []
     for factor in design.factors:
-        columns = design.matrix[:, design.terms[factor.name]]
+        columns = design.columns([factor.name])
         product = (blocks[:, :, None] * columns[:, None, :]).reshape(design.n, -1)
         ss, df = _added_sum_of_squares(design, product, centred)
         f, p = f_row(ss, df, residual_ss - ss, design.residual_df - df)
@@ -220,7 +220,7 @@ def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.nda
         rows: (contrasts, columns) over the design's columns, zero on those of the blocks.
     """
     assert design.blocks is not None
-    keep = np.ones(design.matrix.shape[1], dtype=bool)
+    keep = np.ones(design.rows.shape[1], dtype=bool)
     if design.has_blocks:
         keep[design.terms[BLOCK]] = False
     estimates = []
