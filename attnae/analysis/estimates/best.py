@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import BLOCK, Design
 from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.inference.contrasts import contrasts, two_sided_p
+from attnae.analysis.inference.distributions import t_ppf, t_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import cell_means
 from attnae.analysis.inference.scope import error_names, scoped_contrasts
@@ -64,7 +64,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
         std_error, df = found.std_error, found.df
         method = PREDICTED if design.residual_df else EXACT
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = stats.t.sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
+        p = t_sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
     std_error[0], df[0], p[0] = np.nan, np.nan, np.nan
     others = len(mean) - 1
     left = means.df if means is not None else design.residual_df
@@ -109,7 +109,7 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
         name = f"{CONTRAST}, {errors[position]}".removesuffix(", ")
         records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), name))
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))
-    half = stats.t.ppf(1 - reading.alpha / 2, df) * std_error
+    half = t_ppf(1 - reading.alpha / 2, df) * std_error
     p = two_sided_p(difference, std_error, df)
     table = _settings(design, columns, named[order])
     table["difference"], table["std_error"], table["df"] = difference, std_error, df

@@ -6,13 +6,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.inference.clusters import members
+from attnae.analysis.inference.distributions import normal_ppf
 
 MIN_RUNS = 5
 DRAWS, MOST_RESAMPLED = 2000, 2000
@@ -88,7 +88,8 @@ def _row(
     if weights is None:
         found = np.array([_large_cells(better[first], better[second]) for first, second in pairs])
         estimate, error = found[:, 0].mean(), np.sqrt(found[:, 1].sum()) / len(pairs)
-        ends = np.clip(stats.norm.interval(1 - alpha, estimate, error) if error > 0 else [estimate] * 2, 0, 1)
+        half = normal_ppf(1 - alpha / 2) * error
+        ends = np.clip([estimate - half, estimate + half], 0, 1)
         return (*names, float(estimate), float(ends[0]), float(ends[1]), len(pairs))
     total, drawn = 0.0, np.zeros(DRAWS)
     for first, second in pairs:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.aliases import CONSTANT, aliased_with
 from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, RESIDUAL, Design
 from attnae.analysis.inference.contrasts import ROUNDING
+from attnae.analysis.inference.distributions import f_sf
 from attnae.analysis.inference.families import holm
 
 
@@ -88,7 +88,7 @@ def f_row(ss: float, df: int, error_ss: float, error_df: int) -> tuple[float, fl
     if not df or not error_df or error_ss <= 0:
         return np.nan, np.nan
     f = (ss / df) / (error_ss / error_df)
-    return f, float(stats.f.sf(f, df, error_df))
+    return f, float(f_sf(f, df, error_df))
 
 
 def _omega_squared(ss: float, df: int, mean_square: float, n: int) -> float:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.clusters import cluster_df, cluster_loadings, cluster_scores
+from attnae.analysis.inference.distributions import t_ppf, t_sf
 from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments, products
 
 # Leverages this near to 1 leave no residual: the run is fitted exactly, and HC2 divides zero by zero.
@@ -34,7 +34,7 @@ class Estimates:
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of two-sided intervals, unadjusted for the number of contrasts."""
-        half = stats.t.ppf((1 + level) / 2, self.df) * self.std_error
+        half = t_ppf((1 + level) / 2, self.df) * self.std_error
         return self.estimate - half, self.estimate + half
 
 
@@ -186,7 +186,7 @@ def two_sided_p(estimate: np.ndarray, std_error: np.ndarray, df: np.ndarray) -> 
     """P(|T| >= |estimate / std_error|); an exact zero has p = 1, a non-zero without any error p = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where((estimate == 0) & (std_error == 0), 0.0, estimate / std_error)
-    return 2 * stats.t.sf(np.abs(t), df)
+    return 2 * t_sf(np.abs(t), df)
 
 
 def _snap(values: np.ndarray, tiny: np.ndarray | float) -> np.ndarray:

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
 from attnae.analysis.inference.contrasts import Contrasts, satterthwaite, two_sided_p
+from attnae.analysis.inference.distributions import f_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
 
@@ -105,7 +105,7 @@ class LevelTests:
         df_tr = self._trace_df(centring) if self.rows.clusters is not None else self._spread_df(subset, sums)
         df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * df_tr
         df2 = np.broadcast_to(np.asarray(df2, dtype=float), df1.shape)
-        return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, stats.f.sf(f, df1, df2)))
+        return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, f_sf(f, df1, df2)))
 
     @property
     def _pooled(self) -> bool:
