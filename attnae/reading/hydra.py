@@ -6,6 +6,7 @@ that the command line or the sweep changed, as `name=value` (hydra.cc, "Output/W
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from attnae.reading.settings import as_setting, load_yaml, missing_settings, rea
 
 HYDRA = ".hydra"
 INTERPOLATION = "${"
+Job = tuple[dict[str, HParam], dict[str, HParam]]  # the options, and what was overridden
 
 
 def add_outer_settings(root: Path, runs: list[Run]) -> list[Run]:
@@ -28,7 +30,8 @@ def add_outer_settings(root: Path, runs: list[Run]) -> list[Run]:
     for run in runs:
         if run.directory is not None:
             extra = outer.overrides(run.directory) if run.hparams else outer.settings(run.directory)
-            run = replace(run, hparams={**run.hparams, **missing_settings(run.hparams, extra)})
+            if more := missing_settings(run.hparams, extra):
+                run = replace(run, hparams={**run.hparams, **more})
         found.append(run)
     return found
 
@@ -38,13 +41,13 @@ class _Outer:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._jobs: dict[Path, tuple[dict[str, HParam], dict[str, HParam]]] = {}
+        self._jobs: dict[Path, Job | None] = {}
         self._plain: dict[Path, dict[str, HParam]] = {}
 
     def settings(self, directory: Path) -> dict[str, HParam]:
-        for place in self._upwards(directory):
-            if (place / HYDRA).is_dir():
-                return {**self.overrides(place), **self._job(place)[0]}
+        for place in upwards(directory, self._root):
+            if (job := self._job(place)) is not None:
+                return {**self.overrides(place), **job[0]}
             if place not in self._plain:
                 self._plain[place] = read_yaml(place, []) if place != self._root else {}
             if self._plain[place]:
@@ -53,23 +56,30 @@ class _Outer:
 
     def overrides(self, directory: Path) -> dict[str, HParam]:
         """What the Hydra job at or above a directory overrode, with the values of its composed options."""
-        for place in self._upwards(directory):
-            if (place / HYDRA).is_dir():
-                config, overrides = self._job(place)
+        for place in upwards(directory, self._root):
+            if (job := self._job(place)) is not None:
+                config, overrides = job
                 return {name: config.get(name, value) for name, value in overrides.items()}
         return {}
 
-    def _upwards(self, directory: Path) -> list[Path]:
-        places = [directory, *directory.parents]
-        return places[: places.index(self._root) + 1] if self._root in places else []
-
-    def _job(self, place: Path) -> tuple[dict[str, HParam], dict[str, HParam]]:
+    def _job(self, place: Path) -> Job | None:
         if place not in self._jobs:
-            self._jobs[place] = read_job(place / HYDRA)
+            self._jobs[place] = read_job(place / HYDRA) if is_job(place) else None
         return self._jobs[place]
 
 
-def read_job(directory: Path) -> tuple[dict[str, HParam], dict[str, HParam]]:
+def upwards(directory: Path, root: Path) -> tuple[Path, ...]:
+    """The directory and those above it, up to `root`; none if `root` is no such directory."""
+    places = (directory, *directory.parents[: max(0, len(directory.parts) - len(root.parts))])
+    return places if places[-1] == root else ()
+
+
+def is_job(directory: Path) -> bool:
+    """Whether Hydra started a job in the directory."""
+    return os.path.isdir(f"{directory}/{HYDRA}")  # three times as fast as a Path of it, and asked for every run
+
+
+def read_job(directory: Path) -> Job:
     """The options of a job and what was overridden, by name with `/` in place of the dots.
 
     Interpolations (`${model.lr}`) are left out: they follow other options.

@@ -34,7 +34,7 @@ class Series:
     @classmethod
     def from_writes(cls, steps: NDArray[np.int64], values: NDArray[np.float64]) -> Series:
         """Sort points given in the order of writing; where a step was written twice, the later write wins."""
-        if not np.all(steps[1:] > steps[:-1]):
+        if len(steps) > 1 and not np.all(steps[1:] > steps[:-1]):
             order = np.argsort(steps, kind="stable")
             steps, values = steps[order], values[order]
             latest = np.append(steps[1:] != steps[:-1], True)

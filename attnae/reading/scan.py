@@ -62,7 +62,8 @@ def scan(root: Path, request: Request) -> list[Run]:
     for log_format, paths in found.units.items():
         if log_format.read_all is not None:
             runs += [
-                replace(run, format=run.format or log_format.name) for run in log_format.read_all(root, paths, request)
+                replace(run, format=run.format or log_format.name, source=run.source or str(run.directory or root))
+                for run in log_format.read_all(root, paths, request)
             ]
             continue
         for path in paths:
@@ -147,6 +148,8 @@ def find_units(root: Path, visited: set[tuple[int, int]]) -> Found:
 
 def _logged_nothing(found: Found) -> list[Path]:
     """The directories of runs that begun and logged nothing, neither there nor below."""
+    if not found.begun:
+        return []
     places = (path if path.is_dir() else path.parent for paths in found.units.values() for path in paths)
     logged = {above for place in places for above in (place, *place.parents)}
     return [directory for directory in found.begun if directory not in logged]

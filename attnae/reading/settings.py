@@ -7,6 +7,7 @@ one leaves it out, because other programs write these files and a run should not
 from __future__ import annotations
 
 import math
+import os
 import re
 import string
 from collections.abc import Iterator, Mapping
@@ -65,10 +66,9 @@ def read_yaml(directory: Path, problems: list[str]) -> dict[str, HParam]:
     Values with a Python tag (`!!python/object...`) are left out; nothing is ever constructed from them.
     """
     for name in YAML_NAMES:
-        path = directory / name
-        if not path.is_file():
+        if not os.path.isfile(f"{directory}/{name}"):
             continue
-        values = read_yaml_file(path, name, problems)
+        values = read_yaml_file(directory / name, name, problems)
         if values:
             return values
     return {}

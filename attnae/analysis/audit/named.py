@@ -22,6 +22,8 @@ def as_named(runs: Sequence[Run], factors: Sequence[str] | None, response: str |
     response that is no result may be a setting with numbers.
     """
     found = list(runs)
+    if not factors and response is None:
+        return found
     settings, results, details = (_names(runs, kind) for kind in (_settings, _results, _details))
     for given in factors or ():
         for part in [given] if resolve(given, settings) else filter(None, map(str.strip, given.split(","))):

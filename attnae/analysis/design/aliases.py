@@ -29,7 +29,7 @@ def assumptions(design: Design, terms: Sequence[str], contrasts: np.ndarray) -> 
     if interactions_are_too_many(design.factors, design.n):
         return ["assumes that there are no interactions: they are too many to be estimated here"] * len(terms)
     full = build(design.factors, design.codes, design.blocks, interactions=True)
-    wide = np.pad(contrasts, ((0, 0), (0, full.matrix.shape[1] - contrasts.shape[1])))
+    wide = np.pad(contrasts, ((0, 0), (0, full.rows.shape[1] - contrasts.shape[1])))
     outside = wide - (wide @ full.row_space.T) @ full.row_space
     known = np.linalg.norm(outside, axis=1) <= 1e-8 * np.linalg.norm(wide, axis=1)
     return [
@@ -58,7 +58,7 @@ def _some(names: Sequence[str], joint: str) -> str:
 def _estimable_alone(design: Design, contrast: np.ndarray) -> bool:
     """Whether a contrast of main effects has an estimate if interactions are assumed to be absent."""
     mains = build(design.factors, design.codes, design.blocks, interactions=False)
-    size = mains.matrix.shape[1]
+    size = mains.rows.shape[1]
     if not design.has_interactions or np.any(contrast[size:]):
         return False
     outside = contrast[:size] - mains.row_space.T @ (mains.row_space @ contrast[:size])

@@ -107,6 +107,8 @@ def find_parents(table: pd.DataFrame) -> dict[str, tuple[str, NDArray[np.bool_]]
 def recorded(column: pd.Series) -> NDArray[np.bool_]:
     """(runs,) where a setting has a value. Beside numbers, texts such as "none" mean that it has none."""
     present = column.notna().to_numpy()
+    if not any(issubclass(kind, str) for kind in set(map(type, column))):
+        return present
     texts = [isinstance(value, str) for value in column]
     absent = np.array([text and value.strip().lower() in ABSENT for text, value in zip(texts, column, strict=True)])
     others = [value for value, text, here in zip(column, texts, present, strict=True) if here and not text]

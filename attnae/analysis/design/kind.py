@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from attnae.analysis.design.columns import codes, numbers, plain
+from attnae.analysis.design.rows import equal_rows
 from attnae.errors import UserError
 
 DesignKind = Literal["factorial", "fraction", "one-at-a-time", "search"]
@@ -68,7 +69,8 @@ def design_kind(table: pd.DataFrame, settings: Sequence[str]) -> Kind:
     columns = {name: column for name, column in columns.items() if len(column) and column.max() > 0}
     if not columns:
         return Kind("factorial", "no setting varies")
-    distinct = np.unique(np.column_stack(list(columns.values())), axis=0)
+    matrix = np.column_stack(list(columns.values()))
+    distinct = matrix[equal_rows(matrix)[0]]
     n, levels = len(distinct), {name: int(column.max()) + 1 for name, column in columns.items()}
     numeric = [name for name in columns if numbers(table[name]) is not None]
     plural = "" if len(columns) == 1 else "s"

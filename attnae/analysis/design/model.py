@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from attnae.analysis.design.factors import Factor, sum_coding
+from attnae.analysis.design.rows import equal_rows
 from attnae.errors import UserError
 
 Interactions = Literal["auto", "none", "two-way"]
@@ -34,12 +35,15 @@ INTERCEPT, BLOCK, RESIDUAL = "(intercept)", "seed", "residual"
 class Design:
     """A model matrix and the algebra of it that no response enters.
 
+    Runs with the same levels and block have the same row in the matrix: all is computed from the distinct rows.
+
     Attributes:
         factors: the factors of the study.
         codes: (runs, factors), each run's level of each factor.
         blocks: (runs,), each run's block, or None where seeds do not recur across cells.
         terms: the columns of each term: the intercept, `seed` if there are blocks, `a`, `a:b`.
-        matrix: (runs, columns).
+        rows: (rows, columns), the distinct rows of the model matrix.
+        row_of: (runs,), the row of each run.
         seeds: (runs,), the number of each run's seed; None where not all runs record one.
     """
 
@@ -47,26 +51,35 @@ class Design:
     codes: np.ndarray
     blocks: np.ndarray | None
     terms: dict[str, slice]
-    matrix: np.ndarray
+    rows: np.ndarray
+    row_of: np.ndarray
     seeds: np.ndarray | None = None
 
     @property
     def n(self) -> int:
-        return len(self.matrix)
+        return len(self.row_of)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(runs, columns), the model matrix."""
+        return self.rows[self.row_of]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(rows,), how many runs have each row."""
+        return np.bincount(self.row_of)
 
     @cached_property
     def _svd(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # Runs with the same row of the matrix share it in the decomposition of the distinct rows, each in the length of
-        # all its runs.
-        first, counts, row = self.distinct
-        length = np.sqrt(counts)[:, None]
-        left, singular, right = np.linalg.svd(length * self.matrix[first], full_matrices=False)
+        # That of the matrix of all runs: each row counts in the length of all its runs.
+        length = np.sqrt(self.counts)[:, None]
+        left, singular, right = np.linalg.svd(length * self.rows, full_matrices=False)
         keep = singular > RANK_TOLERANCE * singular[0]
-        return (left[:, keep] / length)[row], singular[keep], right[keep]
+        return left[:, keep] / length, singular[keep], right[keep]
 
     @property
     def basis(self) -> np.ndarray:
-        """(runs, rank), orthonormal columns that span the model matrix."""
+        """(rows, rank), columns that span the model matrix and, over the runs, are orthonormal."""
         return self._svd[0]
 
     @property
@@ -76,7 +89,7 @@ class Design:
 
     @cached_property
     def pseudo_inverse(self) -> np.ndarray:
-        """(columns, runs)."""
+        """(columns, rows): `pseudo_inverse @ row_sums(y)` are the coefficients."""
         left, singular, right = self._svd
         return (right.T / singular) @ left.T
 
@@ -90,8 +103,14 @@ class Design:
 
     @cached_property
     def leverage(self) -> np.ndarray:
-        """(runs,), the diagonal of the hat matrix."""
+        """(rows,), the diagonal of the hat matrix."""
         return np.einsum("ij,ij->i", self.basis, self.basis)
+
+    @cached_property
+    def squared_hat(self) -> np.ndarray:
+        """(rows, rows), the squared entries of the hat matrix."""
+        squared: np.ndarray = (self.basis @ self.basis.T) ** 2
+        return squared
 
     @property
     def condition_number(self) -> float:
@@ -118,34 +137,24 @@ class Design:
     @cached_property
     def cells(self) -> np.ndarray:
         """(runs,), the index of each run's combination of levels, in the order of the levels."""
-        return np.unique(self.codes, axis=0, return_inverse=True)[1].ravel()
+        return equal_rows(self.codes)[1]
 
     @cached_property
-    def distinct(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(rows,) a run of each distinct row of the matrix, (rows,) how many runs have it, and (runs,) its place."""
-        keys = self.codes if self.blocks is None else np.column_stack([self.codes, self.blocks])
-        _, first, row, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
-        row = row.ravel()
-        if not np.array_equal(self.matrix[first][row], self.matrix):  # a matrix that was not made of the codes
-            first = row = np.arange(self.n)
-            counts = np.ones(self.n, dtype=np.int64)
-        return first, counts, row
+    def _in_order(self) -> np.ndarray:
+        """(runs,), the runs in the order of their rows."""
+        return np.argsort(self.row_of, kind="stable")
 
     def row_sums(self, values: np.ndarray) -> np.ndarray:
-        """(rows, ...), sums of (runs, ...) over the runs of each distinct row of the matrix."""
-        first, counts, row = self.distinct
-        if len(first) == len(values):
-            return values[first]
-        order = np.argsort(row, kind="stable")
-        return np.add.reduceat(values[order], np.cumsum(counts) - counts)
+        """(rows, ...), sums of (runs, ...) over the runs of each row."""
+        return np.add.reduceat(values[self._in_order], np.cumsum(self.counts) - self.counts)
 
     def residuals(self, y: np.ndarray) -> np.ndarray:
         """What the model leaves of y, shape (runs,) or (runs, studies)."""
-        return y - self.basis @ (self.basis.T @ y)
+        return y - (self.basis @ (self.basis.T @ self.row_sums(y)))[self.row_of]
 
     def columns(self, terms: Sequence[str]) -> np.ndarray:
         """(runs, columns) of some of the terms."""
-        return np.hstack([self.matrix[:, self.terms[term]] for term in terms])
+        return np.hstack([self.rows[:, self.terms[term]] for term in terms])[self.row_of]
 
     def coordinates(self, terms: Sequence[str]) -> np.ndarray:
         """(rank, columns) of some of the terms in the model's basis: `basis @ coordinates` are their columns."""
@@ -154,7 +163,7 @@ class Design:
 
     def place(self, term: str, weights: np.ndarray) -> np.ndarray:
         """(columns,), a contrast that has these weights on the term's columns and zero elsewhere."""
-        contrast = np.zeros(self.matrix.shape[1])
+        contrast = np.zeros(self.rows.shape[1])
         contrast[self.terms[term]] = weights
         return contrast
 
@@ -178,18 +187,20 @@ class Design:
 
 def build(factors: Sequence[Factor], codes: np.ndarray, blocks: np.ndarray | None, *, interactions: bool) -> Design:
     """The model matrix: blocks, main effects and, if asked for, all two-way interactions."""
-    parts = [(INTERCEPT, np.ones((len(codes), 1)))]
+    first, row_of = equal_rows(codes if blocks is None else np.column_stack([codes, blocks]))
+    levels = codes[first]
+    parts = [(INTERCEPT, np.ones((len(first), 1)))]
     if blocks is not None and len(labels := np.unique(blocks)) > 1:
-        parts.append((BLOCK, sum_coding(len(labels))[np.searchsorted(labels, blocks)]))
-    parts += [(factor.name, factor.coding[codes[:, i]]) for i, factor in enumerate(factors)]
+        parts.append((BLOCK, sum_coding(len(labels))[np.searchsorted(labels, blocks[first])]))
+    parts += [(factor.name, factor.coding[levels[:, i]]) for i, factor in enumerate(factors)]
     if interactions:
         for (i, a), (j, b) in combinations(enumerate(factors), 2):
-            left, right = a.interaction_coding()[codes[:, i]], b.interaction_coding()[codes[:, j]]
-            product = (left[:, :, None] * right[:, None, :]).reshape(len(codes), -1)
+            left, right = a.interaction_coding()[levels[:, i]], b.interaction_coding()[levels[:, j]]
+            product = (left[:, :, None] * right[:, None, :]).reshape(len(first), -1)
             parts.append((f"{a.name}:{b.name}", product))
     ends = np.cumsum([block.shape[1] for _, block in parts])
     terms = {name: slice(int(end - block.shape[1]), int(end)) for (name, block), end in zip(parts, ends, strict=True)}
-    return Design(tuple(factors), codes, blocks, terms, np.hstack([block for _, block in parts]))
+    return Design(tuple(factors), codes, blocks, terms, np.hstack([block for _, block in parts]), row_of)
 
 
 def choose_model(
@@ -241,12 +252,12 @@ def _variance(design: Design, contrast: np.ndarray) -> float:
     outside = contrast - design.row_space.T @ (design.row_space @ contrast)
     if np.linalg.norm(outside) > 1e-8 * np.linalg.norm(contrast):
         return np.inf
-    weights = design.pseudo_inverse.T @ contrast
-    return float(weights @ weights)
+    weights = contrast @ design.pseudo_inverse
+    return float(weights**2 @ design.counts)
 
 
 def _refuse_too_few(design: Design) -> None:
-    runs, parameters = design.matrix.shape
+    runs, parameters = design.n, design.rows.shape[1]
     if runs < parameters:
         lack = parameters - runs
         raise UserError(
@@ -267,7 +278,8 @@ def find_blocks(seeds: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray | None
     A seed that recurs across cells is a block, whatever its p-value. Seeds of one cell only share one block.
     """
     labels, index = np.unique(seeds, return_inverse=True)
-    recurs = np.bincount(np.unique(np.column_stack([index, cells]), axis=0)[:, 0], minlength=len(labels)) > 1
+    first = equal_rows(np.column_stack([index, cells]))[0]
+    recurs = np.bincount(index[first], minlength=len(labels)) > 1
     if not recurs.any():
         return None, ()
     names = tuple(str(label) for label in labels[recurs])

@@ -22,6 +22,7 @@ from attnae.analysis.design.model import (
     find_blocks,
     within_block_limit,
 )
+from attnae.analysis.design.rows import equal_rows
 from attnae.errors import UserError
 from attnae.tags import DIVERGED
 
@@ -134,7 +135,7 @@ def prepare(
         raise UserError("no factor varies among the finished runs: train runs with at least two values of one")
     codes = np.column_stack([codes for _, codes in read.values()])
     seed = None if BLOCK in factors or columns.seed in factors else columns.seed
-    blocks, seeds = _seeds(rows, seed, np.unique(codes, axis=0, return_inverse=True)[1].ravel())
+    blocks, seeds = _seeds(rows, seed, equal_rows(codes)[1])
     if blocks is not None and not (first := within_block_limit(blocks)).all():
         notes.append(
             f"the cells share {len(seeds):,} seeds, more than can be analysed together: only the first "

@@ -9,6 +9,7 @@ import pandas as pd
 
 from attnae.analysis.design.factors import merge_labels, read_factor
 from attnae.analysis.design.model import RANK_TOLERANCE, find_blocks
+from attnae.analysis.design.rows import equal_rows
 
 # With fewer residual degrees of freedom there is no usable estimate of the noise.
 RESIDUAL_DF = 3
@@ -55,8 +56,7 @@ def separable_factors(
 def _blocks(codes: np.ndarray, seeds: pd.Series | None) -> np.ndarray:
     """(runs,) the block of each run; all runs are one block if seeds are not shared."""
     if seeds is not None and seeds.notna().all():
-        cells = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
-        blocks, _ = find_blocks(seeds.astype(str).to_numpy(dtype=object), cells)
+        blocks, _ = find_blocks(seeds.astype(str).to_numpy(dtype=object), equal_rows(codes)[1])
         if blocks is not None:
             return blocks
     return np.zeros(len(codes), dtype=np.int64)

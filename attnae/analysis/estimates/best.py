@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import BLOCK, Design
+from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.inference.contrasts import contrasts, two_sided_p
+from attnae.analysis.inference.distributions import t_ppf, t_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import cell_means
 from attnae.analysis.inference.scope import error_names, scoped_contrasts
@@ -45,10 +46,12 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
     """
     first = np.unique(design.cells, return_index=True)[1]
     means = cell_means(design, y)
-    rows = design.matrix[first].copy()
+    rows = design.rows[design.row_of[first]]
     if design.has_blocks:
         rows[:, design.terms[BLOCK]] = 0
-    mean = means.mean if means is not None else rows @ (design.pseudo_inverse @ (y - y.mean())) + y.mean()
+    mean = (
+        means.mean if means is not None else rows @ (design.pseudo_inverse @ design.row_sums(y - y.mean())) + y.mean()
+    )
     order = np.argsort(mean if reading.goal == "min" else -mean, kind="stable")[:MAX_LISTED]
     best = int(order[0])
     difference = mean[order] - mean[best]
@@ -61,7 +64,7 @@ def cells_table(design: Design, y: np.ndarray, reading: Reading) -> pd.DataFrame
         std_error, df = found.std_error, found.df
         method = PREDICTED if design.residual_df else EXACT
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = stats.t.sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
+        p = t_sf(np.where(difference == 0, 0.0, np.abs(difference) / std_error), df)
     std_error[0], df[0], p[0] = np.nan, np.nan, np.nan
     others = len(mean) - 1
     left = means.df if means is not None else design.residual_df
@@ -87,15 +90,15 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
     """
     chosen = parse_baseline(design, baseline)
     columns = list(chosen)
-    named, index = np.unique(design.codes[:, columns], axis=0, return_inverse=True)
-    index = index.ravel()
+    first, index = equal_rows(design.codes[:, columns])
+    named = design.codes[first][:, columns]
     base = np.flatnonzero((named == list(chosen.values())).all(axis=1))
     if not len(base):
         text = ", ".join(f"{design.factors[k].name}={design.factors[k].labels[i]}" for k, i in chosen.items())
         raise UserError(f"--baseline: no finished run has {text}; choose a combination that was run")
     rows = np.array([_mean_row(design, columns, levels) for levels in named])
     rows -= rows[base[0]]
-    predicted = rows @ (design.pseudo_inverse @ (y - y.mean()))
+    predicted = rows @ (design.pseudo_inverse @ design.row_sums(y - y.mean()))
     order = [i for i in np.argsort(predicted if reading.goal == "min" else -predicted) if i != base[0]][:MAX_LISTED]
     fitted = scoped_contrasts(design, rows[order])
     estimates, errors = fitted.fit(y)[0], error_names(fitted)
@@ -106,7 +109,7 @@ def baseline_table(design: Design, y: np.ndarray, baseline: Mapping[str, object]
         name = f"{CONTRAST}, {errors[position]}".removesuffix(", ")
         records.append((*paired, PAIRED) if paired is not None else (*model, int((index == i).sum()), name))
     difference, std_error, df, n, method = (np.array(values) for values in zip(*records, strict=True))
-    half = stats.t.ppf(1 - reading.alpha / 2, df) * std_error
+    half = t_ppf(1 - reading.alpha / 2, df) * std_error
     p = two_sided_p(difference, std_error, df)
     table = _settings(design, columns, named[order])
     table["difference"], table["std_error"], table["df"] = difference, std_error, df
@@ -150,7 +153,7 @@ def _paired_by_seed(
     if design.blocks is None:
         return None
     rest = np.column_stack([np.delete(design.codes, columns, axis=1), design.blocks])
-    partner = np.unique(rest, axis=0, return_inverse=True)[1].ravel()
+    partner = equal_rows(rest)[1]
     size = partner.max() + 1
     count = [np.bincount(partner[side], minlength=size) for side in (chosen, base)]
     total = [np.bincount(partner[side], y[side], minlength=size) for side in (chosen, base)]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.family import Reading, main_rows, pair_rows
+from attnae.analysis.inference.distributions import midranks
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.scope import scoped_contrasts
 from attnae.analysis.inference.verdicts import MIN_VERDICT_DF, Goal
@@ -151,7 +151,7 @@ def _ran_apart(factor: Factor, codes: np.ndarray, started: np.ndarray) -> bool:
     if not np.isfinite(started).all():
         return False
     if factor.kind == "continuous":
-        return bool(abs(stats.spearmanr(codes, started).statistic) > MAX_ORDER)
+        return bool(abs(np.corrcoef(midranks(codes), midranks(started))[0, 1]) > MAX_ORDER)
     own = [started[codes == level] for level in np.unique(codes)]
     others = [started[codes != level] for level in np.unique(codes)]
     return any(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.design.prepare import Centre
@@ -13,6 +12,7 @@ from attnae.analysis.estimates.family import Reading
 from attnae.analysis.estimates.noise import estimates_by_seed, t_over_seeds
 from attnae.analysis.inference.anova import sum_of_squares
 from attnae.analysis.inference.contrasts import two_sided_p
+from attnae.analysis.inference.distributions import t_ppf
 from attnae.text import counted, listed, number, p_statement, percent
 
 
@@ -36,8 +36,8 @@ def curvature(design: Design, y: np.ndarray, centre: Centre, seeds: tuple[str, .
     df = design.residual_df + len(centre.y) - 1
     squares = sum_of_squares(design.residuals(y - y.mean())) + sum_of_squares(centre.y - centre.y.mean())
     spread = squares / df if df else np.nan
-    error = float(np.sqrt(spread * (1 / len(centre.y) + weights @ weights)))
-    return float(centre.y.mean() - weights @ y), error, float(df) if df else np.nan
+    error = float(np.sqrt(spread * (1 / len(centre.y) + weights**2 @ design.counts)))
+    return float(centre.y.mean() - weights @ design.row_sums(y)), error, float(df) if df else np.nan
 
 
 def curvature_note(design: Design, y: np.ndarray, centre: Centre, seeds: tuple[str, ...], reading: Reading) -> str:
@@ -54,7 +54,7 @@ def curvature_note(design: Design, y: np.ndarray, centre: Centre, seeds: tuple[s
     said += f"; their mean minus that of the other combinations is {number(estimate)}"
     if not (np.isfinite(error) and df > 0):
         return f"{said}, without an interval, because nothing estimates the noise"
-    half = float(stats.t.ppf(1 - reading.alpha / 2, df)) * error
+    half = float(t_ppf(1 - reading.alpha / 2, df)) * error
     p = float(two_sided_p(np.array(estimate), np.array(error), np.array(df)))
     word = "the response is curved between the levels" if p < reading.alpha else "no curvature was found"
     interval = f"{percent(1 - reading.alpha)} CI {number(estimate - half)} to {number(estimate + half)}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.contrasts import FULL_LEVERAGE
+from attnae.analysis.inference.distributions import chi2_ppf, f_sf, normal_ppf, order_ranks, t_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import is_replicated
 
@@ -58,15 +58,15 @@ def diagnose(design: Design, y: np.ndarray, raw: np.ndarray, runs: Sequence[str]
     """Diagnostics of responses y (transformed) and raw (not transformed), both (runs,)."""
     residual = design.residuals(y - y.mean())
     studentized = _studentized(design, residual)
-    rank = stats.rankdata(residual, method="ordinal")
+    rank = order_ranks(residual)
     residuals = pd.DataFrame(
         {
             "run": list(runs),
             "fitted": y - residual,
             "residual": residual,
-            "leverage": design.leverage,
+            "leverage": design.leverage[design.row_of],
             "studentized": studentized,
-            "quantile": stats.norm.ppf((rank - 0.375) / (design.n + 0.25)),
+            "quantile": normal_ppf((rank - 0.375) / (design.n + 0.25)),
         }
     )
     groups = [
@@ -96,7 +96,7 @@ def box_cox_profile(design: Design, raw: np.ndarray, *, alpha: float) -> BoxCox:
     transformed = np.array([scaled if abs(p) < 1e-12 else np.expm1(p * scaled) / p for p in LAMBDAS]).T
     rss = (design.residuals(transformed) ** 2).sum(axis=0)
     log_likelihood = -design.n / 2 * np.log(np.maximum(rss, np.finfo(float).tiny) / design.n)
-    inside = LAMBDAS[log_likelihood >= log_likelihood.max() - stats.chi2.ppf(1 - alpha, 1) / 2]
+    inside = LAMBDAS[log_likelihood >= log_likelihood.max() - chi2_ppf(1 - alpha, 1) / 2]
     profile = pd.DataFrame({"lambda": LAMBDAS, "log_likelihood": log_likelihood})
     best = float(LAMBDAS[log_likelihood.argmax()])
     return BoxCox(profile, best, float(inside.min()), float(inside.max()))
@@ -107,12 +107,13 @@ def _studentized(design: Design, residual: np.ndarray) -> np.ndarray:
     df = design.residual_df
     if df < 2:
         return np.full(design.n, np.nan)
+    leverage = design.leverage[design.row_of]
     # The closed form of what statsmodels' OLSInfluence computes by refitting the model without each run, which takes
     # 12 s for 1,000 runs.
     with np.errstate(divide="ignore", invalid="ignore"):
-        internal = residual / np.sqrt(residual @ residual / df * (1 - design.leverage))
+        internal = residual / np.sqrt(residual @ residual / df * (1 - leverage))
         external = internal * np.sqrt((df - 1) / np.maximum(df - internal**2, 0))
-    return np.where(design.leverage > FULL_LEVERAGE, np.nan, external)
+    return np.where(leverage > FULL_LEVERAGE, np.nan, external)
 
 
 def _largest(design: Design, studentized: np.ndarray, runs: Sequence[str]) -> dict[str, float | str] | None:
@@ -120,7 +121,7 @@ def _largest(design: Design, studentized: np.ndarray, runs: Sequence[str]) -> di
     if not np.isfinite(studentized).any():
         return None
     i = int(np.nanargmax(np.abs(studentized)))
-    p = 2 * stats.t.sf(abs(studentized[i]), design.residual_df - 1) * design.n
+    p = 2 * t_sf(abs(studentized[i]), design.residual_df - 1) * design.n
     return {"run": runs[i], "studentized": float(studentized[i]), "p": float(min(1.0, p))}
 
 
@@ -134,8 +135,14 @@ def _brown_forsythe(design: Design, residual: np.ndarray) -> pd.DataFrame:
         groups = [residual[design.codes[:, column] == i] for i in range(len(factor.levels))]
         if factor.kind == "continuous" or min(map(len, groups)) < 3:
             continue
-        statistic, p = stats.levene(*groups, center="median")
-        rows.append({"factor": factor.name, "statistic": float(statistic), "p": float(p)})
+        deviations = [np.abs(group - np.median(group)) for group in groups]
+        means = np.array([own.mean() for own in deviations])
+        within = sum(float(np.sum((own - mean) ** 2)) for own, mean in zip(deviations, means, strict=True))
+        between = np.array([len(own) for own in deviations]) @ (means - np.concatenate(deviations).mean()) ** 2
+        df = len(groups) - 1, len(residual) - len(groups)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = np.divide(between / df[0], within / df[1])
+        rows.append({"factor": factor.name, "statistic": float(statistic), "p": float(f_sf(statistic, *df))})
     table = pd.DataFrame(rows, columns=["factor", "statistic", "p"])
     table["p_holm"] = holm(table["p"].to_numpy())
     return table

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.contrasts import Estimates
+from attnae.analysis.inference.distributions import t_sf
 from attnae.analysis.inference.families import step_down
 from attnae.analysis.inference.levels import LevelTests, Omnibus
 from attnae.analysis.inference.scope import NEW_SEEDS, THESE_SEEDS, ScopedContrasts, scoped_contrasts
@@ -206,7 +206,7 @@ def negligible_p(estimates: Estimates, bound: float | None) -> np.ndarray:
     if bound is None:
         return np.full(np.shape(estimates.estimate), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return stats.t.sf((bound - np.abs(estimates.estimate)) / estimates.std_error, estimates.df)
+        return t_sf((bound - np.abs(estimates.estimate)) / estimates.std_error, estimates.df)
 
 
 def main_rows(design: Design) -> np.ndarray:

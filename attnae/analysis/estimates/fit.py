@@ -69,7 +69,7 @@ def summarise_model(design: Design, y: np.ndarray, interactions: Interactions) -
         reason=reason,
         runs=design.n,
         cells=int(design.cells.max()) + 1,
-        parameters=design.matrix.shape[1],
+        parameters=design.rows.shape[1],
         rank=design.rank,
         residual_df=design.residual_df,
         residual_sd=float(np.sqrt(rss / design.residual_df)) if design.residual_df else np.nan,

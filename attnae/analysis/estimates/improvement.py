@@ -6,12 +6,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
+from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.estimates.family import Reading
 from attnae.analysis.inference.clusters import members
+from attnae.analysis.inference.distributions import normal_ppf
 
 MIN_RUNS = 5
 DRAWS, MOST_RESAMPLED = 2000, 2000
@@ -69,7 +70,7 @@ def _resamples(cells: np.ndarray) -> np.ndarray:
 
 def _level_runs(design: Design, column: int) -> list[dict[int, np.ndarray]]:
     """The places of the runs at each level that occurs, for each combination of the other factors."""
-    rest = np.unique(np.delete(design.codes, column, axis=1), axis=0, return_inverse=True)[1].ravel()
+    rest = equal_rows(np.delete(design.codes, column, axis=1))[1]
     cells = ((runs, design.codes[runs, column]) for runs in members(rest))
     return [{int(level): runs[levels == level] for level in np.unique(levels)} for runs, levels in cells]
 
@@ -87,7 +88,8 @@ def _row(
     if weights is None:
         found = np.array([_large_cells(better[first], better[second]) for first, second in pairs])
         estimate, error = found[:, 0].mean(), np.sqrt(found[:, 1].sum()) / len(pairs)
-        ends = np.clip(stats.norm.interval(1 - alpha, estimate, error) if error > 0 else [estimate] * 2, 0, 1)
+        half = normal_ppf(1 - alpha / 2) * error
+        ends = np.clip([estimate - half, estimate + half], 0, 1)
         return (*names, float(estimate), float(ends[0]), float(ends[1]), len(pairs))
     total, drawn = 0.0, np.zeros(DRAWS)
     for first, second in pairs:

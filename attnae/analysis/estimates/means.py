@@ -6,13 +6,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.effects import contrast_frame
 from attnae.analysis.estimates.family import Judged, MainEffects, pair_rows
 from attnae.analysis.estimates.noise import estimates_by_seed, t_over_seeds
 from attnae.analysis.inference.contrasts import contrasts
+from attnae.analysis.inference.distributions import t_ppf
 from attnae.analysis.inference.scope import error_names, scoped_contrasts
 
 BY_SEED = "SD of per-seed means / sqrt(seeds)"
@@ -43,7 +43,7 @@ def marginal_means_table(design: Design, y: np.ndarray, *, alpha: float) -> pd.D
         known = over_seeds["df"].notna()
         std_error, df = np.where(known, over_seeds["std_error"], std_error), np.where(known, over_seeds["df"], df)
         method = np.where(known, BY_SEED, method)
-    half = stats.t.ppf(1 - alpha / 2, df) * std_error
+    half = t_ppf(1 - alpha / 2, df) * std_error
     position = {factor.name: column for column, factor in enumerate(design.factors)}
     table["mean"], table["std_error"] = estimates.estimate, std_error
     table["ci_low"], table["ci_high"] = estimates.estimate - half, estimates.estimate + half

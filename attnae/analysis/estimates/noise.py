@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import BLOCK, Design
 from attnae.analysis.design.prepare import UNKNOWN_SEED
 from attnae.analysis.estimates.family import MainEffects, main_rows
 from attnae.analysis.inference.anova import added_space, f_row, sum_of_squares
-from attnae.analysis.inference.contrasts import point_estimates
+from attnae.analysis.inference.contrasts import point_estimates, two_sided_p
+from attnae.analysis.inference.distributions import normal_ppf, order_ranks, t_ppf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.power import detectable_shift
 from attnae.analysis.inference.saturated import cell_residuals
@@ -149,9 +148,9 @@ def distinct_seeds(family: MainEffects, y: np.ndarray, alpha: float) -> Distinct
     centred = y - y.mean()
     mean_square = sum_of_squares(design.residuals(centred)) / design.residual_df
     space = added_space(design, BLOCK)
-    between = sum_of_squares(space.T @ centred) / space.shape[1]
+    between = sum_of_squares(space.T @ design.row_sums(centred)) / space.shape[1]
     variance = mean_square + max(0.0, between - mean_square) * seeds / design.n
-    error = np.sqrt(variance) * np.linalg.norm(family.rows.here.weights[row])
+    error = np.sqrt(variance * (family.rows.here.weights[row] ** 2 @ design.counts))
     shared = float(family.rows.fit(y)[0].std_error[row])
     level = alpha / family.hypotheses[row]
     return DistinctSeeds(
@@ -185,12 +184,12 @@ def seed_interactions(design: Design, y: np.ndarray) -> pd.DataFrame | None:
     """
     if not design.has_blocks:
         return None
-    blocks = design.matrix[:, design.terms[BLOCK]]
+    blocks = design.columns([BLOCK])
     centred = y - y.mean()
     residual_ss = sum_of_squares(design.residuals(centred))
     rows = []
     for factor in design.factors:
-        columns = design.matrix[:, design.terms[factor.name]]
+        columns = design.columns([factor.name])
         product = (blocks[:, :, None] * columns[:, None, :]).reshape(design.n, -1)
         ss, df = _added_sum_of_squares(design, product, centred)
         f, p = f_row(ss, df, residual_ss - ss, design.residual_df - df)
@@ -220,7 +219,7 @@ def estimates_by_seed(design: Design, rows: np.ndarray, y: np.ndarray) -> np.nda
         rows: (contrasts, columns) over the design's columns, zero on those of the blocks.
     """
     assert design.blocks is not None
-    keep = np.ones(design.matrix.shape[1], dtype=bool)
+    keep = np.ones(design.rows.shape[1], dtype=bool)
     if design.has_blocks:
         keep[design.terms[BLOCK]] = False
     estimates = []
@@ -237,21 +236,22 @@ def t_over_seeds(by_seed: np.ndarray, alpha: float) -> pd.DataFrame:
         estimate (mean over seeds), std_error (SD / sqrt(S)), df (S - 1), ci_low, ci_high, p; one row for each
         contrast, NaN in all but the estimate where fewer than two seeds have one.
     """
-    with warnings.catch_warnings():
-        # scipy and numpy warn about contrasts that no seed, or only one, can estimate: these are NaN here.
-        warnings.simplefilter("ignore")
-        test = stats.ttest_1samp(by_seed, 0.0, axis=1, nan_policy="omit")
-        low, high = test.confidence_interval(1 - alpha)
-        mean, std_error = np.nanmean(by_seed, axis=1), stats.sem(by_seed, axis=1, nan_policy="omit")
+    known = np.isfinite(by_seed)
+    count = known.sum(axis=1)
+    df = np.where(count > 1, count - 1.0, np.nan)
+    with np.errstate(invalid="ignore"):  # no seed can estimate a contrast
+        mean = np.where(known, by_seed, 0).sum(axis=1) / count
+        squares = np.where(known, (by_seed - mean[:, None]) ** 2, 0).sum(axis=1)
+        std_error = np.sqrt(squares / df / count)
+    half = t_ppf(1 - alpha / 2, df) * std_error
     return pd.DataFrame(
         {
             "estimate": mean,
-            "std_error": np.where(np.isfinite(test.df), std_error, np.nan),
-            "df": test.df,
-            "ci_low": low,
-            "ci_high": high,
-            # Exactly 0 in every seed is no evidence of an effect, where scipy divides 0 by 0.
-            "p": np.where((mean == 0) & (std_error == 0), 1.0, test.pvalue),
+            "std_error": std_error,
+            "df": df,
+            "ci_low": mean - half,
+            "ci_high": mean + half,
+            "p": two_sided_p(mean, std_error, df),
         }
     )
 
@@ -286,7 +286,7 @@ def lenth(design: Design, y: np.ndarray, *, alpha: float = 0.05) -> Lenth | None
     size = np.abs(effect)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = size / me
-    rank = stats.rankdata(size, method="ordinal")
+    rank = order_ranks(size)
     table = pd.DataFrame(
         {
             "contrast": [_spell(names, word) for word, _ in words],
@@ -294,7 +294,7 @@ def lenth(design: Design, y: np.ndarray, *, alpha: float = 0.05) -> Lenth | None
             "ratio": ratio,
             "active": size > me,
             "active_sme": size > sme,
-            "half_normal": stats.norm.ppf(0.5 + 0.5 * (rank - 0.5) / len(effect)),
+            "half_normal": normal_ppf(0.5 + 0.5 * (rank - 0.5) / len(effect)),
             "aliases": [" = ".join(_spell(names, alias) for alias in aliases) for _, aliases in words],
         }
     )
@@ -313,7 +313,7 @@ def margins(pse: float, contrasts: int, alpha: float = 0.05) -> tuple[float, flo
     """ME and SME: t quantiles on contrasts / 3 degrees of freedom times PSE, single and simultaneous (eq. 3-5)."""
     df = contrasts / 3
     simultaneous = (1 + (1 - alpha) ** (1 / contrasts)) / 2
-    return float(stats.t.ppf(1 - alpha / 2, df)) * pse, float(stats.t.ppf(simultaneous, df)) * pse
+    return float(t_ppf(1 - alpha / 2, df)) * pse, float(t_ppf(simultaneous, df)) * pse
 
 
 def two_level_words(design: Design) -> list[tuple[tuple[int, ...], list[tuple[int, ...]]]] | None:

@@ -95,7 +95,8 @@ class PlannedFamily:
         """
         count = len(y)
         family = self.after(count)
-        weights = count * family.rows.here.weights.reshape(-1, count, len(self.cells))
+        each = family.rows.here.weights[:, family.design.row_of]
+        weights = count * each.reshape(-1, count, len(self.cells))
         by_replicate = np.einsum("rnc,nc...->nr...", weights, y)
         look = planned_look(by_replicate, planned=self.planned, alpha=reading.alpha, negligible=reading.negligible)
         omnibus, pairs, p = {}, {}, look.p.copy()

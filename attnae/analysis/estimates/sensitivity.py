@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.model import Interactions
 from attnae.analysis.design.prepare import Columns, finished, prepare
@@ -120,7 +119,7 @@ def ranked_worst(values: pd.Series, diverged: pd.Series, *, goal: str) -> pd.Ser
     """Ranks of the responses, from 1; diverged runs share the worst ones."""
     worst = np.inf if goal == "min" else -np.inf
     usable = values.where(~diverged, worst)
-    return pd.Series(stats.rankdata(usable, nan_policy="omit"), index=values.index)
+    return usable.rank()
 
 
 def _variants(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from attnae.analysis.design.aliases import CONSTANT, aliased_with
 from attnae.analysis.design.model import INTERCEPT, RANK_TOLERANCE, RESIDUAL, Design
 from attnae.analysis.inference.contrasts import ROUNDING
+from attnae.analysis.inference.distributions import f_sf
 from attnae.analysis.inference.families import holm
 
 
@@ -26,10 +26,10 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
     mean_square = residual_ss / design.residual_df if design.residual_df else np.nan
     # Of balanced designs, an exact zero comes out as the square of a rounding error.
     tiny = ROUNDING**2 * sum_of_squares(y - y.mean())
-    rows = []
+    sums, rows = design.row_sums(y - y.mean()), []
     for term in [term for term in design.terms if term != INTERCEPT]:
         space = added_space(design, term)
-        ss, df = sum_of_squares(space.T @ (y - y.mean())), space.shape[1]
+        ss, df = sum_of_squares(space.T @ sums), space.shape[1]
         ss = ss if ss > tiny else 0.0
         f, p = f_row(ss, df, residual_ss, design.residual_df)
         rows.append(
@@ -55,8 +55,8 @@ def anova_table(design: Design, y: np.ndarray) -> pd.DataFrame:
 
 
 def added_space(design: Design, term: str) -> np.ndarray:
-    """(runs, df) orthonormal columns: what the term adds to all terms that do not contain it."""
-    # All terms lie in the model's space: work with its coordinates, rank instead of runs many.
+    """(rows, df) columns that are orthonormal over the runs: what the term adds to all terms that do not contain it."""
+    # All terms lie in the model's space: work with its coordinates, rank instead of rows many.
     columns = design.coordinates([term])
     given = design.coordinates(not_containing(design, term))
     left, singular, _ = np.linalg.svd(given, full_matrices=False)
@@ -88,7 +88,7 @@ def f_row(ss: float, df: int, error_ss: float, error_df: int) -> tuple[float, fl
     if not df or not error_df or error_ss <= 0:
         return np.nan, np.nan
     f = (ss / df) / (error_ss / error_df)
-    return f, float(stats.f.sf(f, df, error_df))
+    return f, float(f_sf(f, df, error_df))
 
 
 def _omega_squared(ss: float, df: int, mean_square: float, n: int) -> float:
@@ -97,7 +97,7 @@ def _omega_squared(ss: float, df: int, mean_square: float, n: int) -> float:
 
 
 def _alias_note(design: Design, term: str, df: int) -> str:
-    nominal = design.matrix[:, design.terms[term]].shape[1]
+    nominal = design.rows[:, design.terms[term]].shape[1]
     if df == nominal:
         return ""
     others: Sequence[str] = aliased_with(design, term, not_containing(design, term))

@@ -29,7 +29,7 @@ def cluster_loadings(design: Design, clusters: np.ndarray, weights: np.ndarray) 
     lost = np.zeros(len(weights))
     for own in members(clusters):
         # R_ss = I - B_s B_s', so that its eigenvalues are 1 - s^2 along U, B_s = U diag(s) V', and 1 elsewhere.
-        directions, singular, _ = np.linalg.svd(design.basis[own], full_matrices=False)
+        directions, singular, _ = np.linalg.svd(design.basis[design.row_of[own]], full_matrices=False)
         eigenvalues = 1 - singular**2
         absent = eigenvalues < NO_RESIDUAL
         change = np.where(absent, -1.0, 1 / np.sqrt(np.where(absent, 1.0, eigenvalues)) - 1)
@@ -94,12 +94,17 @@ def _blocks(design: Design, groups: list[np.ndarray], loadings: np.ndarray) -> t
     Omega_ks,lt = [s = t] g_ks'g_ls - T_ks'T_lt: no clusters x clusters matrix is needed.
     """
     within = np.stack([loadings[:, own] @ loadings[:, own].T for own in groups])
-    return within, np.stack([loadings[:, own] @ design.basis[own] for own in groups])
+    return within, _fitted(design, groups, loadings)
+
+
+def _fitted(design: Design, groups: list[np.ndarray], loadings: np.ndarray) -> np.ndarray:
+    """(clusters, contrasts, rank) T_ks = B_s'g_ks."""
+    return np.stack([loadings[:, own] @ design.basis[design.row_of[own]] for own in groups])
 
 
 def _df_each(design: Design, groups: list[np.ndarray], loadings: np.ndarray) -> np.ndarray:
     within = np.stack([(loadings[:, own] ** 2).sum(axis=1) for own in groups])
-    fitted = np.stack([loadings[:, own] @ design.basis[own] for own in groups])
+    fitted = _fitted(design, groups, loadings)
     overlap = (fitted**2).sum(axis=2)
     cross = np.array([np.sum((fitted[:, k].T @ fitted[:, k]) ** 2) for k in range(len(loadings))])
     first = (within - overlap).sum(axis=0)

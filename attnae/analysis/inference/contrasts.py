@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.clusters import cluster_df, cluster_loadings, cluster_scores
-from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
+from attnae.analysis.inference.distributions import t_ppf, t_sf
+from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments, products
 
 # Leverages this near to 1 leave no residual: the run is fitted exactly, and HC2 divides zero by zero.
 FULL_LEVERAGE = 1 - 1e-8
@@ -34,7 +34,7 @@ class Estimates:
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of two-sided intervals, unadjusted for the number of contrasts."""
-        half = stats.t.ppf((1 + level) / 2, self.df) * self.std_error
+        half = t_ppf((1 + level) / 2, self.df) * self.std_error
         return self.estimate - half, self.estimate + half
 
 
@@ -43,13 +43,14 @@ class Contrasts:
     """Linear functions of the responses and everything about their errors that the design alone fixes.
 
     Attributes:
-        weights: (contrasts, runs), the estimate is weights @ y; NaN where a contrast is not estimable.
+        weights: (contrasts, rows) that of each run of a row, so that the estimate is weights @ row_sums(y); NaN where
+            a contrast is not estimable.
         df: (contrasts,), Satterthwaite degrees of freedom of the HC2 or CR2 variance under equal errors, or the
             residual ones if pooled.
         pooled: (contrasts,), whether the common residual variance stands in for HC2 because the contrast
             has weight on a run of leverage 1.
-        loadings: (contrasts, runs), the variance is the sum over clusters of (the sum over the cluster's runs of
-            loadings * residuals)**2; if pooled, the sum over runs of (loadings * residuals)**2.
+        loadings: (contrasts, rows), the variance is the sum over runs of (loadings * residuals)**2; with clusters
+            (contrasts, runs), and it is the sum over clusters of (the sum over runs of loadings * residuals)**2.
         clusters: (runs,), each run's cluster; None: each run is its own (HC2).
     """
 
@@ -79,16 +80,16 @@ class Contrasts:
         centre = y.mean(axis=0)
         deviations = y - centre
         tiny = ROUNDING * np.abs(deviations).max(axis=0)
-        moved = _snap(self.weights @ deviations, tiny)
-        total = np.where(np.abs(sums := self.weights.sum(axis=1)) > ROUNDING, sums, 0.0)
+        moved = _snap(self.weights @ self.design.row_sums(deviations), tiny)
+        total = _snap(self.weights @ self.design.counts, ROUNDING)
         estimate = moved + np.multiply.outer(total, centre)
         df = self.df if y.ndim == 1 else self.df[:, None]
         if self.clusters is not None:
             std_error = np.sqrt((self.scores(y) ** 2).sum(axis=1))
         else:
-            squares = self.residuals(y) ** 2
-            std_error = np.sqrt(self.loadings**2 @ squares)
-            by_level = level_df(self.design, self._level_moments, self.loadings, self.design.row_sums(squares))
+            sums = self.design.row_sums(self.residuals(y) ** 2)
+            std_error = np.sqrt(self.loadings**2 @ sums)
+            by_level = level_df(self._level_moments, self.loadings, sums)
             by_level[self.pooled] = np.inf
             df = np.minimum(df, by_level)
         return Estimates(estimate, std_error, df, two_sided_p(estimate, std_error, df))
@@ -104,8 +105,7 @@ class Contrasts:
 
     def scores(self, y: np.ndarray) -> np.ndarray:
         """(contrasts, clusters) or (contrasts, clusters, studies): the terms whose squares add up to the variance."""
-        if self.clusters is None:
-            return np.einsum("kr,r...->kr...", self.loadings, self.residuals(y))
+        assert self.clusters is not None
         return cluster_scores(self.loadings, self.clusters, self.residuals(y))
 
 
@@ -132,7 +132,7 @@ def contrasts(
         df, loadings = np.full(len(rows), np.nan), np.full_like(weights, np.nan)
         use_pooled = np.zeros(len(rows), dtype=bool)
     elif clusters is not None:
-        loadings, supported = cluster_loadings(design, clusters, weights)
+        loadings, supported = cluster_loadings(design, clusters, weights[:, design.row_of])
         df = cluster_df(design, clusters, loadings)
         df[~supported], loadings[~supported] = np.nan, np.nan
         use_pooled = np.zeros(len(rows), dtype=bool)
@@ -143,16 +143,15 @@ def contrasts(
 
 
 def _hc2(design: Design, weights: np.ndarray, pooled: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """df (contrasts,), loadings (contrasts, runs), and which contrasts are pooled."""
+    """df (contrasts,), loadings (contrasts, rows), and which contrasts are pooled."""
     exact = design.leverage > FULL_LEVERAGE
     on_exact = (np.abs(weights[:, exact]) > 1e-8 * np.abs(weights).max(axis=1, keepdims=True)).any(axis=1)
     use_pooled = on_exact | pooled
     shrinkage = np.where(exact, 1.0, 1 - design.leverage)
     hc2 = np.where(exact, 0.0, weights**2 / shrinkage)
-    squared_norm = (weights**2).sum(axis=1)
-    common = np.repeat(squared_norm[:, None] / design.residual_df, design.n, axis=1)
-    df = np.where(use_pooled, design.residual_df, satterthwaite(design, hc2, squared_norm))
-    size = np.sqrt(np.where(use_pooled[:, None], common, hc2))
+    df = np.where(use_pooled, design.residual_df, satterthwaite(design, hc2))
+    common = weights**2 @ design.counts / design.residual_df
+    size = np.sqrt(np.where(use_pooled[:, None], common[:, None], hc2))
     return df, np.copysign(size, weights), use_pooled
 
 
@@ -165,26 +164,20 @@ def is_estimable(design: Design, rows: np.ndarray) -> np.ndarray:
 def point_estimates(design: Design, rows: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(contrasts,) estimates alone, without their errors; NaN where not estimable."""
     centre = y.mean()
-    total = rows @ (design.pseudo_inverse @ np.ones(design.n))
-    values = rows @ (design.pseudo_inverse @ (y - centre)) + total * centre
+    total = rows @ (design.pseudo_inverse @ design.counts)
+    values = rows @ (design.pseudo_inverse @ design.row_sums(y - centre)) + total * centre
     return np.where(is_estimable(design, rows), values, np.nan)
 
 
-def satterthwaite(design: Design, hc2: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """2 E[V]^2 / Var[V] of V = sum_i q_i e_i^2 with e = (I - H) errors and q a row of `hc2`.
+def satterthwaite(design: Design, squared: np.ndarray) -> np.ndarray:
+    """2 E[V]^2 / Var[V] of V = sum_i q_i e_i^2 over the runs i, with e = (I - H) errors and q a row of `squared`,
+    (contrasts, rows).
 
-    With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2. With H = B B' the
-    double sum over runs is that of the squared entries of C'C, C = sqrt(q) B, or of C C', whichever is smaller. Runs
-    with the same row of the model matrix have the same q.
+    With unit errors E[V] = sum_i q_i (1 - h_i) and Var[V] / 2 = sum_ij q_i q_j (I - H)_ij^2.
     """
-    diagonal = hc2**2 @ (1 - 2 * design.leverage)
-    cross = np.empty(len(hc2))
-    first, counts, _ = design.distinct
-    for i, q in enumerate(hc2[:, first] * counts):
-        rows = q > 0
-        scaled = np.sqrt(q[rows])[:, None] * design.basis[first[rows]]
-        gram = scaled.T @ scaled if scaled.shape[1] < len(scaled) else scaled @ scaled.T
-        cross[i] = np.sum(gram**2)
+    expected = squared @ (design.counts * (1 - design.leverage))
+    diagonal = squared**2 @ (design.counts * (1 - 2 * design.leverage))
+    cross = products(design, [np.arange(len(design.rows))], squared)[:, 0, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         return expected**2 / (diagonal + cross)
 
@@ -193,8 +186,8 @@ def two_sided_p(estimate: np.ndarray, std_error: np.ndarray, df: np.ndarray) -> 
     """P(|T| >= |estimate / std_error|); an exact zero has p = 1, a non-zero without any error p = 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where((estimate == 0) & (std_error == 0), 0.0, estimate / std_error)
-    return 2 * stats.t.sf(np.abs(t), df)
+    return 2 * t_sf(np.abs(t), df)
 
 
-def _snap(values: np.ndarray, tiny: np.ndarray) -> np.ndarray:
+def _snap(values: np.ndarray, tiny: np.ndarray | float) -> np.ndarray:
     return np.where(np.abs(values) <= tiny, 0.0, values)

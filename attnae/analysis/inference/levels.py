@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from attnae.analysis.inference.clusters import cluster_df, quadratic_traces, trace_df
 from attnae.analysis.inference.contrasts import Contrasts, satterthwaite, two_sided_p
+from attnae.analysis.inference.distributions import f_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.spread import LevelMoments, level_df, level_moments
 
@@ -79,12 +79,14 @@ class LevelTests:
 
     def _moments(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Level estimates (levels, ...), their variances (levels, levels, ...), and (rows, ...) sums of squared
-        residuals over the runs of each distinct row of the model matrix."""
-        means, squares = self.rows.fit(y).estimate, self.rows.residuals(y) ** 2
-        sums = self.rows.design.row_sums(squares)
+        residuals over the runs of each row of the model matrix."""
+        design, weights, loadings = self.rows.design, self.rows.weights, self.rows.loadings
+        means, sums = self.rows.fit(y).estimate, design.row_sums(self.rows.residuals(y) ** 2)
         if self._pooled:
-            mean_square = squares.sum(axis=0) / self.rows.design.residual_df
-            return means, np.multiply.outer(self.rows.weights @ self.rows.weights.T, mean_square), sums
+            mean_square = sums.sum(axis=0) / design.residual_df
+            return means, np.multiply.outer((weights * design.counts) @ weights.T, mean_square), sums
+        if self.rows.clusters is None:
+            return means, np.einsum("kr,lr,r...->kl...", loadings, loadings, sums, optimize=True), sums
         scores = self.rows.scores(y)
         return means, np.einsum("ks...,ls...->kl...", scores, scores), sums
 
@@ -103,7 +105,7 @@ class LevelTests:
         df_tr = self._trace_df(centring) if self.rows.clusters is not None else self._spread_df(subset, sums)
         df2 = self.rows.design.residual_df if self._pooled else df1 / (len(subset) - 1) * df_tr
         df2 = np.broadcast_to(np.asarray(df2, dtype=float), df1.shape)
-        return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, stats.f.sf(f, df1, df2)))
+        return Omnibus(f, df1, df2, np.where(np.isinf(f), 0.0, f_sf(f, df1, df2)))
 
     @property
     def _pooled(self) -> bool:
@@ -117,7 +119,7 @@ class LevelTests:
         if self.rows.clusters is None and not self._pooled:
             loadings = self.rows.loadings[first] - self.rows.loadings[second]
             moments = level_moments(self.rows.design, loadings)
-            df = np.minimum(df, level_df(self.rows.design, moments, loadings, sums))
+            df = np.minimum(df, level_df(moments, loadings, sums))
         return two_sided_p(means[first] - means[second], error, df)
 
     @cached_property
@@ -128,23 +130,20 @@ class LevelTests:
         return self._equal_df(self.rows.loadings[first] - self.rows.loadings[second])
 
     def _equal_df(self, loadings: np.ndarray) -> np.ndarray:
-        """(contrasts,) degrees of freedom of loadings, (contrasts, runs), under equal errors."""
+        """(contrasts,) degrees of freedom of such loadings as those of `rows` under equal errors."""
         design = self.rows.design
         if self.rows.clusters is not None:
             return cluster_df(design, self.rows.clusters, loadings)
-        return satterthwaite(design, loadings**2, loadings**2 @ (1 - design.leverage))
-
-    @property
-    def _clusters(self) -> np.ndarray:
-        return np.arange(self.rows.design.n) if self.rows.clusters is None else self.rows.clusters
+        return satterthwaite(design, loadings**2)
 
     @cached_property
     def _traces(self) -> tuple[np.ndarray, np.ndarray]:
-        return quadratic_traces(self.rows.design, self._clusters, self.rows.loadings)
+        assert self.rows.clusters is not None
+        return quadratic_traces(self.rows.design, self.rows.clusters, self.rows.loadings)
 
     @cached_property
     def _subsets(self) -> tuple[dict[tuple[int, ...], int], np.ndarray, LevelMoments, np.ndarray]:
-        """The place of each subset of levels that is tested; (subsets, runs) loadings, so that tr V is the sum of
+        """The place of each subset of levels that is tested; (subsets, rows) loadings, so that tr V is the sum of
         (loadings * residuals)**2; and what gives their degrees of freedom by level, and under equal errors."""
         sizes = range(2, self.count + 1) if self.count <= MAX_CLOSURE else [self.count]
         subsets = [subset for size in sizes for subset in combinations(range(self.count), size)]
@@ -159,14 +158,15 @@ class LevelTests:
         places, loadings, moments, equal = self._subsets
         only = slice(places[subset], places[subset] + 1)
         moments = [(levels, relative[only]) for levels, relative in moments]
-        by_level = level_df(self.rows.design, moments, loadings[only], sums)[0]
+        by_level = level_df(moments, loadings[only], sums)[0]
         return np.minimum(equal[only][0], by_level)
 
     def _trace_df(self, centring: np.ndarray) -> float:
         """Satterthwaite degrees of freedom of tr V of a subset."""
+        assert self.rows.clusters is not None
         if self.count > MAX_CLOSURE:
             # The rows are measured from the mean of all levels: the sum of their variances is that of the omnibus test.
-            return trace_df(self.rows.design, self._clusters, self.rows.loadings)
+            return trace_df(self.rows.design, self.rows.clusters, self.rows.loadings)
         first, second = self._traces
         spread = float(np.einsum("kl,klmn,mn->", centring, second, centring))
         return float(np.sum(centring * first)) ** 2 / spread if spread > 0 else np.nan

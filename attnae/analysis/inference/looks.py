@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+
+from attnae.analysis.inference.distributions import t_ppf, t_sf
 
 FIRST_LOOK = 3
 NULL_PATHS = 200_000
@@ -79,14 +80,14 @@ def planned_look(
         raise ValueError(f"{seeds} seeds: looks come after {FIRST_LOOK} to {planned} seeds")
     mean, error = running_t(by_seed)
     df = np.arange(FIRST_LOOK, seeds + 1).reshape(-1, *[1] * (by_seed.ndim - 1)) - 1.0
-    p = 2 * stats.t.sf(_ratio(np.abs(mean), error), df)
+    p = 2 * t_sf(_ratio(np.abs(mean), error), df)
     small = np.full(by_seed.shape[1:], np.nan)
     if negligible is not None:
-        below = stats.t.cdf(_ratio(mean - negligible, error), df)
-        above = stats.t.sf(_ratio(mean + negligible, error), df)
+        below = t_sf(_ratio(negligible - mean, error), df)
+        above = t_sf(_ratio(mean + negligible, error), df)
         small = np.maximum(*(p_over_looks(side, planned=planned, sides=1) for side in (below, above)))
     critical = float(np.quantile(null_distribution(planned, sides=2), alpha))
-    half = stats.t.ppf(1 - critical * weights(planned)[seeds - FIRST_LOOK] / 2, seeds - 1) * error[-1]
+    half = t_ppf(1 - critical * weights(planned)[seeds - FIRST_LOOK] / 2, seeds - 1) * error[-1]
     return PlannedLook(
         seeds, planned, mean[-1], p_over_looks(p, planned=planned), mean[-1] - half, mean[-1] + half, small
     )
@@ -116,7 +117,7 @@ def null_distribution(planned: int, *, sides: int) -> np.ndarray:
     for _ in range(NULL_PATHS // CHUNK):
         mean, error = running_t(rng.standard_normal((planned, CHUNK)))
         t = mean / error
-        p = stats.t.sf(t, df) if sides == 1 else 2 * stats.t.sf(np.abs(t), df)
+        p = t_sf(t, df) if sides == 1 else 2 * t_sf(np.abs(t), df)
         found.append((p / weights(planned)[:, None]).min(axis=0))
     return np.sort(np.concatenate(found))
 

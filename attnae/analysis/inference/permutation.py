@@ -10,6 +10,7 @@ from scipy import special
 
 from attnae.analysis.design.factors import Factor
 from attnae.analysis.design.model import Design
+from attnae.analysis.design.rows import equal_rows
 from attnae.analysis.inference.anova import added_space
 from attnae.analysis.inference.families import holm
 
@@ -43,7 +44,7 @@ def permutation_table(design: Design, y: np.ndarray, *, draws: int, seed: int = 
     """
     rows = []
     for position, factor in enumerate(design.factors):
-        space = added_space(design, factor.name)
+        space = added_space(design, factor.name)[design.row_of]
         scheme = choose_scheme(design, factor, position, y - y.mean())
         observed = float(np.sum((space.T @ scheme.values) ** 2))
         rng = np.random.default_rng([seed, position])
@@ -65,7 +66,7 @@ def strata_of(design: Design, position: int) -> np.ndarray:
     others = np.delete(design.codes, position, axis=1)
     if design.blocks is not None:
         others = np.column_stack([others, design.blocks])
-    return np.unique(others, axis=0, return_inverse=True)[1].ravel()
+    return equal_rows(others)[1]
 
 
 def choose_scheme(design: Design, factor: Factor, position: int, y: np.ndarray) -> Scheme:

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
 
 from attnae.analysis.design.model import Design
+from attnae.analysis.inference.distributions import chi2_ppf, normal_cdf, root, t_ppf
 from attnae.analysis.inference.scope import seed_count, seeds_recur, seeds_shared
 
 # The power that `mde` and `seeds_needed` speak of.
@@ -25,18 +25,18 @@ def t_power(shift: float, df: float, alpha: float) -> float:
     The probability given the estimated standard error, integrated over its chi distribution by Gauss-Legendre
     quadrature. scipy's noncentral t gives NaN from shifts of about 5 on.
     """
-    return _power(shift, *_scales(df), stats.t.ppf(1 - alpha / 2, df))
+    return _power(shift, *_scales(df), t_ppf(1 - alpha / 2, df))
 
 
 @lru_cache(maxsize=4096)
 def detectable_shift(df: float, alpha: float) -> float:
     """The smallest effect, in standard errors, that a two-sided t test at alpha detects with a power of 80%."""
     ratio, weights = _scales(df)
-    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    critical = float(t_ppf(1 - alpha / 2, df))
     high = critical + 2.0
     while _power(high, ratio, weights, critical) < POWER:
         high *= 2
-    return float(optimize.brentq(lambda shift: _power(shift, ratio, weights, critical) - POWER, 0, high, xtol=1e-9))
+    return root(lambda shift: _power(shift, ratio, weights, critical) - POWER, 0.0, high)
 
 
 def detectable(std_error: np.ndarray, df: np.ndarray, *, family: int | np.ndarray, alpha: float) -> np.ndarray:
@@ -101,7 +101,7 @@ def next_steps_table(
             continue
         spread = error * np.sqrt(now)
         per_seed = None if shared else df / now
-        caution = np.sqrt(df / stats.chi2.ppf(CAUTION, df))
+        caution = np.sqrt(df / chi2_ppf(CAUTION, df))
         rows.append(
             (
                 row["factor"],
@@ -120,9 +120,9 @@ def next_steps_table(
 @lru_cache(maxsize=4096)
 def _scales(df: float) -> tuple[np.ndarray, np.ndarray]:
     """Estimated over true standard error at the nodes, and the weights of the nodes."""
-    return np.sqrt(stats.chi2.ppf((_NODES + 1) / 2, df) / df), _WEIGHTS / 2
+    return np.sqrt(chi2_ppf((_NODES + 1) / 2, df) / df), _WEIGHTS / 2
 
 
 def _power(shift: float, ratio: np.ndarray, weights: np.ndarray, critical: float) -> float:
-    above, below = stats.norm.cdf(shift - critical * ratio), stats.norm.cdf(-shift - critical * ratio)
+    above, below = normal_cdf(shift - critical * ratio), normal_cdf(-shift - critical * ratio)
     return float(weights @ (above + below))

@@ -85,4 +85,4 @@ def within_cells(design: Design, values: np.ndarray) -> np.ndarray:
 
 
 def _block_columns(design: Design) -> np.ndarray:
-    return design.matrix[:, design.terms[BLOCK]] if design.has_blocks else np.zeros((design.n, 0))
+    return design.columns([BLOCK]) if design.has_blocks else np.zeros((design.n, 0))

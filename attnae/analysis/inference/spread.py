@@ -20,9 +20,9 @@ MAX_LEVELS = 10
 # comes out too small comes with degrees of freedom that are too large; the largest part counts for more than its
 # share, so that they are not. docs/statistics.md has the error rates with and without it.
 CAUTION = 1.5
-# Up to this number of distinct runs, all pairs of them are faster than matrices of the size of the model.
-DENSE_RUNS = 2000
-# For each factor the distinct rows of each level, and (contrasts, levels, levels) the relative covariances.
+# Up to this number of rows, all pairs of them are faster than matrices of the size of the model.
+DENSE_ROWS = 2000
+# For each factor the rows of each level, and (contrasts, levels, levels) the relative covariances.
 LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
 
 
@@ -30,19 +30,18 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
     """What the design fixes of the degrees of freedom by level, for each factor of up to ten levels.
 
     Args:
-        loadings: (contrasts, runs), V = sum of (loadings * residuals)**2; equal for runs with equal settings.
+        loadings: (contrasts, rows), V = sum over the runs of (loadings * residuals)**2.
     """
-    # Loadings are the same for all runs with the same row of the model matrix.
-    first, counts, _ = design.distinct
-    basis, leverage, codes = design.basis[first], design.leverage[first], design.codes[first]
-    squared = loadings[:, first] ** 2
+    codes = np.empty((len(design.rows), len(design.factors)), dtype=design.codes.dtype)
+    codes[design.row_of] = design.codes
+    counts, leverage, squared = design.counts, design.leverage, loadings**2
     # With R = I - B B', half of cov(V_g, V_h) is the sum of q_i q_j R_ij^2 over the runs i of g and j of h.
     found = []
     for column, factor in enumerate(design.factors):
         if factor.kind == "continuous" or len(factor.levels) > MAX_LEVELS:
             continue
         levels = members(codes[:, column])
-        second = _products(basis, levels, squared * counts)
+        second = products(design, levels, squared)
         own = [squared[:, rows] ** 2 @ (counts[rows] * (1 - 2 * leverage[rows])) for rows in levels]
         second[:, range(len(levels)), range(len(levels))] += np.stack(own, axis=1)
         mean = np.stack([squared[:, rows] @ (counts[rows] * (1 - leverage[rows])) for rows in levels], axis=1)
@@ -51,30 +50,32 @@ def level_moments(design: Design, loadings: np.ndarray) -> LevelMoments:
     return found
 
 
-def _products(basis: np.ndarray, groups: list[np.ndarray], squared: np.ndarray) -> np.ndarray:
-    """(contrasts, groups, groups): the sum of q_i q_j (B B')_ij^2 over the runs i of one group and j of another."""
-    products = np.empty((len(squared), len(groups), len(groups)))
-    if len(basis) <= DENSE_RUNS:
+def products(design: Design, groups: list[np.ndarray], squared: np.ndarray) -> np.ndarray:
+    """(contrasts, groups, groups): the sum of q_i q_j (B B')_ij^2 over the runs i of one group of rows and j of
+    another; q_i are (contrasts, rows) `squared`."""
+    found = np.empty((len(squared), len(groups), len(groups)))
+    weight = squared * design.counts
+    if len(design.rows) <= DENSE_ROWS:
         for place, own in enumerate(groups):
-            through = squared[:, own] @ (basis[own] @ basis.T) ** 2
-            for other, its in enumerate(groups):
-                products[:, place, other] = np.einsum("ki,ki->k", through[:, its], squared[:, its])
-        return products
-    for row, q in enumerate(squared):
+            through = weight[:, own] @ design.squared_hat[own] * weight
+            found[:, place] = np.stack([through[:, its].sum(axis=1) for its in groups], axis=1)
+        return found
+    for number, q in enumerate(weight):
         # The same sum is the inner product of B' Q B of both groups.
-        grams = np.stack([(basis[own] * q[own, None]).T @ basis[own] for own in groups])
-        products[row] = np.einsum("gab,hab->gh", grams, grams)
-    return products
+        scaled = np.sqrt(q)[:, None] * design.basis
+        grams = np.stack([(scaled[own].T @ scaled[own]).ravel() for own in groups])
+        found[number] = grams @ grams.T
+    return found
 
 
-def level_df(design: Design, moments: LevelMoments, loadings: np.ndarray, sums: np.ndarray) -> np.ndarray:
+def level_df(moments: LevelMoments, loadings: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """(contrasts, ...) the smallest degrees of freedom over the factors; infinite without such a factor, or if V is 0.
 
     Args:
-        sums: (rows, ...) sums of squared residuals over the runs of each distinct row of the model matrix.
+        sums: (rows, ...) sums of squared residuals over the runs of each row.
     """
     smallest = np.full((len(loadings), *sums.shape[1:]), np.inf)
-    squared = loadings[:, design.distinct[0]] ** 2
+    squared = loadings**2
     for levels, relative in moments:
         parts = np.stack([squared[:, rows] @ sums[rows] for rows in levels], axis=1)
         parts **= CAUTION if len(levels) > 2 else 1

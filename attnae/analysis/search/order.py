@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import ansari, chi2_contingency, mannwhitneyu
 
 from attnae.analysis.search.model.settings import Setting
 
@@ -50,6 +49,8 @@ def find_adaptive(settings: Sequence[Setting], order: np.ndarray | None, sampler
 
 def _smallest(setting: Setting, late: np.ndarray) -> tuple[float, int]:
     """The smallest p-value of the tests of one setting, and their number."""
+    from scipy.stats import ansari, chi2_contingency, mannwhitneyu  # half a second
+
     late = late[setting.active]
     if late.all() or not late.any():
         return 1.0, 0

@@ -40,28 +40,37 @@ def pairs_table(data: Prepared, nuisance: Nuisance, draws: int, rng: np.random.G
     responses = outside(model, responses.T).T
     total = (responses**2).sum(axis=1)
     rows, smallest = [], np.ones(len(responses))
-    for first, second in tests:
-        # The model holds both settings, or the selection left them out and they are added.
-        mains = outside(model, np.hstack([first.columns, second.columns]))
-        mains = orthonormal_part(mains, (np.hstack([first.columns, second.columns]) ** 2).sum(axis=0))
-        products = _products(first, second)
-        size = (products**2).sum(axis=0)
-        left = outside(mains, outside(model, products))
-        new = orthonormal(left[:, (left**2).sum(axis=0) > TOLERANCE * size])
-        df = data.n - model.shape[1] - mains.shape[1]
-        if new.shape[1] == 0 or df - new.shape[1] < 1:
-            continue
-        rest = total - ((responses @ mains) ** 2).sum(axis=1)
-        squares = ((responses @ new) ** 2).sum(axis=1)
-        p = smallest_p(squares[:, None], np.full((len(squares), 1), new.shape[1]), rest, df)
-        smallest = np.minimum(smallest, p)
-        rows.append((first.name, second.name, float(p[0])))
+    # Many pairs at once: the product of one pair's columns with the responses takes as long, to read all of these.
+    widest = max((setting.columns.shape[1] + 1) ** 2 for setting in data.settings)
+    step = max(1, MOST_VALUES // (data.n * widest))
+    for some in (tests[start : start + step] for start in range(0, len(tests), step)):
+        parts = [columns for first, second in some for columns in _added_columns(model, first, second)]
+        squares = (responses @ np.hstack(parts)) ** 2
+        explained = np.split(squares, np.cumsum([columns.shape[1] for columns in parts])[:-1], axis=1)
+        for (first, second), mains, new in zip(some, explained[::2], explained[1::2], strict=True):
+            df = data.n - model.shape[1] - mains.shape[1]
+            if new.shape[1] == 0 or df - new.shape[1] < 1:
+                continue
+            rest = total - mains.sum(axis=1)
+            p = smallest_p(new.sum(axis=1)[:, None], np.full((len(new), 1), new.shape[1]), rest, df)
+            smallest = np.minimum(smallest, p)
+            rows.append((first.name, second.name, float(p[0])))
     table = pd.DataFrame(rows, columns=PAIR_COLUMNS[:3]).sort_values("statistic", kind="stable", ignore_index=True)
     table["p"] = np.nan
     if len(table) and len(responses) > 1:
         extreme = int((smallest[1:] <= smallest[0] * (1 + 1e-9)).sum())
         table.loc[0, "p"] = (1 + extreme) / len(responses)
     return table
+
+
+def _added_columns(model: np.ndarray, first: Setting, second: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """(n, columns) orthonormal: what two settings add to a model, and what their products add to all of these."""
+    # The model holds both settings, or the selection left them out and they are added.
+    columns = np.hstack([first.columns, second.columns])
+    mains = orthonormal_part(outside(model, columns), (columns**2).sum(axis=0))
+    products = _products(first, second)
+    left = outside(mains, outside(model, products))
+    return mains, orthonormal(left[:, (left**2).sum(axis=0) > TOLERANCE * (products**2).sum(axis=0)])
 
 
 def _products(first: Setting, second: Setting) -> np.ndarray:

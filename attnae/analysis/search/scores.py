@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, rankdata
+
+from attnae.analysis.inference.distributions import midranks, normal_ppf
 
 WINSORISED_AT = 3.0
 
@@ -20,7 +21,7 @@ def normal_scores(cost: np.ndarray, strata: np.ndarray) -> np.ndarray:
     z = np.empty(len(cost))
     for stratum in np.unique(strata):
         rows = strata == stratum
-        z[rows] = norm.ppf((rankdata(cost[rows]) - 0.375) / (rows.sum() + 0.25))
+        z[rows] = normal_ppf((midranks(cost[rows]) - 0.375) / (rows.sum() + 0.25))
     return z
 
 
@@ -36,7 +37,7 @@ def winsorised(cost: np.ndarray, strata: np.ndarray) -> np.ndarray | None:
         if len(finite) == 0:
             return None
         middle = np.median(finite)
-        mad = np.median(np.abs(finite - middle)) / norm.ppf(0.75)
+        mad = np.median(np.abs(finite - middle)) / normal_ppf(0.75)
         if not mad > 0:
             return None
         y[rows] = np.clip((cost[rows] - middle) / mad, -WINSORISED_AT, WINSORISED_AT)

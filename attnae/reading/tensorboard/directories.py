@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attnae.reading.hydra import HYDRA
+from attnae.reading.hydra import is_job, upwards
 from attnae.reading.run import HParam, Matcher
 from attnae.reading.settings import read_yaml
 from attnae.reading.tensorboard.events import Log
@@ -36,13 +36,17 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
         _find_hparams(root, directory, log, match)
     runs = {directory: log for directory, log in logs.items() if log.hparams}
     without: set[Path] = set()
-    above_others = {parent for directory in logs for parent in directory.parents}
+    above_others: set[Path] = set()
+    for directory in logs:
+        for parent in directory.parents:
+            if parent in above_others:
+                break
+            above_others.add(parent)
 
     jobs = Counter(_hydra_job(root, directory) for directory in logs.keys() - runs.keys())
 
     def home(directory: Path) -> Path | None:
-        for way in directory.relative_to(root).parents:
-            above = root / way
+        for above in upwards(directory, root)[1:]:
             # A YAML file in the log directory itself describes the study, not a run.
             if above not in runs and above not in without and above != root:
                 log = logs.get(above, Log())
@@ -67,8 +71,7 @@ def gather(root: Path, logs: dict[Path, Log], match: Matcher | None) -> dict[Pat
 
 def _hydra_job(root: Path, directory: Path) -> Path | None:
     """The nearest directory, at or above `directory` but not above `root`, in which Hydra started a job."""
-    places = [directory, *(root / way for way in directory.relative_to(root).parents)]
-    return next((place for place in places if (place / HYDRA).is_dir()), None)
+    return next(filter(is_job, upwards(directory, root)), None)
 
 
 def _find_hparams(root: Path, directory: Path, log: Log, match: Matcher | None) -> None:

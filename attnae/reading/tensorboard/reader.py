@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,9 +71,10 @@ def _run(name: str, directory: Path, log: Log) -> Run:
 
 
 def _read_metrics(directory: Path, problems: list[str]) -> dict[str, Any]:
-    path = directory / METRICS_FILE
+    if not os.path.isfile(f"{directory}/{METRICS_FILE}"):
+        return {}
     try:
-        content = read_json(path, MAX_JSON_BYTES) if path.is_file() else None
+        content = read_json(directory / METRICS_FILE, MAX_JSON_BYTES)
         return dict(flatten(content)) if isinstance(content, dict) else {}
     except ValueError as error:
         problems.append(f"{METRICS_FILE} cannot be read: {error}")

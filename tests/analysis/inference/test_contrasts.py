@@ -152,7 +152,7 @@ def test_hc2_is_that_of_stata():
     x = np.sin(np.concatenate([np.arange(1, 11), np.arange(2, 12)]))
     y = np.concatenate([np.cos(np.arange(10)), np.tan(np.arange(1, 11))])
     terms = {"(intercept)": slice(0, 1), "x": slice(1, 2)}
-    design = Design((), np.zeros((20, 0), dtype=int), None, terms, np.column_stack([np.ones(20), x]))
+    design = Design((), np.zeros((20, 0), dtype=int), None, terms, np.column_stack([np.ones(20), x]), np.arange(20))
     for clusters in (None, np.arange(20)):
         found = contrasts(design, np.eye(2), clusters=clusters).fit(y)
         np.testing.assert_allclose(found.estimate, [-0.4456202905, 0.3241183110], atol=1e-10)

@@ -66,7 +66,7 @@ def test_freedman_lane_against_all_permutations():
     statistics = [drop(y - left + left[list(order)]) for order in permutations(range(6))]
     exact = np.mean(np.array(statistics) >= drop(y) - 1e-12)
     design = prepare(runs, ["x", "g"], runs["response"], Columns(), "none").design
-    space = added_space(design, "x")
+    space = added_space(design, "x")[design.row_of]
     scheme = Scheme(FREEDMAN_LANE, left, np.zeros(6, dtype=int))
     p = permutation_p(space, scheme, drop(y), DRAWS, np.random.default_rng(0))
     assert p == pytest.approx(exact, abs=4 * np.sqrt(exact / DRAWS))

@@ -65,7 +65,7 @@ def test_each_factor_by_the_definition():
     squared = (np.eye(design.n) - hat) ** 2
     e2 = (y - hat @ y) ** 2
     expected = fitted.df.copy()
-    for k, loadings in enumerate(fitted.loadings):
+    for k, loadings in enumerate(fitted.loadings[:, design.row_of]):
         q = loadings**2
         for codes in design.codes.T:
             level = [codes == g for g in range(codes.max() + 1)]
@@ -87,7 +87,7 @@ def test_large_studies_sum_over_the_columns_of_the_model(monkeypatch):
     design = design_of(noisy_study().drop(index=[3, 40, 41, 77]), ARTICLE_FACTORS)
     loadings = contrasts(design, main_rows(design)).loadings
     by_runs = level_moments(design, loadings)
-    monkeypatch.setattr(spread, "DENSE_RUNS", 0)
+    monkeypatch.setattr(spread, "DENSE_ROWS", 0)
     for (_, one), (_, other) in zip(by_runs, level_moments(design, loadings), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
@@ -102,9 +102,8 @@ def test_equal_rows_of_the_model_are_summed() -> None:
     table = factorial(a=[0, 1], b=["x", "y", "z"], seeds=7).sample(frac=1, random_state=0)
     table["response"] = rng.normal(size=len(table))
     design = prepare(table, ["a", "b"], table["response"], Columns(seed=None), "none").design
-    first, counts, row = design.distinct
-    assert len(first) == 6
-    assert counts.tolist() == [7] * 6
+    assert len(design.rows) == 6
+    assert design.counts.tolist() == [7] * 6
     for values in (rng.normal(size=42), rng.normal(size=(42, 3))):
-        slow = np.array([values[row == place].sum(axis=0) for place in range(6)])
+        slow = np.array([values[design.row_of == place].sum(axis=0) for place in range(6)])
         np.testing.assert_allclose(design.row_sums(values), slow, rtol=1e-12)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from attnae.analysis.report.sentences.search import sentences
-from attnae.analysis.search import fit_search
+from attnae.analysis.search import fit_search, pairs
 from attnae.analysis.search.result import (
     CURVE_COLUMNS,
     LEVEL_COLUMNS,
@@ -264,6 +264,13 @@ def test_pairs_that_act_together_are_found():
     assert result.pairs.loc[0, ["first", "second"]].tolist() == ["dropout", "aug"]
     assert result.pairs_p == pytest.approx(0.002)  # of 499 permutations
     assert result.pairs["p"].iloc[1:].isna().all()
+
+
+def test_pairs_do_not_depend_on_how_many_are_computed_at_once(monkeypatch, table):
+    """With one value at most, each pair is computed alone; the number of permutations is that of large searches."""
+    together = _fit(table, permutations=99).pairs
+    monkeypatch.setattr(pairs, "MOST_VALUES", 1)
+    pd.testing.assert_frame_equal(_fit(table, permutations=99).pairs, together, rtol=1e-9)
 
 
 def test_an_additive_search_has_no_pairs_to_report(result):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
+from attnae.analysis.inference.distributions import chi2_ppf, normal_ppf
 from attnae.analysis.report.figures.style import ACCENT, FAINT, GREY, MANY_POINTS, WIDTH, label
 from attnae.analysis.report.tones import GOOD, MAYBE
 from attnae.analysis.result import StudyResult
@@ -62,7 +62,7 @@ def residuals_figure(result: StudyResult) -> Figure | None:
     left.set_ylabel("residual")
     left.set_title("Against fitted values")
     quartiles = np.percentile(table.residual, [25, 75])
-    slope = np.ptp(quartiles) / np.ptp(stats.norm.ppf([0.25, 0.75]))
+    slope = np.ptp(quartiles) / np.ptp(normal_ppf([0.25, 0.75]))
     ends = np.array([table["quantile"].min(), table["quantile"].max()])
     right.plot(ends, quartiles.mean() + slope * ends, color=GREY, linewidth=0.8)
     right.scatter(table["quantile"], table.residual, **style)
@@ -83,7 +83,7 @@ def box_cox_figure(result: StudyResult) -> Figure | None:
     if found is None:
         return None
     profile = found.profile
-    threshold = profile.log_likelihood.max() - stats.chi2.ppf(1 - result.reading.alpha, 1) / 2
+    threshold = profile.log_likelihood.max() - chi2_ppf(1 - result.reading.alpha, 1) / 2
     figure = Figure(figsize=(WIDTH, 2.6))
     axes = figure.add_subplot()
     axes.axvspan(found.low, found.high, color=ACCENT, alpha=0.12, linewidth=0)

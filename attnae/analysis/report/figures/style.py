@@ -70,10 +70,12 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         description: the title, which screen readers read aloud.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # Drawing lays the figure out. `savefig` does the same, and draws it once more before.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(buffer.getvalue())

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
-
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.estimates.effects import NO_CHOICE
+from attnae.analysis.inference.distributions import t_ppf
 from attnae.analysis.inference.power import POWER
 from attnae.analysis.inference.scope import NEW_SEEDS, seeds_recur
 from attnae.analysis.inference.verdicts import (
@@ -243,7 +242,7 @@ def _remedy(row: dict[str, Any]) -> str:
 
 
 def _interval(row: dict[str, Any], level: float) -> tuple[float, float]:
-    half = float(stats.t.ppf((1 + level) / 2, row["df"])) * row["std_error"]
+    half = float(t_ppf((1 + level) / 2, row["df"])) * row["std_error"]
     return row["estimate"] - half, row["estimate"] + half
 
 

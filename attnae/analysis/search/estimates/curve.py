@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t
 
+from attnae.analysis.inference.distributions import t_sf
 from attnae.analysis.search.model.partial import Fit, Partial
 from attnae.analysis.search.model.regression import TOLERANCE
 from attnae.analysis.search.model.settings import Setting
@@ -107,7 +107,7 @@ def fit_curve(setting: Setting, z: np.ndarray, nuisance: np.ndarray, alpha: floa
         step=jump.step if jump is not None and jump.p < STEP_ALPHA else None,
         inside=inside,
         rise=rise,
-        rise_p=float(2 * t.sf(abs(rise) / rise_error, fit.df)) if rise_error > 0 else np.nan,
+        rise_p=float(2 * t_sf(abs(rise) / rise_error, fit.df)) if rise_error > 0 else np.nan,
         at_edge=side if edges[side] and not inside else "",
         rough=len(z) < ENOUGH_RUNS or jump is not None,
     )
@@ -152,9 +152,9 @@ def find_jump(setting: Setting, z: np.ndarray, fit: Fit, u_best: float) -> Jump 
     place, above = numbers[most], bool(cuts[numbers[most]] > u_best)
     step = Step(float(values[place] if above else values[place + 1]), above)
     statistic = np.sqrt(shares[most] * (fit.df - 1) / (1 - shares[most]))
-    return Jump(step, float(cuts[place]), float(min(1, 2 * t.sf(statistic, fit.df - 1) * len(numbers))))
+    return Jump(step, float(cuts[place]), float(min(1, 2 * t_sf(statistic, fit.df - 1) * len(numbers))))
 
 
 def _one_sided(estimate: np.ndarray, error: np.ndarray, df: int) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(error > 0, t.sf(estimate / error, df), np.where(estimate > 0, 0.0, 1.0))
+        return np.where(error > 0, t_sf(estimate / error, df), np.where(estimate > 0, 0.0, 1.0))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import t
 
+from attnae.analysis.inference.distributions import t_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.search.model.partial import Partial
 from attnae.analysis.search.model.settings import RARE, Setting
@@ -50,7 +50,7 @@ def compare_levels(setting: Setting, z: np.ndarray, nuisance: np.ndarray) -> Lev
     if pairs:
         estimates, errors = fit.contrast(np.array([rows[a] - rows[b] for a, b in pairs]))
         with np.errstate(divide="ignore", invalid="ignore"):
-            p = np.where(errors > 0, 2 * t.sf(np.abs(estimates) / errors, fit.df), np.nan)
+            p = np.where(errors > 0, 2 * t_sf(np.abs(estimates) / errors, fit.df), np.nan)
         for (a, b), adjusted in zip(pairs, holm(p), strict=True):
             if best in (a, b):
                 p_holm[b if a == best else a] = adjusted

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ncfdtrinc
-from scipy.stats import chi2, ncx2
+from scipy.special import chdtri, chndtr, ncfdtrinc
 
+from attnae.analysis.inference.distributions import root
 from attnae.analysis.search.model.partial import Partial
 
 POWER = 0.8
@@ -84,5 +83,5 @@ def needs_of(share: Share, n: int, family: int, alpha: float) -> Needs:
 @lru_cache(maxsize=1024)
 def noncentrality(df: int, level: float) -> float:
     """The noncentrality at which a chi-square test with df degrees of freedom has a power of 80% at the level."""
-    critical = float(chi2.isf(level, df))
-    return float(brentq(lambda nc: ncx2.sf(critical, df, nc) - POWER, 1e-6, 10 * critical + 100))
+    critical = float(chdtri(df, level))
+    return root(lambda nc: 1 - POWER - float(chndtr(critical, df, nc)), 1e-6, 10 * critical + 100)

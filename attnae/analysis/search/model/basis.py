@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+
+from attnae.analysis.inference.distributions import midranks
 
 # The knots of a spline lie between these ranks, as shares of the runs; it is linear outside.
 LOW, HIGH = 0.05, 0.95
@@ -17,7 +18,7 @@ CURVE_DF_LARGE = 5
 
 def relative_ranks(x: np.ndarray) -> np.ndarray:
     """(runs,) u = (midrank - 1/2) / runs, in (0, 1)."""
-    return (rankdata(x) - 0.5) / len(x)
+    return (midranks(x) - 0.5) / len(x)
 
 
 def spline_df(active: int, values: int, *, curve: bool = False) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, t
 
+from attnae.analysis.inference.distributions import normal_ppf, t_ppf
 from attnae.analysis.search.model.regression import TOLERANCE, outside
 
 HUBER_K = 1.345  # 95% efficiency with normal errors
-MAD_OF_NORMAL = norm.ppf(0.75)
+MAD_OF_NORMAL = normal_ppf(0.75)
 MOST_ITERATIONS, CONVERGED = 100, 1e-8
 
 
@@ -42,7 +42,7 @@ class Fit:
         return np.where(known, weights @ self.coefficients, np.nan), np.where(known, errors, np.nan)
 
     def quantile(self, probability: float) -> float:
-        return float(t.ppf(probability, self.df))
+        return float(t_ppf(probability, self.df))
 
 
 class Partial:
