@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+MOST_STEPS = 200  # of `root`, which takes about ten
+
 
 def t_sf(x: ArrayLike, df: ArrayLike) -> Any:
     """P(T > x) of Student's t; infinite degrees of freedom are the normal distribution."""
@@ -64,8 +66,10 @@ def root(function: Callable[[float], float], low: float, high: float) -> float:
     """
     below, above = function(low), function(high)
     last, x = math.inf, low
-    while abs(x - last) > 1e-12 * abs(x):
+    for _ in range(MOST_STEPS):
         last, x = x, (low * above - high * below) / (above - below)
+        if abs(x - last) <= 1e-12 * abs(x):
+            break
         if (value := function(x)) < 0:
             above = above / 2 if last == low else above
             low, below = x, value
