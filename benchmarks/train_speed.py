@@ -13,7 +13,8 @@ The variants take turns in one process, so that other work on the machine affect
        its own benchmarks/train_speed.py, in a process of its own
 
 Ratios are of one turn, and what counts is their median; images per second drift with the machine. Then, in processes
-of their own: how long --help and the first step take, the peak of memory, and what pictures cost.
+of their own: how long --help and the first step take, also when another process has compiled the same model before, the
+peak of memory, and what pictures cost.
 """
 
 from __future__ import annotations
@@ -300,7 +301,7 @@ def measure(options: Options) -> tuple[dict[str, list[float]], float]:
     return {name: [images / taken for taken in turns.seconds[name]] for name in sorted(turns.seconds)}, turns.pictures_s
 
 
-def first_step(options: Options, how: str) -> dict[str, float]:
+def first_step(options: Options, how: str, compiler_cache: str) -> dict[str, float]:
     """Seconds to the first step and peak memory of `train.py` for one short epoch, in a new process."""
     images = images_of(options)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in images.items()]
@@ -322,7 +323,7 @@ code = train_command({flags!r})
 print("peak", int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)
 sys.exit(code)
 """
-    cache = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": tempfile.mkdtemp()}
+    cache = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": compiler_cache}
     done = subprocess.run([sys.executable, "-c", script], env=cache, stdout=subprocess.PIPE, text=True, check=True)
     numbers = dict(re.findall(r"^(first step|peak) ([\d.]+)", done.stdout, re.MULTILINE))
     return {"first_step_s": float(numbers["first step"]), "peak_memory_mb": float(numbers["peak"])}
@@ -363,8 +364,9 @@ def main(options: Options) -> None:
         report["help_s"] = seconds_of("--help")
         report["dry_run_s"] = seconds_of("--dry-run", "--dataset", "digits")
         print(f"--help: {report['help_s']:.2f} s; --dry-run, which imports everything: {report['dry_run_s']:.1f} s")
-        for how in ("off", "on"):
-            report[f"compile_{how}"] = once = first_step(options, how)
+        cache = tempfile.mkdtemp()
+        for how in ("off", "on", "on, again"):
+            report[f"compile_{how}"] = once = first_step(options, how.partition(",")[0], cache)
             print(
                 f"--compile {how}: {once['first_step_s']:.1f} s from the start to the first step, "
                 f"peak memory {once['peak_memory_mb']:.0f} MB"

@@ -183,10 +183,12 @@ def run_command(words, document):
             assert report.stat().st_size > 1000
         case ["python", "benchmarks/study_speed.py", *_]:
             assert "--compiled" in output_of("python", words[1], "--help")
-            eager = [word for word in words[1:] if word != "--compiled"]  # compiling would take minutes
+            # Compiling would take minutes.
+            eager = [word.replace("OTHER", str(ROOT)) for word in words[1:] if word != "--compiled"]
             benchmark(*eager, "--turns=1", "--epochs=1", "--seeds=1", "--limit-train=60")
         case ["python", "benchmarks/train_speed.py", *_]:
-            benchmark(*words[1:], "--turns=1", "--steps=1", "--no-once", "--no-compile")
+            other = [word.replace("OTHER", str(ROOT)) for word in words[1:]]
+            benchmark(*other, "--turns=1", "--steps=1", "--no-once", "--no-compile")
         case ["python", "benchmarks/inference.py" | "benchmarks/sequential.py", *_]:
             benchmark(*words[1:], "--studies=10")
         case ["python", "benchmarks/attentions.py", *_]:
@@ -199,6 +201,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--kilobytes=5", "--tables", "optuna")
         case ["python", "benchmarks/start_speed.py", *_]:
             benchmark("benchmarks/start_speed.py", f"--other={ROOT}", "--turns=1", "--runs=3", "--only=read_logs")
+        case ["python", "benchmarks/step_profile.py", *_]:
+            benchmark("benchmarks/step_profile.py", "--data-dir=DIR", "--steps=1")
         case ["python", "benchmarks/memory.py", *_]:
             benchmark("benchmarks/memory.py", "--dataset=digits", "--threads=1")
         case ["python", "benchmarks/busy_cores.py", *_]:
