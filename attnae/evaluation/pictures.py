@@ -104,6 +104,7 @@ def draw_scatter(axes: Axes, codes: np.ndarray, labels: np.ndarray, title: str) 
             handletextpad=0,
             borderaxespad=0,
         )
+    axes.ticklabel_format(scilimits=(-2, 3))  # longer numbers would leave the figure
     axes.set_title(f"{title}{f' ({how})' if how else ''}", fontsize="medium")
     axes.set_xlabel("component 1" if codes.shape[1] > 2 else "$z_1$")
     axes.set_ylabel("component 2" if codes.shape[1] > 2 else "$z_2$" if codes.shape[1] == 2 else "")

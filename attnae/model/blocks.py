@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from attnae.model import elu
@@ -120,7 +121,7 @@ def _last_channels(x: Tensor, first: int) -> Tensor:
     """A copy of the channels of a map from `first` on: (B, C, H, W) -> (B, C - first, H, W), in the layout of x."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    return x[:, first:].contiguous(memory_format=layout)
+    return x[:, first:].clone(memory_format=layout)
 
 
 torch.library.impl("attnae::last_channels", "cpu")(_last_channels)
@@ -138,6 +139,7 @@ class _Append(torch.autograd.Function):
         return torch.cat([x, y], 1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         return gradient[:, : ctx.channels], torch.ops.attnae.last_channels(gradient, ctx.channels)
 

@@ -21,7 +21,7 @@ MAX_LEVELS = 10
 # share, so that they are not. docs/statistics.md has the error rates with and without it.
 CAUTION = 1.5
 # Up to this number of rows, all pairs of them are faster than matrices of the size of the model.
-DENSE_ROWS = 2000
+DENSE_ROWS = 4000
 # For each factor the rows of each level, and (contrasts, levels, levels) the relative covariances.
 LevelMoments = list[tuple[list[np.ndarray], np.ndarray]]
 

@@ -42,7 +42,7 @@ def pairs_table(data: Prepared, nuisance: Nuisance, draws: int, rng: np.random.G
     rows, smallest = [], np.ones(len(responses))
     # Many pairs at once: the product of one pair's columns with the responses takes as long, to read all of these.
     widest = max((setting.columns.shape[1] + 1) ** 2 for setting in data.settings)
-    step = max(1, MOST_VALUES // (data.n * widest))
+    step = max(1, MOST_VALUES // (max(data.n, len(responses)) * widest))
     for some in (tests[start : start + step] for start in range(0, len(tests), step)):
         parts = [columns for first, second in some for columns in _added_columns(model, first, second)]
         squares = (responses @ np.hstack(parts)) ** 2
