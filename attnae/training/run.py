@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from attnae.evaluation.pictures import to_array
 from attnae.evaluation.quality import quality_metrics, quality_tags
 from attnae.evaluation.views import Views
 from attnae.files import WriteError, write_atomically
-from attnae.process import Stopped, stop_on_signals
+from attnae.process import STOPPING, Stopped, set_handlers, stop_on_signals
 from attnae.rundir.checkpoint import CHECKPOINT, epochs_done
 from attnae.rundir.directory import (
     CONFIG,
@@ -240,7 +241,10 @@ def _one_voice(trainer: pl.Trainer) -> Iterator[None]:
     try:
         yield
     except Stopped as stop:
-        stop.quiet = not trainer.is_global_zero
+        if not trainer.is_global_zero:
+            # The main process passes its signal on, also where Ctrl-C has reached all of them.
+            set_handlers(dict.fromkeys(STOPPING, signal.SIG_IGN))
+            stop.quiet = True
         raise
 
 

@@ -1,16 +1,20 @@
 """Runs below SLURM, torchrun and the like: which process writes, and which processes train together."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 from pytorch_lightning.utilities import rank_zero_only
 
 from attnae.config import RunConfig
 from attnae.errors import UserError
+from attnae.process import Stopped, handlers, stop_on_signals
 from attnae.rundir.directory import read_metrics
-from attnae.training.run import train
+from attnae.training.run import _one_voice, train
 from attnae.training.trainer import trainer_in_its_environment
 from tests.conftest import PATIENCE, ROOT, tiny_flags
 
@@ -131,3 +135,22 @@ def test_two_processes_that_slurm_starts_train_one_model(tmp_path):
     assert files(directory) == WHOLE_RUN
     (warning,) = read_metrics(directory)["warnings"]
     assert warning.startswith("Each of the 2 devices trains on 15 images of a batch, and batch norm uses only these")
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_only_the_main_process_says_that_it_was_stopped_also_by_two_signals(main):
+    """Ctrl-C reaches all processes, and the main one passes it on: the second signal may come while the others end."""
+
+    @contextmanager
+    def another():
+        try:
+            yield
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = handlers()
+    again = nullcontext() if main else another()
+    with pytest.raises(Stopped) as caught, stop_on_signals(), again, _one_voice(SimpleNamespace(is_global_zero=main)):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert caught.value.quiet is not main
+    assert handlers() == before
