@@ -201,6 +201,8 @@ def run_command(words, document):
             benchmark(*words[1:], "--kilobytes=5", "--tables", "optuna")
         case ["python", "benchmarks/start_speed.py", *_]:
             benchmark("benchmarks/start_speed.py", f"--other={ROOT}", "--turns=1", "--runs=3", "--only=read_logs")
+        case ["python", "benchmarks/read_speed.py", *_]:
+            benchmark(*words[1:], "--runs=2", "--scalar-runs=3", "--epochs=2", "--repeats=1")
         case ["python", "benchmarks/step_profile.py", *_]:
             benchmark("benchmarks/step_profile.py", "--data-dir=DIR", "--steps=1")
         case ["python", "benchmarks/memory.py", *_]:
