@@ -16,7 +16,6 @@ import pandas as pd
 from attnae.analysis.design.factors import OFF_WORDS, Factor
 from attnae.analysis.design.model import Design
 from attnae.analysis.estimates.family import Reading, main_rows, pair_rows
-from attnae.analysis.inference.distributions import midranks
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.scope import scoped_contrasts
 from attnae.analysis.inference.verdicts import MIN_VERDICT_DF, Goal
@@ -151,7 +150,7 @@ def _ran_apart(factor: Factor, codes: np.ndarray, started: np.ndarray) -> bool:
     if not np.isfinite(started).all():
         return False
     if factor.kind == "continuous":
-        return bool(abs(np.corrcoef(midranks(codes), midranks(started))[0, 1]) > MAX_ORDER)
+        return bool(abs(pd.Series(codes).rank().corr(pd.Series(started).rank())) > MAX_ORDER)
     own = [started[codes == level] for level in np.unique(codes)]
     others = [started[codes != level] for level in np.unique(codes)]
     return any(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from attnae.analysis.design.model import Design
 from attnae.analysis.inference.contrasts import FULL_LEVERAGE
-from attnae.analysis.inference.distributions import chi2_ppf, f_sf, normal_ppf, order_ranks, t_sf
+from attnae.analysis.inference.distributions import chi2_ppf, f_sf, normal_ppf, t_sf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.saturated import is_replicated
 
@@ -58,7 +58,7 @@ def diagnose(design: Design, y: np.ndarray, raw: np.ndarray, runs: Sequence[str]
     """Diagnostics of responses y (transformed) and raw (not transformed), both (runs,)."""
     residual = design.residuals(y - y.mean())
     studentized = _studentized(design, residual)
-    rank = order_ranks(residual)
+    rank = pd.Series(residual).rank(method="first").to_numpy()
     residuals = pd.DataFrame(
         {
             "run": list(runs),

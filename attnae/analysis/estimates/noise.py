@@ -14,7 +14,7 @@ from attnae.analysis.design.prepare import UNKNOWN_SEED
 from attnae.analysis.estimates.family import MainEffects, main_rows
 from attnae.analysis.inference.anova import added_space, f_row, sum_of_squares
 from attnae.analysis.inference.contrasts import point_estimates, two_sided_p
-from attnae.analysis.inference.distributions import normal_ppf, order_ranks, t_ppf
+from attnae.analysis.inference.distributions import normal_ppf, t_ppf
 from attnae.analysis.inference.families import holm
 from attnae.analysis.inference.power import detectable_shift
 from attnae.analysis.inference.saturated import cell_residuals
@@ -286,7 +286,7 @@ def lenth(design: Design, y: np.ndarray, *, alpha: float = 0.05) -> Lenth | None
     size = np.abs(effect)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = size / me
-    rank = order_ranks(size)
+    rank = pd.Series(size).rank(method="first").to_numpy()
     table = pd.DataFrame(
         {
             "contrast": [_spell(names, word) for word, _ in words],

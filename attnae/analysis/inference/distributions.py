@@ -1,4 +1,4 @@
-"""Distributions, ranks and roots. scipy.stats and scipy.optimize have them too, and take 0.7 s to import.
+"""Distributions and roots. scipy.stats and scipy.optimize have them too, and take 0.7 s to import.
 
 Numbers and arrays broadcast. All of them are NaN where the degrees of freedom are.
 """
@@ -42,20 +42,6 @@ def normal_cdf(x: ArrayLike) -> Any:
 
 def normal_ppf(p: ArrayLike) -> Any:
     return special.ndtri(p)
-
-
-def midranks(values: ArrayLike) -> np.ndarray:
-    """(n,) ranks from 1; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
-
-
-def order_ranks(values: ArrayLike) -> np.ndarray:
-    """(n,) ranks from 1; of equal values, the first has the lowest."""
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(order), dtype=np.int64)
-    ranks[order] = np.arange(1, len(order) + 1)
-    return ranks
 
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from attnae.analysis.inference.distributions import midranks, normal_ppf
+from attnae.analysis.inference.distributions import normal_ppf
 
 WINSORISED_AT = 3.0
 
@@ -21,7 +22,7 @@ def normal_scores(cost: np.ndarray, strata: np.ndarray) -> np.ndarray:
     z = np.empty(len(cost))
     for stratum in np.unique(strata):
         rows = strata == stratum
-        z[rows] = normal_ppf((midranks(cost[rows]) - 0.375) / (rows.sum() + 0.25))
+        z[rows] = normal_ppf((pd.Series(cost[rows]).rank().to_numpy() - 0.375) / (rows.sum() + 0.25))
     return z
 
 

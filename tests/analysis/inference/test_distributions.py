@@ -1,4 +1,4 @@
-"""Distributions, ranks and roots, compared with scipy.stats and scipy.optimize."""
+"""Distributions and roots, compared with scipy.stats and scipy.optimize."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ def test_distributions_are_those_of_scipy():
     np.testing.assert_allclose(own.chi2_ppf(P, DF), stats.chi2.ppf(P, DF), rtol=1e-12)
     np.testing.assert_allclose(own.normal_cdf(-X), stats.norm.cdf(-X), rtol=1e-12)
     np.testing.assert_allclose(own.normal_ppf(P), stats.norm.ppf(P), rtol=1e-12, atol=1e-15)
-
-
-def test_ranks_are_those_of_scipy():
-    values = np.random.default_rng(0).integers(0, 20, 50).astype(float)
-    values[3] = np.inf
-    np.testing.assert_array_equal(own.midranks(values), stats.rankdata(values))
-    np.testing.assert_array_equal(own.order_ranks(values), stats.rankdata(values, method="ordinal"))
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from attnae.analysis.inference.distributions import midranks
+import pandas as pd
 
 # The knots of a spline lie between these ranks, as shares of the runs; it is linear outside.
 LOW, HIGH = 0.05, 0.95
@@ -18,7 +17,7 @@ CURVE_DF_LARGE = 5
 
 def relative_ranks(x: np.ndarray) -> np.ndarray:
     """(runs,) u = (midrank - 1/2) / runs, in (0, 1)."""
-    return (midranks(x) - 0.5) / len(x)
+    return (pd.Series(x).rank().to_numpy() - 0.5) / len(x)
 
 
 def spline_df(active: int, values: int, *, curve: bool = False) -> int:
