@@ -129,6 +129,11 @@ class SearchResult:
     notes: tuple[str, ...]
 
     @property
+    def unit(self) -> str:
+        """What `n` counts: runs, unless a configuration has several."""
+        return "configuration" if self.runs > self.n else "run"
+
+    @property
     def kind(self) -> str:
         """`search`, the kind of table as which it was read."""
         return "search"

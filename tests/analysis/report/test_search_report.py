@@ -49,7 +49,7 @@ def said(result: SearchResult, detail: dict | None = None, **row: object) -> str
     """The sentence about one setting whose row is given."""
     kept = replace(result.details["dropout"], low_value=0.03, high_value=0.47, located=True, rough=False, step=None)
     table = pd.DataFrame([ROW | row])
-    found = replace(result, settings=table, n=40, details={"x": replace(kept, **(detail or {}))})
+    found = replace(result, settings=table, runs=40, n=40, details={"x": replace(kept, **(detail or {}))})
     return sentences(found)[0].text
 
 

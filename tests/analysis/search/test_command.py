@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -198,14 +199,21 @@ def test_diverged_runs_are_the_worst_and_are_no_headline(tmp_path, capsys):
     assert "They count as the worst" in capsys.readouterr().out
 
 
-def test_seeds_are_averaged(tmp_path):
+def test_seeds_are_averaged(tmp_path, capsys):
     table = search(24, noise=0.3)
     rng = np.random.default_rng(0)
     runs = pd.concat([table.assign(seed=s, response=table["response"] + rng.normal(0, 0.1, 24)) for s in range(3)])
-    report = report_of(write_table(tmp_path / "t.csv", runs))
+    report = report_of(write_table(tmp_path / "t.csv", runs), "--full")
     assert (report["search"]["runs"], report["search"]["configurations"]) == (72, 24)
     assert "seed" not in rows(report)
     assert all(row["runs"] == 3 for row in report["tables"]["configurations"])
+    said = {item["factor"]: item["text"] for item in report["summary"]["sentences"]}
+    momentum = rows(report)["momentum"]["n"]
+    assert momentum < 24
+    assert said["momentum"].startswith(f"Among the {momentum} configurations with optimizer = sgd, ")
+    assert "these 24 runs" not in "".join(said.values())
+    printed = capsys.readouterr().out
+    assert re.search(r"^factor +kind +tried +configurations", printed, re.MULTILINE)
 
 
 def test_adaptive_searches_are_seen_by_order_and_by_name(tmp_path, capsys):

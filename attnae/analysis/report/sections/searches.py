@@ -31,6 +31,7 @@ def audit(report: SearchReport) -> Blocks:
     kind = "adaptive search" if result.adaptive else "random search"
     settings = counted(len(result.settings), "setting")
     seeds = f" in {counted(result.n, 'configuration')}, whose runs are averaged" if result.runs > result.n else ""
+    how_many = Column("runs", f"{result.unit}s", "count")
     blocks: Blocks = [
         Text(
             f"Taken as: {kind}, {counted(result.runs, 'run')}, {settings}{seeds}: {clean(found.design.reason)}. "
@@ -38,9 +39,7 @@ def audit(report: SearchReport) -> Blocks:
         ),
         *([Text(f"{ADAPTIVE}.", warning=True)] if result.adaptive else ()),
         *runs.remarks(report),
-        Table(
-            "Settings", _settings(result), ("factor", "kind", "tried", Column("runs", "runs", "count"), "decided by")
-        ),
+        Table("Settings", _settings(result), ("factor", "kind", "tried", how_many, "decided by")),
     ]
     if result.left_out:
         reasons = listed(f"{name} ({reason})" for name, reason in result.left_out.items())
@@ -131,7 +130,8 @@ def settings(report: SearchReport) -> Blocks:
             )
         )
     if len(result.levels):
-        levels = ("factor", "level", "n", "mean", "difference", "interval", "p_holm", "verdict")
+        how_many = Column("n", f"{result.unit}s", "count", EXTRA)
+        levels = ("factor", "level", how_many, "mean", "difference", "interval", "p_holm", "verdict")
         blocks.append(Table("Levels; difference to the best one", result.levels, levels, "setting_levels.csv"))
     return [*blocks, *other_curves(result)]
 

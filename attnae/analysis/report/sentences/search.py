@@ -218,7 +218,7 @@ def _at_most(row: Mapping[Hashable, Any]) -> str:
 def _power(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """Which share would have been found, and how many runs a tenth needs."""
     mde, tenth = row["mde_share"], row["runs_for_10pct"]
-    runs = f"these {counted(result.n, 'run')}"
+    runs = f"these {counted(result.n, result.unit)}"
     if math.isfinite(mde):
         said = f"{_share(mde)} was detectable in {runs} (80% power)"
     else:
@@ -232,7 +232,7 @@ def nothing_found(result: SearchResult) -> str | None:
     if tested.empty or tested["verdict"].isin(FINDINGS).any():
         return None
     shares, tenth = tested["mde_share"], tested["runs_for_10pct"].max()
-    runs = f"these {counted(result.n, 'run')}"
+    runs = f"these {counted(result.n, result.unit)}"
     if shares.notna().all():
         power = f"a setting that explains {_share(shares.max())} or more of the variation was detectable"
         said = f"{power} in {runs} (80% power)"
@@ -266,7 +266,7 @@ def _among(row: Mapping[Hashable, Any], result: SearchResult) -> str:
     """`Among the 38 runs with optimizer = sgd, `; empty for a setting that all runs record."""
     detail = result.details[row["factor"]]
     ended = " that did not diverge" if np.isnan(detail.z).any() else ""
-    runs, parent = f"{counted(int(row['n']), 'run')}{ended}", row["parent"]
+    runs, parent = f"{counted(int(row['n']), result.unit)}{ended}", row["parent"]
     if detail.active.all():
         return f"Among the {runs}, " if ended else ""
     if not isinstance(parent, str):
