@@ -10,11 +10,12 @@ import pytest
 
 from attnae.analysis.audit.provenance import Provenance
 from attnae.analysis.report import sections
-from attnae.analysis.report.blocks import Blocks, Text
+from attnae.analysis.report.blocks import Blocks, Table, Text
 from attnae.analysis.report.files import report_files
 from attnae.analysis.report.report import StudyReport
 from attnae.analysis.report.sections import SECTIONS, Section, write_sections
 from attnae.analysis.report.sections.checks import best_cells
+from attnae.analysis.report.sections.effects import marginal_means
 from attnae.analysis.report.terminal import print_files, print_report
 from tests.analysis.reports import console, make_report
 from tests.analysis.studies import ARTICLE_FACTORS, article_study
@@ -116,3 +117,15 @@ def test_choosing_by_the_test_set_is_named_and_the_validation_set_offered_if_the
     lines = [block.text for block in best_cells(changed) if isinstance(block, Text) and "test set" in block.text]
     assert len(lines) == (said is not None)
     assert said is None or said in lines[0]
+
+
+def test_the_table_of_means_names_their_errors_where_these_differ(article) -> None:
+    def headings(*methods: str) -> list[str]:
+        means = article.result.marginal_means
+        means = means.assign(method=[methods[i % len(methods)] for i in range(len(means))])
+        table = marginal_means(replace(article, result=replace(article.result, marginal_means=means)))[0]
+        assert isinstance(table, Table)
+        return [column for column in table.columns if isinstance(column, str)]
+
+    assert "method" not in headings("model M, HC2")
+    assert "method" in headings("model M, HC2", "SD of per-seed means / sqrt(seeds)")

@@ -133,7 +133,8 @@ def marginal_means(report: StudyReport) -> Blocks:
     blocks: Blocks = []
     if len(means):
         caption = f"Marginal means; errors from {', '.join(dict.fromkeys(means.method))}"
-        shown = ("factor", "level", "mean", "std_error", "interval", "n", "df")
+        errors = ("method",) if means.method.nunique() > 1 else ()
+        shown = ("factor", "level", "mean", "std_error", "interval", "n", "df", *errors)
         blocks.append(Table(caption, means, shown, "marginal_means.csv"))
     else:
         blocks.append(Text("No table of means: all factors are continuous. The figure shows the fitted curves."))
