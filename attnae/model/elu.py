@@ -21,7 +21,7 @@ class _ExponentialLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, alpha: float, scale: float) -> Tensor:
         y = x.clamp(max=0).exp_().sub_(1)
-        # Up to alpha 1, exp(x) - 1 is above x where x is negative, and it is 0 elsewhere.
+        # exp(x) - 1 is above x where x is negative, and y is 0 elsewhere: with alpha 1 the larger one is ELU.
         y = torch.maximum(y, x, out=y) if alpha == 1 else y.mul_(alpha).add_(x.clamp(min=0))
         y = y if scale == 1 else y.mul_(scale)
         ctx.save_for_backward(y)
